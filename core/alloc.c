@@ -1,0 +1,134 @@
+/* The heap behind one door: malloc with overflow checks and a switch that
+ * makes allocations fail, and a bump allocator for small long-lived blocks. */
+#include "core/alloc.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/checked.h"
+
+static atomic_size_t allocations;
+static atomic_size_t failing_from; /* 0: none fails */
+
+static int must_fail(void)
+{
+    size_t nth = atomic_fetch_add(&allocations, 1) + 1;
+    size_t from = atomic_load(&failing_from);
+    return from != 0 && nth >= from;
+}
+
+size_t cz_alloc_fail_at(size_t nth)
+{
+    size_t asked = atomic_exchange(&allocations, 0);
+    atomic_store(&failing_from, nth);
+    return asked;
+}
+
+void *cz_malloc(size_t size)
+{
+    return must_fail() ? NULL : malloc(size ? size : 1);
+}
+
+void *cz_calloc(size_t count, size_t size)
+{
+    if (must_fail())
+        return NULL;
+    return count && size ? calloc(count, size) : calloc(1, 1);
+}
+
+void *cz_realloc_array(void *array, size_t count, size_t size)
+{
+    size_t bytes;
+    if (must_fail() || !cz_mul_size(count, size, &bytes))
+        return NULL;
+    return realloc(array, bytes ? bytes : 1);
+}
+
+void cz_free(void *memory)
+{
+    free(memory);
+}
+
+enum cz_status cz_error_nomem(struct cz_error *err)
+{
+    return cz_error_set(err, CZ_ENOMEM, "out of memory");
+}
+
+struct cz_arena_block {
+    struct cz_arena_block *next;
+    size_t used, size;
+    alignas(max_align_t) unsigned char bytes[];
+};
+
+#define BLOCK_BYTES ((size_t)64 * 1024)
+
+static struct cz_arena_block *add_block(struct cz_arena *arena, size_t bytes)
+{
+    size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+    size_t total;
+    if (!cz_add_size(sizeof(struct cz_arena_block), size, &total))
+        return NULL;
+    struct cz_arena_block *block = cz_calloc(1, total);
+    if (!block)
+        return NULL;
+    block->size = size;
+    block->next = arena->head;
+    arena->head = block;
+    return block;
+}
+
+void *cz_arena_alloc(struct cz_arena *arena, size_t count, size_t size)
+{
+    const size_t align = alignof(max_align_t);
+    size_t bytes;
+    if (!cz_mul_size(count, size, &bytes) || bytes > SIZE_MAX - align)
+        return NULL;
+    bytes = (bytes + align - 1) / align * align;
+    struct cz_arena_block *block = arena->head;
+    if (!block || block->size - block->used < bytes) {
+        block = add_block(arena, bytes);
+        if (!block)
+            return NULL;
+    }
+    void *memory = block->bytes + block->used;
+    block->used += bytes;
+    return memory;
+}
+
+char *cz_arena_strdup(struct cz_arena *arena, const char *text, size_t size)
+{
+    size_t bytes;
+    if (!cz_add_size(size, 1, &bytes))
+        return NULL;
+    char *copy = cz_arena_alloc(arena, bytes, 1);
+    if (copy && size)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+void *cz_arena_grow(struct cz_arena *arena, void *array, size_t count,
+                    size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return array;
+    size_t doubled = *capacity ? *capacity * 2 : 4;
+    void *grown = cz_arena_alloc(arena, doubled, size);
+    if (!grown)
+        return NULL;
+    if (count)
+        memcpy(grown, array, count * size);
+    *capacity = doubled;
+    return grown;
+}
+
+void cz_arena_fini(struct cz_arena *arena)
+{
+    while (arena->head) {
+        struct cz_arena_block *next = arena->head->next;
+        cz_free(arena->head);
+        arena->head = next;
+    }
+}

@@ -1,0 +1,108 @@
+/* Atomic creation of files: temporary name, write, rename. */
+#include "core/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/alloc.h"
+
+#define MAX_ATTEMPTS 100
+
+enum cz_status cz_output_check(const char *path, bool overwrite,
+                               struct cz_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return CZ_OK;
+    if (!S_ISREG(info.st_mode))
+        return cz_error_set(err, CZ_EINVAL, "%s: is not a regular file", path);
+    if (!overwrite)
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: exists already; --force overwrites it", path);
+    return CZ_OK;
+}
+
+static enum cz_status open_temporary(struct cz_output *output,
+                                     struct cz_error *err)
+{
+    const char *slash = strrchr(output->path, '/');
+    const char *base = slash ? slash + 1 : output->path;
+    int folder_length = (int)(base - output->path);
+    size_t size = strlen(output->path) + 64;
+    output->temporary = cz_malloc(size);
+    if (!output->temporary)
+        return cz_error_nomem(err);
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        snprintf(output->temporary, size, "%.*s.%s.%ld-%d.tmp", folder_length,
+                 output->path, base, (long)getpid(), attempt);
+        output->fd = open(output->temporary,
+                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (output->fd >= 0)
+            return CZ_OK;
+        if (errno != EEXIST)
+            break;
+    }
+    return cz_error_set(err, CZ_EIO, "%s: cannot write here: %s", output->path,
+                        strerror(errno));
+}
+
+static void release(struct cz_output *output)
+{
+    cz_free(output->path);
+    cz_free(output->temporary);
+    *output = (struct cz_output){.fd = -1};
+}
+
+enum cz_status cz_output_open(struct cz_output *output, const char *path,
+                              bool overwrite, struct cz_error *err)
+{
+    *output = (struct cz_output){.fd = -1, .overwrite = overwrite};
+    CZ_TRY(cz_output_check(path, overwrite, err));
+    size_t size = strlen(path) + 1;
+    output->path = cz_malloc(size);
+    if (!output->path)
+        return cz_error_nomem(err);
+    memcpy(output->path, path, size);
+    enum cz_status status = open_temporary(output, err);
+    if (status != CZ_OK)
+        release(output);
+    return status;
+}
+
+static int rename_into_place(const struct cz_output *output)
+{
+    if (output->overwrite)
+        return rename(output->temporary, output->path);
+    int result = renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->path,
+                           RENAME_NOREPLACE);
+    /* Some file systems (NFS, FUSE) do not know the flag. */
+    if (result != 0 && (errno == EINVAL || errno == ENOSYS))
+        result = rename(output->temporary, output->path);
+    return result;
+}
+
+enum cz_status cz_output_commit(struct cz_output *output,
+                                struct cz_error *err)
+{
+    enum cz_status status = CZ_OK;
+    if (close(output->fd) != 0 || rename_into_place(output) != 0) {
+        status = cz_error_set(err, CZ_EIO, "%s: cannot write: %s",
+                              output->path, strerror(errno));
+        unlink(output->temporary);
+    }
+    release(output);
+    return status;
+}
+
+void cz_output_abort(struct cz_output *output)
+{
+    if (output->fd < 0)
+        return;
+    close(output->fd);
+    unlink(output->temporary);
+    release(output);
+}

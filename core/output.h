@@ -1,0 +1,36 @@
+/* Files written beside their name and renamed: whoever looks at the name sees
+ * the old file or the whole new one, never a part. */
+#ifndef CZ_CORE_OUTPUT_H
+#define CZ_CORE_OUTPUT_H
+
+#include <stdbool.h>
+
+#include "core/error.h"
+
+struct cz_output {
+    int fd;          /* open for writing while the file is being made */
+    char *path;      /* the name that it will have */
+    char *temporary; /* the name that it has until then */
+    bool overwrite;
+};
+
+/* Makes an empty temporary file in the folder of `path`. With `overwrite`
+ * false an existing `path` is CZ_EINVAL; a folder that is missing or cannot
+ * be written to is CZ_EIO. On success end with _commit or _abort. */
+enum cz_status cz_output_open(struct cz_output *output, const char *path,
+                              bool overwrite, struct cz_error *err);
+
+/* Closes the file and gives it its name. Whatever the result, the temporary
+ * file is gone and `output` needs no _abort. */
+enum cz_status cz_output_commit(struct cz_output *output,
+                                struct cz_error *err);
+
+/* Closes and removes the temporary file. */
+void cz_output_abort(struct cz_output *output);
+
+/* CZ_EINVAL when a file `path` exists and `overwrite` is false, or when it is
+ * no regular file: the question to ask before long work. */
+enum cz_status cz_output_check(const char *path, bool overwrite,
+                               struct cz_error *err);
+
+#endif

@@ -1,0 +1,76 @@
+/* Parallel loops and background jobs on POSIX threads. */
+#include "core/parallel.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+#define MAX_THREADS 64
+
+size_t cz_cpu_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    int count = CPU_COUNT(&set);
+    return count > 0 ? (size_t)count : 1;
+}
+
+struct loop {
+    atomic_size_t next;
+    size_t count;
+    void (*work)(void *user, size_t i);
+    void *user;
+};
+
+static void *run_loop(void *argument)
+{
+    struct loop *loop = argument;
+    size_t i;
+    while ((i = atomic_fetch_add(&loop->next, 1)) < loop->count)
+        loop->work(loop->user, i);
+    return NULL;
+}
+
+void cz_parallel_for(size_t count, size_t threads,
+                     void (*work)(void *user, size_t i), void *user)
+{
+    struct loop loop = {.count = count, .work = work, .user = user};
+    if (threads == 0)
+        threads = cz_cpu_count();
+    if (threads > count)
+        threads = count;
+    if (threads > MAX_THREADS)
+        threads = MAX_THREADS;
+
+    pthread_t helpers[MAX_THREADS];
+    size_t started = 0;
+    while (started + 1 < threads &&
+           pthread_create(&helpers[started], NULL, run_loop, &loop) == 0)
+        started++;
+    run_loop(&loop);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(helpers[i], NULL);
+}
+
+static void *run_job(void *argument)
+{
+    struct cz_job *job = argument;
+    job->work(job->user);
+    return NULL;
+}
+
+void cz_job_start(struct cz_job *job, void (*work)(void *user), void *user)
+{
+    job->work = work;
+    job->user = user;
+    job->running = pthread_create(&job->thread, NULL, run_job, job) == 0;
+    if (!job->running)
+        work(user);
+}
+
+void cz_job_join(struct cz_job *job)
+{
+    if (job->running)
+        pthread_join(job->thread, NULL);
+    job->running = false;
+}

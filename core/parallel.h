@@ -1,0 +1,32 @@
+/* Threads: one loop over independent items, and one job beside the caller. */
+#ifndef CZ_CORE_PARALLEL_H
+#define CZ_CORE_PARALLEL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The cores that this process may run on (CPU affinity), at least 1. */
+size_t cz_cpu_count(void);
+
+/* Calls work(user, i) once for each i in [0, count), from up to `threads`
+ * threads, the calling one included (0: cz_cpu_count()). Items are handed out
+ * one at a time in order, so put the large ones first. Returns when all are
+ * done. With fewer threads than asked for, for want of memory, the work is
+ * done all the same. */
+void cz_parallel_for(size_t count, size_t threads,
+                     void (*work)(void *user, size_t i), void *user);
+
+/* A job that runs beside its caller. Start it, do something else, join it;
+ * without a free thread it runs inside _start. */
+struct cz_job {
+    pthread_t thread;
+    bool running;
+    void (*work)(void *user);
+    void *user;
+};
+
+void cz_job_start(struct cz_job *job, void (*work)(void *user), void *user);
+void cz_job_join(struct cz_job *job);
+
+#endif
