@@ -1,0 +1,198 @@
+/* Edits: each changes the message and the view in the same step. */
+#include <stdio.h>
+#include <string.h>
+
+#include "onnx/onnx_internal.h"
+
+/* Longer stems are cut; the number keeps the name unique. */
+#define STEM_BYTES 256
+
+/* `stem`, or `stem` with the first number behind it that makes it a name that
+ * nothing in the model has. */
+static enum cz_status unique_name(const char **name, struct cz_model *model,
+                                  const char *stem, struct cz_error *err)
+{
+    char text[STEM_BYTES + 24];
+    size_t number = 0;
+    snprintf(text, sizeof text, "%.*s", STEM_BYTES, stem);
+    while (cz_model_has_name(model, text))
+        snprintf(text, sizeof text, "%.*s_%zu", STEM_BYTES, stem, ++number);
+    *name = cz_arena_strdup(&model->arena, text, strlen(text));
+    return *name ? CZ_OK : cz_error_nomem(err);
+}
+
+void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype)
+{
+    size_t slots = sizeof value->protos / sizeof *value->protos;
+    value->dtype = dtype;
+    for (size_t i = 0; i < slots; i++) {
+        if (value->protos[i])
+            cz_proto_info_set_dtype(value->protos[i], (int)dtype);
+    }
+}
+
+enum cz_status cz_value_clone_constant(struct cz_value **clone,
+                                       struct cz_value *value,
+                                       const char *name, struct cz_error *err)
+{
+    struct cz_graph *graph = value->graph;
+    struct cz_model *model = graph->model;
+    const char *own_name;
+    void *proto;
+    if (value->constant->storage == CZ_STORAGE_ATTR)
+        return cz_error_set(err, CZ_EUNSUPPORTED,
+                            "'%s': a Constant of plain numbers cannot be "
+                            "cloned",
+                            value->name);
+    CZ_TRY(unique_name(&own_name, model, name, err));
+    CZ_TRY(cz_proto_graph_add_copy(&proto, graph->proto,
+                                   value->constant->proto, own_name, err));
+    CZ_TRY(cz_graph_add_value(clone, graph, own_name, err));
+    CZ_TRY(cz_tensor_view(&(*clone)->constant, model, proto, err));
+    (*clone)->dtype = value->dtype;
+    (*clone)->shape = value->shape;
+    return CZ_OK;
+}
+
+static void drop_use(struct cz_value *value, const struct cz_node *node,
+                     size_t input)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < value->n_uses; i++) {
+        if (value->uses[i].node != node || value->uses[i].input != input)
+            value->uses[kept++] = value->uses[i];
+    }
+    value->n_uses = kept;
+}
+
+enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
+                                 struct cz_value *value, struct cz_error *err)
+{
+    CZ_TRY(cz_proto_node_put_input(node->proto, input, value->name, err));
+    if (node->inputs[input])
+        drop_use(node->inputs[input], node, input);
+    node->inputs[input] = value;
+    return cz_value_add_use(value, node, input, err);
+}
+
+enum cz_status cz_node_set_attr_int(struct cz_node *node, const char *name,
+                                    int64_t number, struct cz_error *err)
+{
+    struct cz_arena *arena = &node->graph->model->arena;
+    size_t capacity = node->n_attrs;
+    size_t i = 0;
+    void *proto;
+    while (i < node->n_attrs && strcmp(node->attrs[i].name, name) != 0)
+        i++;
+    struct cz_attr *attrs = node->attrs;
+    if (i == node->n_attrs)
+        attrs = cz_arena_grow(arena, attrs, i, &capacity, sizeof *attrs);
+    int64_t *value = cz_arena_alloc(arena, 1, sizeof *value);
+    char *copy = cz_arena_strdup(arena, name, strlen(name));
+    if (!attrs || !value || !copy)
+        return cz_error_nomem(err);
+    CZ_TRY(cz_proto_node_put_int(&proto, node->proto, name, number, err));
+    *value = number;
+    attrs[i] = (struct cz_attr){
+        .name = copy, .kind = CZ_ATTR_INT, .count = 1, .ints = value};
+    node->attrs = attrs;
+    if (i == node->n_attrs)
+        node->n_attrs++;
+    return CZ_OK;
+}
+
+/* Puts `node` at `position` of its graph. */
+static enum cz_status place(struct cz_node *node, size_t position,
+                            struct cz_error *err)
+{
+    struct cz_graph *g = node->graph;
+    struct cz_node **nodes =
+        cz_arena_grow(&g->model->arena, g->nodes, g->n_nodes,
+                      &g->node_capacity, sizeof *nodes);
+    if (!nodes)
+        return cz_error_nomem(err);
+    g->nodes = nodes;
+    for (size_t i = g->n_nodes; i > position; i--) {
+        nodes[i] = nodes[i - 1];
+        nodes[i]->position = i;
+    }
+    nodes[position] = node;
+    node->position = position;
+    node->id = g->n_nodes++;
+    return CZ_OK;
+}
+
+/* A node with room for one input and one output, with nothing connected. */
+static enum cz_status new_node(struct cz_node **result, struct cz_graph *graph,
+                               const char *op_type, const char *name,
+                               size_t position, struct cz_error *err)
+{
+    struct cz_arena *arena = &graph->model->arena;
+    struct cz_node *node = cz_arena_alloc(arena, 1, sizeof *node);
+    struct cz_value **ends = cz_arena_alloc(arena, 2, sizeof *ends);
+    char *op_copy = cz_arena_strdup(arena, op_type, strlen(op_type));
+    if (!node || !ends || !op_copy)
+        return cz_error_nomem(err);
+    node->name = name;
+    node->op_type = op_copy;
+    node->domain = "";
+    node->graph = graph;
+    node->inputs = ends;
+    node->outputs = ends + 1;
+    node->n_inputs = node->n_outputs = 1;
+    CZ_TRY(cz_proto_graph_add_node(&node->proto, graph->proto, op_type, name,
+                                   err));
+    *result = node;
+    return place(node, position, err);
+}
+
+static enum cz_status connect_output(struct cz_node *node, size_t output,
+                                     struct cz_value *value,
+                                     struct cz_error *err)
+{
+    node->outputs[output] = value;
+    value->producer = node;
+    return cz_proto_node_put_output(node->proto, output, value->name, err);
+}
+
+/* A node and a new value like `value`, not connected yet. */
+static enum cz_status add_pair(struct cz_node **node, struct cz_value **made,
+                               const struct cz_value *value,
+                               const struct cz_node_spec *spec,
+                               struct cz_error *err)
+{
+    struct cz_graph *graph = value->graph;
+    const char *name;
+    size_t position = value->producer ? value->producer->position + 1 : 0;
+    CZ_TRY(unique_name(&name, graph->model, spec->value_name, err));
+    CZ_TRY(cz_graph_add_value(made, graph, name, err));
+    (*made)->dtype = spec->dtype;
+    (*made)->shape = value->shape;
+    return new_node(node, graph, spec->op_type, name, position, err);
+}
+
+enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,
+                               const struct cz_node_spec *spec,
+                               struct cz_error *err)
+{
+    struct cz_value *made;
+    CZ_TRY(add_pair(node, &made, value, spec, err));
+    CZ_TRY(connect_output(*node, 0, made, err));
+    return cz_node_set_input(*node, 0, value, err);
+}
+
+enum cz_status cz_value_interpose(struct cz_node **node,
+                                  struct cz_value *value,
+                                  const struct cz_node_spec *spec,
+                                  struct cz_error *err)
+{
+    struct cz_node *producer = value->producer;
+    struct cz_value *inner;
+    size_t output = 0;
+    CZ_TRY(add_pair(node, &inner, value, spec, err));
+    while (producer->outputs[output] != value)
+        output++;
+    CZ_TRY(connect_output(producer, output, inner, err));
+    CZ_TRY(connect_output(*node, 0, value, err));
+    return cz_node_set_input(*node, 0, inner, err);
+}

@@ -1,0 +1,416 @@
+/* ONNX models as a plain C graph.
+ *
+ * cz_model_load() parses a file with libonnx's protobuf classes and keeps the
+ * parsed message. What is below here is a view of it: names, shapes and
+ * attributes are small copies that live as long as the model; the elements of
+ * tensors are not copied, cz_tensor_elements() points into the message. Edits
+ * change the message in place and the view with it, so what nobody touched is
+ * saved as it came: unknown fields, doc strings, functions, external data.
+ *
+ * Pointers to nodes, values and tensors stay valid until cz_model_free(), also
+ * after edits; a removed node must not be used again. Strings are UTF-8 and
+ * may hold control characters: clean them before showing them on a terminal.
+ *
+ * One thread may edit a model at a time; any number may read one that nobody
+ * edits. Elements of different tensors may be changed by different threads
+ * once cz_tensor_elements() was called for each. */
+#ifndef CZ_ONNX_ONNX_H
+#define CZ_ONNX_ONNX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+/* ---- element types ---------------------------------------------------- */
+
+/* TensorProto.DataType, same numbers. */
+enum cz_dtype {
+    CZ_DTYPE_UNDEFINED = 0,
+    CZ_DTYPE_FLOAT = 1,
+    CZ_DTYPE_UINT8 = 2,
+    CZ_DTYPE_INT8 = 3,
+    CZ_DTYPE_UINT16 = 4,
+    CZ_DTYPE_INT16 = 5,
+    CZ_DTYPE_INT32 = 6,
+    CZ_DTYPE_INT64 = 7,
+    CZ_DTYPE_STRING = 8,
+    CZ_DTYPE_BOOL = 9,
+    CZ_DTYPE_FLOAT16 = 10,
+    CZ_DTYPE_DOUBLE = 11,
+    CZ_DTYPE_UINT32 = 12,
+    CZ_DTYPE_UINT64 = 13,
+    CZ_DTYPE_COMPLEX64 = 14,
+    CZ_DTYPE_COMPLEX128 = 15,
+    CZ_DTYPE_BFLOAT16 = 16,
+    CZ_DTYPE_FLOAT8E4M3FN = 17,
+    CZ_DTYPE_FLOAT8E4M3FNUZ = 18,
+    CZ_DTYPE_FLOAT8E5M2 = 19,
+    CZ_DTYPE_FLOAT8E5M2FNUZ = 20,
+    CZ_DTYPE_UINT4 = 21,
+    CZ_DTYPE_INT4 = 22,
+    CZ_DTYPE_FLOAT4E2M1 = 23,
+};
+
+/* "float32", "float16", ...; "unknown" for a number that is not above. */
+const char *cz_dtype_name(enum cz_dtype dtype);
+
+/* Bits of one packed element; 0 for strings and unknown types. */
+size_t cz_dtype_bits(enum cz_dtype dtype);
+
+/* float16, bfloat16, float32 or double. */
+bool cz_dtype_is_float(enum cz_dtype dtype);
+
+/* ---- the graph -------------------------------------------------------- */
+
+struct cz_model;
+struct cz_graph;
+struct cz_node;
+struct cz_value;
+
+/* Where the elements of a tensor are. */
+enum cz_storage {
+    CZ_STORAGE_RAW,      /* raw_data, packed little-endian */
+    CZ_STORAGE_TYPED,    /* float_data, int32_data, ... */
+    CZ_STORAGE_EXTERNAL, /* a file beside the model */
+    CZ_STORAGE_ATTR,     /* value_float(s) or value_int(s) of a Constant */
+};
+
+struct cz_tensor {
+    const char *name; /* "" for the content of a Constant node */
+    enum cz_dtype dtype;
+    size_t rank;
+    const int64_t *dims; /* [rank], none negative */
+    size_t count;        /* product of dims */
+    enum cz_storage storage;
+    struct cz_model *model;
+    struct cz_external *external; /* for onnx/ only, as is the next */
+    void *proto;
+};
+
+/* A shape as far as it is known; a dimension that is not known is -1. */
+struct cz_shape {
+    bool known; /* false: not even the rank */
+    size_t rank;
+    const int64_t *dims;
+};
+
+struct cz_use {
+    struct cz_node *node;
+    size_t input; /* node->inputs[input] is the value */
+};
+
+/* A name of the graph: what one node makes and others read. */
+struct cz_value {
+    const char *name;
+    struct cz_graph *graph; /* the one that defines it */
+    enum cz_dtype dtype;    /* UNDEFINED when nothing declares it; see
+                               cz_graph_infer() */
+    struct cz_shape shape;
+    struct cz_node *producer;   /* NULL for graph inputs and initializers */
+    struct cz_tensor *constant; /* an initializer, or what the Constant node
+                                   that produces it holds; else NULL */
+    struct cz_use *uses;        /* by nodes of this graph and of subgraphs */
+    size_t n_uses, use_capacity;
+    bool is_input;  /* of its graph; with `constant`: a default value */
+    bool is_output; /* of its graph */
+    void *protos[3]; /* for onnx/ only: where its type is declared */
+};
+
+/* AttributeProto.AttributeType, same numbers. */
+enum cz_attr_kind {
+    CZ_ATTR_UNDEFINED = 0,
+    CZ_ATTR_FLOAT = 1,
+    CZ_ATTR_INT = 2,
+    CZ_ATTR_STRING = 3,
+    CZ_ATTR_TENSOR = 4,
+    CZ_ATTR_GRAPH = 5,
+    CZ_ATTR_FLOATS = 6,
+    CZ_ATTR_INTS = 7,
+    CZ_ATTR_STRINGS = 8,
+    CZ_ATTR_TENSORS = 9,
+    CZ_ATTR_GRAPHS = 10,
+    CZ_ATTR_SPARSE_TENSOR = 11, /* not viewed: count is 0 */
+    CZ_ATTR_SPARSE_TENSORS = 12,
+    CZ_ATTR_TYPE = 13,
+    CZ_ATTR_TYPES = 14,
+};
+
+struct cz_bytes {
+    const char *data; /* a NUL follows, and may also be inside */
+    size_t size;
+};
+
+/* One attribute; a single value is a list of one. */
+struct cz_attr {
+    const char *name;
+    enum cz_attr_kind kind;
+    size_t count;
+    union {
+        const float *floats;
+        const int64_t *ints;
+        const struct cz_bytes *strings;
+        struct cz_tensor *const *tensors;
+        struct cz_graph *const *graphs;
+    };
+};
+
+struct cz_node {
+    const char *name; /* may be ""; see cz_node_label() */
+    const char *op_type;
+    const char *domain; /* "" for ONNX's own operators */
+    struct cz_graph *graph;
+    size_t position; /* graph->nodes[position] is this node */
+    size_t id;       /* in its graph, below n_nodes; edits do not change it */
+    size_t n_inputs, n_outputs, n_attrs;
+    struct cz_value **inputs;  /* NULL where an optional one is left out */
+    struct cz_value **outputs; /* likewise */
+    struct cz_attr *attrs;
+    void *proto; /* for onnx/ only */
+};
+
+struct cz_graph {
+    const char *name;
+    struct cz_model *model;
+    struct cz_node *parent; /* the node that holds this subgraph, or NULL */
+    size_t n_nodes, n_values, n_inputs, n_outputs;
+    struct cz_node **nodes; /* in topological order */
+    struct cz_value **values;
+    struct cz_value **inputs; /* as declared, defaults included */
+    struct cz_value **outputs;
+    size_t node_capacity, value_capacity; /* this and below: for onnx/ only */
+    void *names; /* a tsearch() tree of values */
+    void *proto;
+};
+
+/* ---- models ----------------------------------------------------------- */
+
+/* Reads `path` and checks it (see cz_model_check()'s list, of which only
+ * libonnx's checker is left out here). Errors: CZ_EIO, CZ_EPARSE, CZ_ESHAPE,
+ * CZ_EUNSUPPORTED (opset), each naming the file and the place. */
+enum cz_status cz_model_load(struct cz_model **model, const char *path,
+                             struct cz_error *err);
+
+/* The same from memory; external data is looked for in `folder` (NULL: a
+ * model with external data is refused). `name` stands for the file in error
+ * messages. */
+enum cz_status cz_model_parse(struct cz_model **model, const void *bytes,
+                              size_t size, const char *name,
+                              const char *folder, struct cz_error *err);
+
+void cz_model_free(struct cz_model *model);
+
+/* Writes the model to `path`, whole or not at all. External tensors stay
+ * external: while none of them was changed they keep file name, offset and
+ * length, and the data file is copied when `path` is in another folder;
+ * otherwise all of them are written to `path`.data. `overwrite` applies to
+ * data files too. */
+enum cz_status cz_model_save(struct cz_model *model, const char *path,
+                             bool overwrite, struct cz_error *err);
+
+/* Has libonnx's checker read the model where it knows the opset (up to 17);
+ * `*checked` says whether it did. CZ_EPARSE with what it found. It takes 10 ms
+ * to start up, which cz_model_check_prepare() can do ahead of time in another
+ * thread. */
+enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
+                              struct cz_error *err);
+void cz_model_check_prepare(void);
+
+struct cz_graph *cz_model_graph(struct cz_model *model);
+int64_t cz_model_ir_version(const struct cz_model *model);
+const char *cz_model_producer(const struct cz_model *model);
+
+/* The version of the operator set that the model imports for `domain` ("" is
+ * ONNX's own), or 0. */
+int64_t cz_model_opset(const struct cz_model *model, const char *domain);
+
+size_t cz_model_function_count(const struct cz_model *model);
+bool cz_model_has_external_data(const struct cz_model *model);
+
+/* metadata_props by key, as exporters write "names" and "stride"; NULL when
+ * there is no such key. */
+const char *cz_model_metadata(const struct cz_model *model, const char *key);
+enum cz_status cz_model_metadata_set(struct cz_model *model, const char *key,
+                                     const char *value, struct cz_error *err);
+
+/* ---- reading ---------------------------------------------------------- */
+
+/* The node's name or, without one, that of its first output. */
+const char *cz_node_label(const struct cz_node *node);
+
+/* True for operators of ONNX's own domain with this type. */
+bool cz_node_is(const struct cz_node *node, const char *op_type);
+
+/* The input's value, or NULL when it is left out or beyond the last. */
+struct cz_value *cz_node_input(const struct cz_node *node, size_t i);
+
+const struct cz_attr *cz_node_attr(const struct cz_node *node,
+                                   const char *name);
+int64_t cz_node_attr_int(const struct cz_node *node, const char *name,
+                         int64_t otherwise);
+
+/* A list of ints; `*count` is 0 and NULL comes back when there is none. */
+const int64_t *cz_node_attr_ints(const struct cz_node *node, const char *name,
+                                 size_t *count);
+
+/* The value called `name` as seen from `graph`, outer graphs included, or
+ * NULL. */
+struct cz_value *cz_graph_find(const struct cz_graph *graph,
+                               const char *name);
+
+/* Calls visit() for every node of `graph` and of the subgraphs below it,
+ * outer nodes before those inside them, until it returns something other than
+ * CZ_OK, which is then returned. */
+enum cz_status cz_graph_visit(struct cz_graph *graph,
+                              enum cz_status (*visit)(void *user,
+                                                      struct cz_node *node),
+                              void *user);
+
+/* The elements of a tensor. Element i lies at data + i * stride; float16 and
+ * bfloat16 in int32_data have stride 4, with the value in the two low bytes.
+ * Not necessarily aligned: read and write with memcpy(). */
+struct cz_elements {
+    void *data;
+    size_t count;
+    size_t stride; /* bytes; 0 for packed 4-bit types and strings */
+    enum cz_dtype dtype;
+};
+
+/* Points `elements` into the message. Reads external data when it is asked
+ * for the first time (CZ_EIO, or CZ_EPARSE where the file is too short). */
+enum cz_status cz_tensor_elements(struct cz_tensor *tensor,
+                                  struct cz_elements *elements,
+                                  struct cz_error *err);
+
+/* Element i as a double; floats and integers of at least 8 bits. */
+double cz_elements_get(const struct cz_elements *elements, size_t i);
+
+/* ---- editing ---------------------------------------------------------- */
+
+/* Declares that the caller changed elements of `tensor` in place. */
+void cz_tensor_touch(struct cz_tensor *tensor);
+
+/* Turns a float32 tensor into a float16 one, in place where the storage
+ * allows it; values out of range as cz_half_from_floats() has them. */
+struct cz_half_counts;
+enum cz_status cz_tensor_to_half(struct cz_tensor *tensor,
+                                 struct cz_half_counts *counts,
+                                 struct cz_error *err);
+
+/* Declares another element type for a value: its value info, its graph input
+ * or output. The shape stays. */
+void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype);
+
+/* A new initializer in value->graph with the content of value->constant;
+ * its name begins with `name`. */
+enum cz_status cz_value_clone_constant(struct cz_value **clone,
+                                       struct cz_value *value,
+                                       const char *name,
+                                       struct cz_error *err);
+
+/* Lets node->inputs[input] read `value`, which must be defined before the
+ * node. */
+enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
+                                 struct cz_value *value,
+                                 struct cz_error *err);
+
+enum cz_status cz_node_set_attr_int(struct cz_node *node, const char *name,
+                                    int64_t number, struct cz_error *err);
+
+/* A node with one input and one output that an edit adds. */
+struct cz_node_spec {
+    const char *op_type;
+    const char *value_name; /* of the new value; made unique with a number */
+    enum cz_dtype dtype;    /* of the new value */
+};
+
+/* Adds a node that reads `value` and makes a new value of the same shape,
+ * right after the producer of `value` (first of the graph where it has none).
+ * The new value is node->outputs[0]. */
+enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,
+                               const struct cz_node_spec *spec,
+                               struct cz_error *err);
+
+/* Adds a node between `value` and its producer: the producer now makes the
+ * new value, node->inputs[0], and the node makes `value` of it. Readers of
+ * `value` keep reading it. */
+enum cz_status cz_value_interpose(struct cz_node **node,
+                                  struct cz_value *value,
+                                  const struct cz_node_spec *spec,
+                                  struct cz_error *err);
+
+/* ---- counting --------------------------------------------------------- */
+
+struct cz_stats {
+    size_t nodes;        /* of all graphs */
+    uint64_t parameters; /* elements of all cz_value_is_parameter() */
+    uint64_t macs;       /* multiply-accumulates of one frame */
+    size_t macs_unknown; /* operators missing in `macs`: their shape or weight
+                            is not known */
+};
+
+/* Wants the shapes of cz_graph_infer(). */
+void cz_model_count(struct cz_stats *stats, struct cz_model *model);
+
+/* How often each weight of a Conv, ConvTranspose, Gemm or MatMul is used for
+ * one frame (an open batch dimension counts as 1): its MACs are this times
+ * the number of weights. False where shapes are not known. */
+bool cz_node_weight_reuse(const struct cz_node *node, uint64_t *times);
+
+/* What a detector's outputs are, told from their shapes and the operators of
+ * the decode tail. */
+enum cz_head {
+    CZ_HEAD_UNKNOWN,
+    CZ_HEAD_ANCHOR_FREE,  /* [N,4+C,A] boxes in pixels, then scores */
+    CZ_HEAD_ANCHORS,      /* [N,A,5+C] decoded: box, objectness, scores */
+    CZ_HEAD_GRID,         /* [N,A,5+C] offsets in grid cells (YOLOX) */
+    CZ_HEAD_END_TO_END,   /* [N,K,6] boxes after NMS or one-to-one matching */
+    CZ_HEAD_FEATURE_MAPS, /* three or more raw maps, one for each stride */
+};
+
+/* Wants the shapes of cz_graph_infer(). `*classes` is 0 when not known. */
+enum cz_head cz_graph_head(const struct cz_graph *graph, int64_t *classes);
+
+/* ---- inference -------------------------------------------------------- */
+
+/* Fills in the dtype and shape of every value that the declared ones
+ * determine, by the rules of the operators (ONNX operator specification); what
+ * depends on data or on operators not known here stays unknown. Declared
+ * types stand; CZ_ESHAPE where operands contradict each other. */
+enum cz_status cz_graph_infer(struct cz_graph *graph, struct cz_error *err);
+
+/* ---- patterns --------------------------------------------------------- */
+
+/* The tensor behind input 1 of a Conv (or ConvTranspose, Gemm, MatMul),
+ * through Constant nodes and through operators that keep the elements and
+ * their order (Identity, Reshape, Squeeze, Unsqueeze, Flatten, Cast between
+ * float types); NULL when it is computed or not a float type. `*value` gets
+ * the constant's value. */
+struct cz_tensor *cz_node_weight(const struct cz_node *node,
+                                 struct cz_value **value);
+
+/* A node that reads the constant `weight` other than as the weight of a Conv
+ * (reshapes in between as above); NULL when there is none. */
+const struct cz_node *cz_weight_other_reader(const struct cz_value *weight);
+
+/* A Conv that turns the distribution of a box side into its mean: 1x1, one
+ * output channel, weights 0, 1, 2, ... (Li et al., Generalized Focal Loss,
+ * NeurIPS 2020, section 3.2). It holds no learned weight. */
+bool cz_node_is_dfl(const struct cz_node *node);
+
+/* Operators whose constant operand was trained: Conv but for DFL,
+ * ConvTranspose, Gemm, MatMul with a constant matrix, BatchNormalization. */
+bool cz_node_is_learned(const struct cz_node *node);
+
+/* A constant of a float type that a learned operator or a DFL Conv has as its
+ * weight, bias, scale, ... */
+bool cz_value_is_parameter(const struct cz_value *value);
+
+/* Marks (calloc'ed by the caller, one for each node of `graph` in order)
+ * those from which no learned operator can be reached: the decode tail behind
+ * the last convolutions of the head. Subgraphs count with the node that holds
+ * them. */
+void cz_graph_mark_tail(const struct cz_graph *graph, bool *tail);
+
+#endif

@@ -1,0 +1,202 @@
+/* libonnx's protobuf classes for C.
+ *
+ * Handles are pointers to messages, owned by the model's: a model is
+ * onnx::ModelProto, a graph GraphProto, a node NodeProto, and so on. Indices
+ * must be in range. Nothing here decides anything: it reads and writes
+ * fields. */
+#ifndef CZ_ONNX_PROTO_SHIM_H
+#define CZ_ONNX_PROTO_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A string field: not owned, NUL-terminated, may hold NULs inside. */
+struct cz_proto_text {
+    const char *data;
+    size_t size;
+};
+
+/* ---- model ------------------------------------------------------------ */
+
+/* Parses all that can be read from `fd`, in pieces. CZ_EPARSE, CZ_ENOMEM or
+ * CZ_EIO; free with cz_proto_model_free(). */
+enum cz_status cz_proto_model_read(void **model, int fd,
+                                   struct cz_error *err);
+enum cz_status cz_proto_model_parse(void **model, const void *bytes,
+                                    size_t size, struct cz_error *err);
+enum cz_status cz_proto_model_write(const void *model, int fd,
+                                    struct cz_error *err);
+void cz_proto_model_free(void *model);
+
+/* libonnx's checker, and the set-up of its operator schemas. */
+enum cz_status cz_proto_model_check(const void *model, struct cz_error *err);
+void cz_proto_schemas_prepare(void);
+
+int64_t cz_proto_model_ir_version(const void *model);
+struct cz_proto_text cz_proto_model_producer(const void *model);
+bool cz_proto_model_has_graph(const void *model);
+void *cz_proto_model_graph(void *model);
+size_t cz_proto_model_function_count(const void *model);
+
+size_t cz_proto_model_opset_count(const void *model);
+int64_t cz_proto_model_opset(const void *model, size_t i,
+                             struct cz_proto_text *domain);
+
+size_t cz_proto_model_metadata_count(const void *model);
+void cz_proto_model_metadata(const void *model, size_t i,
+                             struct cz_proto_text *key,
+                             struct cz_proto_text *value);
+enum cz_status cz_proto_model_metadata_put(void *model, const char *key,
+                                           const char *value,
+                                           struct cz_error *err);
+
+/* ---- graph ------------------------------------------------------------ */
+
+enum cz_proto_list {
+    CZ_PROTO_NODE,
+    CZ_PROTO_INITIALIZER,
+    CZ_PROTO_SPARSE_INITIALIZER,
+    CZ_PROTO_INPUT,
+    CZ_PROTO_OUTPUT,
+    CZ_PROTO_VALUE_INFO,
+};
+
+struct cz_proto_text cz_proto_graph_name(const void *graph);
+size_t cz_proto_graph_count(const void *graph, enum cz_proto_list list);
+void *cz_proto_graph_item(void *graph, enum cz_proto_list list, size_t i);
+
+enum cz_status cz_proto_graph_add_node(void **node, void *graph,
+                                       const char *op_type, const char *name,
+                                       struct cz_error *err);
+
+/* Puts the nodes into the order of `nodes`, which holds all of them. */
+enum cz_status cz_proto_graph_order(void *graph, void *const *nodes,
+                                    size_t count, struct cz_error *err);
+
+/* Adds an initializer `name`, otherwise a copy of `tensor`. */
+enum cz_status cz_proto_graph_add_copy(void **copy, void *graph,
+                                       const void *tensor, const char *name,
+                                       struct cz_error *err);
+
+/* ---- value info ------------------------------------------------------- */
+
+struct cz_proto_text cz_proto_info_name(const void *info);
+
+/* 0 where it is no tensor or says nothing. */
+int cz_proto_info_dtype(const void *info);
+void cz_proto_info_set_dtype(void *info, int dtype);
+
+/* False when no shape is declared. */
+bool cz_proto_info_rank(const void *info, size_t *rank);
+
+/* A dimension; -1 when it is symbolic or not given. */
+int64_t cz_proto_info_dim(const void *info, size_t i);
+
+/* ---- node ------------------------------------------------------------- */
+
+enum cz_proto_node_field {
+    CZ_PROTO_NODE_NAME,
+    CZ_PROTO_NODE_OP_TYPE,
+    CZ_PROTO_NODE_DOMAIN,
+};
+
+struct cz_proto_text cz_proto_node_text(const void *node,
+                                        enum cz_proto_node_field field);
+size_t cz_proto_node_input_count(const void *node);
+size_t cz_proto_node_output_count(const void *node);
+struct cz_proto_text cz_proto_node_input(const void *node, size_t i);
+struct cz_proto_text cz_proto_node_output(const void *node, size_t i);
+size_t cz_proto_node_attr_count(const void *node);
+void *cz_proto_node_attr(void *node, size_t i);
+
+/* Sets an input or output; i may be one beyond the last. */
+enum cz_status cz_proto_node_put_input(void *node, size_t i, const char *name,
+                                       struct cz_error *err);
+enum cz_status cz_proto_node_put_output(void *node, size_t i,
+                                        const char *name,
+                                        struct cz_error *err);
+
+/* Sets the int attribute `name`, adding it where it is missing. */
+enum cz_status cz_proto_node_put_int(void **attr, void *node,
+                                     const char *name, int64_t number,
+                                     struct cz_error *err);
+
+/* ---- attribute -------------------------------------------------------- */
+
+struct cz_proto_text cz_proto_attr_name(const void *attr);
+int cz_proto_attr_kind(const void *attr);
+
+/* How many values of its kind it holds: 0 or 1 for a single one. */
+size_t cz_proto_attr_count(const void *attr);
+
+float cz_proto_attr_float(const void *attr);
+int64_t cz_proto_attr_int(const void *attr);
+float *cz_proto_attr_floats(void *attr);
+int64_t *cz_proto_attr_ints(void *attr);
+struct cz_proto_text cz_proto_attr_string(const void *attr, size_t i);
+void *cz_proto_attr_tensor(void *attr, size_t i);
+void *cz_proto_attr_graph(void *attr, size_t i);
+
+/* Turns the attribute into a single tensor called `name` with no content;
+ * gives the tensor. */
+enum cz_status cz_proto_attr_make_tensor(void **tensor, void *attr,
+                                         const char *name,
+                                         struct cz_error *err);
+
+/* ---- tensor ----------------------------------------------------------- */
+
+enum cz_proto_data {
+    CZ_PROTO_DATA_RAW, /* counted in bytes */
+    CZ_PROTO_DATA_FLOAT,
+    CZ_PROTO_DATA_INT32,
+    CZ_PROTO_DATA_INT64,
+    CZ_PROTO_DATA_UINT64,
+    CZ_PROTO_DATA_DOUBLE,
+    CZ_PROTO_DATA_STRING, /* only counted */
+};
+
+struct cz_proto_text cz_proto_tensor_name(const void *tensor);
+int cz_proto_tensor_dtype(const void *tensor);
+const int64_t *cz_proto_tensor_dims(const void *tensor, size_t *rank);
+bool cz_proto_tensor_has_raw(const void *tensor);
+size_t cz_proto_tensor_data_count(const void *tensor,
+                                  enum cz_proto_data field);
+
+/* The array of a field, for reading and for changes in place. */
+void *cz_proto_tensor_data(void *tensor, enum cz_proto_data field);
+
+bool cz_proto_tensor_is_external(const void *tensor);
+size_t cz_proto_tensor_external_count(const void *tensor);
+void cz_proto_tensor_external(const void *tensor, size_t i,
+                              struct cz_proto_text *key,
+                              struct cz_proto_text *value);
+
+/* Sets the entry `key` of external_data, adding it where it is missing. */
+enum cz_status cz_proto_tensor_put_external(void *tensor, const char *key,
+                                            const char *value,
+                                            struct cz_error *err);
+void cz_proto_tensor_drop_external(void *tensor, const char *key);
+
+void cz_proto_tensor_set_dtype(void *tensor, int dtype);
+
+/* Cuts raw_data to its first `size` bytes. */
+void cz_proto_tensor_cut_raw(void *tensor, size_t size);
+
+/* Replaces the content by `size` packed bytes in raw_data. */
+enum cz_status cz_proto_tensor_put_raw(void *tensor, const void *bytes,
+                                       size_t size, struct cz_error *err);
+enum cz_status cz_proto_tensor_put_dims(void *tensor, const int64_t *dims,
+                                        size_t rank, struct cz_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,74 @@
+/* Counting: parameters, and multiply-accumulates. */
+#include "onnx/onnx_internal.h"
+
+/* The product of the dims of `shape` from `first` to before `last`; an open
+ * batch counts as 1. */
+static bool product(uint64_t *result, const struct cz_shape *shape,
+                    size_t first, size_t last)
+{
+    for (size_t i = first; i < last; i++) {
+        int64_t dim = i == 0 && shape->dims[i] < 0 ? 1 : shape->dims[i];
+        if (dim < 0 || __builtin_mul_overflow(*result, (uint64_t)dim, result))
+            return false;
+    }
+    return true;
+}
+
+bool cz_node_weight_reuse(const struct cz_node *node, uint64_t *times)
+{
+    bool is_conv = cz_node_is(node, "Conv");
+    bool is_gemm = cz_node_is(node, "Gemm");
+    const struct cz_value *value =
+        is_conv && node->n_outputs ? node->outputs[0] : cz_node_input(node, 0);
+    if (!value || !value->shape.known || value->shape.rank < 2)
+        return false;
+    const struct cz_shape *shape = &value->shape;
+    *times = 1;
+    if (is_conv || cz_node_is(node, "ConvTranspose"))
+        return product(times, shape, 0, 1) &&
+               product(times, shape, 2, shape->rank);
+    if (is_gemm && cz_node_attr_int(node, "transA", 0))
+        return product(times, shape, 1, 2);
+    if (is_gemm || cz_node_is(node, "MatMul"))
+        return product(times, shape, 0, shape->rank - 1);
+    return false;
+}
+
+static void count_macs(struct cz_stats *stats, const struct cz_node *node)
+{
+    struct cz_value *value;
+    const struct cz_tensor *weight = cz_node_weight(node, &value);
+    uint64_t times, macs;
+    if (cz_node_is(node, "BatchNormalization"))
+        return;
+    if (!weight || !cz_node_weight_reuse(node, &times) ||
+        __builtin_mul_overflow(times, (uint64_t)weight->count, &macs) ||
+        __builtin_add_overflow(stats->macs, macs, &stats->macs))
+        stats->macs_unknown++;
+}
+
+static void count_parameters(struct cz_stats *stats,
+                             const struct cz_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_values; i++) {
+        if (cz_value_is_parameter(graph->values[i]))
+            stats->parameters += graph->values[i]->constant->count;
+    }
+}
+
+static enum cz_status count_node(void *user, struct cz_node *node)
+{
+    struct cz_stats *stats = user;
+    stats->nodes++;
+    if (node->position == 0) /* the first of each graph stands for it */
+        count_parameters(stats, node->graph);
+    if (cz_node_is_learned(node) || cz_node_is_dfl(node))
+        count_macs(stats, node);
+    return CZ_OK;
+}
+
+void cz_model_count(struct cz_stats *stats, struct cz_model *model)
+{
+    *stats = (struct cz_stats){0};
+    cz_graph_visit(model->graph, count_node, stats);
+}
