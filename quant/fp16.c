@@ -1,0 +1,295 @@
+/* Carries out the plan of fp16_plan.c: converts constants, redirects edges
+ * between the two precisions through Casts, retypes what is declared. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/half.h"
+#include "quant/fp16_internal.h"
+
+#define NAME_BYTES 280
+
+struct conversion {
+    struct cz_half_plan plan;
+    const struct cz_fp16_options *options;
+    struct cz_fp16_report *report;
+};
+
+/* ---- constants -------------------------------------------------------- */
+
+static bool feeds_learned(const struct cz_value *value)
+{
+    for (size_t i = 0; i < value->n_uses; i++) {
+        if (value->uses[i].input > 0 &&
+            cz_node_is_learned(value->uses[i].node))
+            return true;
+    }
+    return false;
+}
+
+static enum cz_status check_counts(const struct conversion *c,
+                                   const struct cz_value *value,
+                                   const struct cz_half_counts *counts,
+                                   struct cz_error *err)
+{
+    if (counts->nan)
+        return cz_error_set(err, CZ_EINVAL,
+                            "tensor '%.200s': holds %zu NaNs", value->name,
+                            counts->nan);
+    if (counts->infinite && feeds_learned(value))
+        return cz_error_set(err, CZ_EINVAL,
+                            "tensor '%.200s': holds %zu infinite weights",
+                            value->name, counts->infinite);
+    if (counts->clamped && c->options->strict)
+        return cz_error_set(err, CZ_EINVAL,
+                            "tensor '%.200s': %zu values are beyond float16's "
+                            "65504; without --strict they are clamped",
+                            value->name, counts->clamped);
+    return CZ_OK;
+}
+
+static enum cz_status convert_constant(struct conversion *c,
+                                       struct cz_value *value,
+                                       struct cz_error *err)
+{
+    struct cz_fp16_report *report = c->report;
+    struct cz_half_counts counts = {0};
+    CZ_TRY(cz_tensor_to_half(value->constant, &counts, err));
+    CZ_TRY(check_counts(c, value, &counts, err));
+    cz_value_set_dtype(value, CZ_DTYPE_FLOAT16);
+    report->tensors++;
+    report->clamped += counts.clamped;
+    report->raised += counts.raised;
+    if (counts.clamped && !report->clamped_in)
+        report->clamped_in = value->name;
+    return CZ_OK;
+}
+
+/* ---- edges ------------------------------------------------------------ */
+
+static size_t count_wishes(const struct conversion *c,
+                           const struct cz_value *value,
+                           enum cz_half_wish wish)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < value->n_uses; i++)
+        count += cz_half_plan_wish(&c->plan, &value->uses[i]) == wish;
+    return count;
+}
+
+/* Lets the readers of `from` that have this wish read `to`. */
+static enum cz_status redirect(const struct conversion *c,
+                               struct cz_value *from, struct cz_value *to,
+                               enum cz_half_wish wish, struct cz_error *err)
+{
+    for (size_t i = 0; i < from->n_uses;) {
+        struct cz_use use = from->uses[i];
+        if (use.node != to->producer &&
+            cz_half_plan_wish(&c->plan, &use) == wish)
+            CZ_TRY(cz_node_set_input(use.node, use.input, to, err));
+        else
+            i++;
+    }
+    return CZ_OK;
+}
+
+static void other_name(char *name, const struct cz_value *value,
+                       enum cz_dtype dtype)
+{
+    snprintf(name, NAME_BYTES, "%.255s_%s", value->name,
+             dtype == CZ_DTYPE_FLOAT16 ? "fp16" : "fp32");
+}
+
+static enum cz_dtype other_dtype(enum cz_dtype dtype)
+{
+    return dtype == CZ_DTYPE_FLOAT ? CZ_DTYPE_FLOAT16 : CZ_DTYPE_FLOAT;
+}
+
+/* Readers of `value` that want `dtype`, which it has not, get it from a Cast.
+ */
+static enum cz_status cast_for_readers(struct conversion *c,
+                                       struct cz_value *value,
+                                       enum cz_dtype dtype,
+                                       struct cz_error *err)
+{
+    enum cz_half_wish wish =
+        dtype == CZ_DTYPE_FLOAT16 ? CZ_WISH_HALF : CZ_WISH_FLOAT;
+    char name[NAME_BYTES];
+    struct cz_node *cast;
+    if (!count_wishes(c, value, wish))
+        return CZ_OK;
+    other_name(name, value, dtype);
+    const struct cz_node_spec spec = {"Cast", name, dtype};
+    CZ_TRY(cz_value_append(&cast, value, &spec, err));
+    CZ_TRY(cz_node_set_attr_int(cast, "to", (int64_t)dtype, err));
+    c->report->casts++;
+    return redirect(c, value, cast->outputs[0], wish, err);
+}
+
+/* The graph output `value` is made as `inner_dtype` and has to be the other
+ * type: a Cast before it, and readers take the side that they want. */
+static enum cz_status cast_output(struct conversion *c, struct cz_value *value,
+                                  enum cz_dtype inner_dtype,
+                                  struct cz_error *err)
+{
+    enum cz_dtype dtype = other_dtype(inner_dtype);
+    char name[NAME_BYTES];
+    struct cz_node *cast;
+    other_name(name, value, inner_dtype);
+    const struct cz_node_spec spec = {"Cast", name, inner_dtype};
+    CZ_TRY(cz_value_interpose(&cast, value, &spec, err));
+    CZ_TRY(cz_node_set_attr_int(cast, "to", (int64_t)dtype, err));
+    c->report->casts++;
+    cz_value_set_dtype(value, dtype);
+    return redirect(
+        c, value, cast->inputs[0],
+        inner_dtype == CZ_DTYPE_FLOAT16 ? CZ_WISH_HALF : CZ_WISH_FLOAT, err);
+}
+
+/* ---- values ----------------------------------------------------------- */
+
+static enum cz_status handle_constant(struct conversion *c,
+                                      struct cz_value *value,
+                                      struct cz_error *err)
+{
+    struct cz_value *clone;
+    char name[NAME_BYTES];
+    if (!count_wishes(c, value, CZ_WISH_HALF)) {
+        c->report->tensors_kept++;
+        return CZ_OK;
+    }
+    if (!count_wishes(c, value, CZ_WISH_FLOAT) && !value->is_output)
+        return convert_constant(c, value, err);
+    /* Both kinds of readers: one tensor for each. */
+    c->report->tensors_kept++;
+    if (value->constant->storage == CZ_STORAGE_ATTR)
+        return cast_for_readers(c, value, CZ_DTYPE_FLOAT16, err);
+    other_name(name, value, CZ_DTYPE_FLOAT16);
+    CZ_TRY(cz_value_clone_constant(&clone, value, name, err));
+    CZ_TRY(redirect(c, value, clone, CZ_WISH_HALF, err));
+    return convert_constant(c, clone, err);
+}
+
+static enum cz_status handle_value(struct conversion *c,
+                                   struct cz_value *value,
+                                   struct cz_error *err)
+{
+    bool is_half = cz_half_plan_makes_half(&c->plan, value);
+    if (value->is_output && value->producer &&
+        is_half != c->options->half_io)
+        return cast_output(c, value,
+                           is_half ? CZ_DTYPE_FLOAT16 : CZ_DTYPE_FLOAT, err);
+    if (is_half)
+        cz_value_set_dtype(value, CZ_DTYPE_FLOAT16);
+    return cast_for_readers(c, value,
+                            is_half ? CZ_DTYPE_FLOAT : CZ_DTYPE_FLOAT16, err);
+}
+
+static enum cz_status handle_values(struct conversion *c,
+                                    struct cz_graph *graph,
+                                    struct cz_error *err)
+{
+    size_t n = graph->n_values; /* edits add more behind these */
+    for (size_t i = 0; i < n; i++) {
+        struct cz_value *value = graph->values[i];
+        if (value->dtype == CZ_DTYPE_FLOAT)
+            CZ_TRY(value->constant ? handle_constant(c, value, err)
+                                   : handle_value(c, value, err));
+        if (!cz_progress_tick(c->options->progress, "fp16", i + 1, n))
+            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+    }
+    return CZ_OK;
+}
+
+static bool computes_on_float(const struct cz_node *node)
+{
+    if (cz_node_is(node, "Constant"))
+        return false;
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        if (node->inputs[i] && node->inputs[i]->dtype == CZ_DTYPE_FLOAT)
+            return true;
+    }
+    return false;
+}
+
+/* Counts the nodes and lets the Casts that give float16 say so. */
+static enum cz_status handle_nodes(struct conversion *c,
+                                   struct cz_graph *graph,
+                                   struct cz_error *err)
+{
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        struct cz_node *node = graph->nodes[i];
+        bool is_half = c->plan.half[node->id];
+        c->report->nodes += is_half;
+        c->report->nodes_kept += !is_half && computes_on_float(node);
+        if (is_half && cz_node_is(node, "Cast"))
+            CZ_TRY(cz_node_set_attr_int(node, "to", CZ_DTYPE_FLOAT16, err));
+    }
+    return CZ_OK;
+}
+
+/* ---- checks ----------------------------------------------------------- */
+
+struct census {
+    size_t float_weights, half_weights, quantized;
+    const char *half_name;
+};
+
+static enum cz_status take_census(void *user, struct cz_node *node)
+{
+    struct census *census = user;
+    struct cz_value *value;
+    census->quantized += cz_node_is(node, "DequantizeLinear") ||
+                         cz_node_is(node, "QLinearConv") ||
+                         cz_node_is(node, "ConvInteger");
+    if (!cz_node_is_learned(node))
+        return CZ_OK;
+    const struct cz_tensor *weight = cz_node_weight(node, &value);
+    if (weight && weight->dtype == CZ_DTYPE_FLOAT)
+        census->float_weights++;
+    if (weight && weight->dtype == CZ_DTYPE_FLOAT16) {
+        census->half_weights++;
+        census->half_name = cz_node_label(node);
+    }
+    return CZ_OK;
+}
+
+static enum cz_status check_model(struct cz_graph *graph, struct cz_error *err)
+{
+    struct census census = {0};
+    CZ_TRY(cz_graph_visit(graph, take_census, &census));
+    if (census.half_weights)
+        return cz_error_set(err, CZ_EINVAL,
+                            "is float16 already (the weights of %zu operators, "
+                            "'%.200s' the last); leave --fp16 out",
+                            census.half_weights, census.half_name);
+    if (census.quantized)
+        return cz_error_set(err, CZ_EUNSUPPORTED,
+                            "is quantized (%zu DequantizeLinear); --fp16 wants "
+                            "the float32 model",
+                            census.quantized);
+    if (!census.float_weights)
+        return cz_error_set(err, CZ_EINVAL,
+                            "has no Conv, Gemm or MatMul with float32 weights; "
+                            "there is nothing to convert");
+    return CZ_OK;
+}
+
+enum cz_status cz_fp16_convert(struct cz_model *model,
+                               const struct cz_fp16_options *options,
+                               struct cz_fp16_report *report,
+                               struct cz_error *err)
+{
+    struct cz_graph *graph = cz_model_graph(model);
+    struct conversion c = {.options = options, .report = report};
+    *report = (struct cz_fp16_report){0};
+    CZ_TRY(cz_graph_infer(graph, err));
+    CZ_TRY(check_model(graph, err));
+    enum cz_status status = cz_half_plan_make(&c.plan, graph, options, err);
+    report->tail_nodes = c.plan.n_tail;
+    if (status == CZ_OK)
+        status = handle_nodes(&c, graph, err);
+    if (status == CZ_OK)
+        status = handle_values(&c, graph, err);
+    cz_half_plan_fini(&c.plan);
+    return status;
+}

@@ -1,0 +1,55 @@
+/* Fewer bits for each number: float16. */
+#ifndef CZ_QUANT_QUANT_H
+#define CZ_QUANT_QUANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/error.h"
+#include "core/progress.h"
+#include "onnx/onnx.h"
+
+struct cz_fp16_options {
+    bool half_io;     /* graph inputs and outputs become float16 too */
+    bool half_decode; /* the decode tail too (default: it stays float32) */
+    bool strict;      /* values beyond the range are an error */
+    const struct cz_progress *progress;
+};
+
+#define CZ_FP16_OPTIONS_INIT {.half_io = false}
+
+struct cz_fp16_report {
+    size_t tensors;      /* constants converted */
+    size_t tensors_kept; /* float32 constants that stayed */
+    size_t nodes;        /* operators that compute in float16 */
+    size_t nodes_kept;   /* operators on float32 values that stayed */
+    size_t tail_nodes;   /* nodes in the decode tail, constants included */
+    size_t casts;        /* Cast nodes added */
+    size_t clamped;      /* values beyond +-65504, now +-65504 */
+    size_t raised;       /* values that would vanish, now +-2^-24 */
+    const char *clamped_in; /* the first tensor with a clamped value, or NULL;
+                               lives as long as the model */
+};
+
+/* Converts weights and computation to float16. Infers the graph's types and
+ * shapes first where that has not been done.
+ *
+ * An operator computes in float16 when the ONNX specification allows it for
+ * all opsets 9 to 22 and nothing speaks against it; what it reads and writes
+ * otherwise (shapes, indices, Resize's roi and scales) stays as it is. These
+ * stay float32: the decode tail behind the last learned operators
+ * (cz_graph_mark_tail()), where a float16 step is up to half a pixel;
+ * arithmetic on shapes; NonMaxSuppression, TopK, Range, Min, Max and all that
+ * is not in the list of quant/fp16_ops.c; nodes with subgraphs and what is
+ * inside. Casts are added on the edges between the two kinds, one for each
+ * value, none in pairs; existing Casts are redirected.
+ *
+ * CZ_EINVAL: the model computes in float16 already, holds no float32 weight,
+ * a weight is NaN or infinite, or, with `strict`, a value is beyond the
+ * range. The model may then be half converted: do not save it. */
+enum cz_status cz_fp16_convert(struct cz_model *model,
+                               const struct cz_fp16_options *options,
+                               struct cz_fp16_report *report,
+                               struct cz_error *err);
+
+#endif
