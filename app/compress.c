@@ -1,0 +1,188 @@
+/* `compress MODEL`: load, prune, cast, save, report.
+ *
+ * Two things run beside that in a second thread: the set-up of libonnx's
+ * checker while the file is parsed, and the gzip size of the input while the
+ * model is worked on. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "app/app.h"
+#include "app/compress_report.h"
+#include "app/progress.h"
+#include "core/alloc.h"
+#include "core/gzip.h"
+#include "core/output.h"
+#include "core/parallel.h"
+
+struct gzip_task {
+    const char *path;
+    uint64_t size_bytes;
+    enum cz_status status;
+    struct cz_error err;
+};
+
+static void run_gzip(void *user)
+{
+    struct gzip_task *task = user;
+    task->status = cz_gzip_size(&task->size_bytes, task->path, &task->err);
+}
+
+static void prepare_checker(void *user)
+{
+    (void)user;
+    cz_model_check_prepare();
+}
+
+/* ---- before the work -------------------------------------------------- */
+
+/* The output must not be the input, nor a file that may not be replaced. */
+static enum cz_status check_output(const struct app_compress_options *o,
+                                   struct cz_error *err)
+{
+    struct stat in, out;
+    if (stat(o->model, &in) == 0 && stat(o->output, &out) == 0 &&
+        in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: the output is the input; give -o another "
+                            "name",
+                            o->output);
+    return cz_output_check(o->output, o->force, err);
+}
+
+static enum cz_status load(struct cz_model **model,
+                           struct app_compress_report *report,
+                           struct cz_error *err)
+{
+    struct cz_job job;
+    cz_job_start(&job, prepare_checker, NULL);
+    enum cz_status status =
+        cz_model_load(model, report->options->model, err);
+    cz_job_join(&job);
+    CZ_TRY(status);
+    status = cz_model_check(*model, &report->used_checker, err);
+    if (status == CZ_OK)
+        status = cz_graph_infer(cz_model_graph(*model), err);
+    if (status != CZ_OK)
+        cz_model_free(*model);
+    return status;
+}
+
+/* ---- the work --------------------------------------------------------- */
+
+/* The MACs whose weight is not zero: those of the Convs shrink. */
+static uint64_t nonzero_macs(const struct cz_stats *stats,
+                             const struct cz_prune_report *prune)
+{
+    uint64_t macs = stats->macs;
+    for (size_t i = 0; i < prune->n_layers; i++) {
+        const struct cz_prune_layer *layer = &prune->layers[i];
+        uint64_t times;
+        if (layer->weights && cz_node_weight_reuse(layer->node, &times))
+            macs -= times * layer->zeros;
+    }
+    return macs;
+}
+
+static enum cz_status edit(struct cz_model *model,
+                           struct app_compress_report *report,
+                           struct cz_error *err)
+{
+    const struct app_compress_options *o = report->options;
+    double start = app_now_ms();
+    CZ_TRY(o->prune ? cz_prune_l1(model, &o->prune_options, &report->prune, err)
+                    : cz_prune_inspect(model, &report->prune, err));
+    double pruned = app_now_ms();
+    report->ms.prune = pruned - start;
+    report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
+    if (o->fp16)
+        CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
+    report->ms.fp16 = app_now_ms() - pruned;
+    return CZ_OK;
+}
+
+static enum cz_status save(struct cz_model *model,
+                           struct app_compress_report *report,
+                           struct cz_error *err)
+{
+    double start = app_now_ms();
+    if (app_interrupted())
+        return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+    CZ_TRY(cz_model_save(model, report->options->output,
+                         report->options->force, err));
+    report->ms.save = app_now_ms() - start;
+    return CZ_OK;
+}
+
+static uint64_t file_bytes(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+/* From the loaded model to the files' sizes. */
+static enum cz_status work(struct cz_model *model,
+                           struct app_compress_report *report,
+                           struct cz_error *err)
+{
+    const struct app_compress_options *o = report->options;
+    struct gzip_task before = {.path = o->model}, after = {.path = o->output};
+    struct cz_job job;
+    cz_job_start(&job, run_gzip, &before);
+    cz_model_count(&report->stats, model);
+    report->functions = cz_model_function_count(model);
+    enum cz_status status = edit(model, report, err);
+    if (status != CZ_OK)
+        cz_error_prefix(err, o->model);
+    if (status == CZ_OK)
+        status = save(model, report, err);
+    if (status == CZ_OK)
+        run_gzip(&after);
+    cz_job_join(&job);
+    CZ_TRY(status);
+    if (before.status != CZ_OK || after.status != CZ_OK) {
+        *err = before.status != CZ_OK ? before.err : after.err;
+        return err->code;
+    }
+    report->input = (struct app_file){file_bytes(o->model), before.size_bytes};
+    report->output = (struct app_file){file_bytes(o->output), after.size_bytes};
+    return CZ_OK;
+}
+
+static enum cz_status run(struct app_compress_report *report,
+                          struct cz_error *err)
+{
+    const struct app_compress_options *o = report->options;
+    double start = app_now_ms();
+    struct cz_model *model;
+    CZ_TRY(check_output(o, err));
+    CZ_TRY(load(&model, report, err));
+    report->ms.load = app_now_ms() - start;
+    enum cz_status status = work(model, report, err);
+    report->ms.total = app_now_ms() - start;
+    if (status == CZ_OK && o->json)
+        app_compress_report_json(report);
+    else if (status == CZ_OK && !o->quiet)
+        app_compress_report_text(report);
+    cz_prune_report_fini(&report->prune);
+    cz_model_free(model);
+    return status;
+}
+
+int app_compress(int argc, char **argv)
+{
+    struct app_compress_options options;
+    struct app_compress_report report = {.options = &options};
+    struct app_progress progress;
+    struct cz_error err = CZ_ERROR_INIT;
+    int exit_code;
+    if (app_compress_options_parse(&options, argc, argv, &exit_code)) {
+        app_progress_init(&progress, options.quiet || options.json);
+        options.prune_options.progress = &progress.callback;
+        options.fp16_options.progress = &progress.callback;
+        enum cz_status status = run(&report, &err);
+        app_progress_fini(&progress);
+        exit_code = status == CZ_OK ? APP_DONE : app_fail(&err);
+    }
+    app_compress_options_fini(&options);
+    return exit_code;
+}

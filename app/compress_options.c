@@ -1,0 +1,315 @@
+/* Command line of `compress MODEL`: getopt, defaults, what goes with what. */
+#include "app/compress_options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "core/alloc.h"
+
+#define THREADS_MAX 256
+
+static const char help[] =
+    "Usage: compress MODEL.onnx [--prune P] [--fp16] [-o OUT.onnx]\n"
+    "       compress inspect MODEL.onnx\n"
+    "\n"
+    "Makes a YOLO-style detector smaller and shows what changed.\n"
+    "\n"
+    "  compress yolov8n.onnx --prune 0.05 --fp16\n"
+    "\n"
+    "Pruning\n"
+    "  --prune P             zero the fraction P (0 <= P < 1) of each Conv's\n"
+    "                        weights, those of smallest magnitude\n"
+    "  --prune-scope SCOPE   layer (default): P of each Conv; global: one\n"
+    "                        threshold over all Convs\n"
+    "  --skip PATTERN        leave matching Convs alone (a glob on the name of\n"
+    "                        the node or its weight); may be repeated\n"
+    "  --sparsity-of PATTERN=P\n"
+    "                        another P for matching Convs; may be repeated\n"
+    "  --prune-all           also the DFL convolution of YOLOv8-style heads,\n"
+    "                        which holds 0..15 and no learned weights\n"
+    "\n"
+    "Precision\n"
+    "  --fp16                float16 weights and computation; inputs, outputs\n"
+    "                        and the box decode stay float32\n"
+    "  --fp16-io             float16 inputs and outputs too\n"
+    "  --fp16-all            float16 box decode too (steps of up to half a\n"
+    "                        pixel)\n"
+    "  --strict              weights beyond float16's 65504 are an error, not\n"
+    "                        clamped\n"
+    "\n"
+    "General\n"
+    "  -o, --output FILE     where to write; without it beside the model, as\n"
+    "                        yolov8n-p05-fp16.onnx\n"
+    "  -f, --force           overwrite FILE\n"
+    "  -j, --json            print one JSON object on stdout, nothing else\n"
+    "  -q, --quiet           print nothing but errors\n"
+    "  -v, --verbose         one line for each Conv\n"
+    "  -t, --threads N       default: the cores that this process may use\n"
+    "  -h, --help            this text\n"
+    "  -V, --version\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 input rejected, 130 interrupted\n";
+
+enum {
+    OPTION_PRUNE = 256,
+    OPTION_SCOPE,
+    OPTION_SKIP,
+    OPTION_SPARSITY_OF,
+    OPTION_PRUNE_ALL,
+    OPTION_FP16,
+    OPTION_FP16_IO,
+    OPTION_FP16_ALL,
+    OPTION_STRICT,
+};
+
+static const struct option long_options[] = {
+    {"prune", required_argument, NULL, OPTION_PRUNE},
+    {"prune-scope", required_argument, NULL, OPTION_SCOPE},
+    {"skip", required_argument, NULL, OPTION_SKIP},
+    {"sparsity-of", required_argument, NULL, OPTION_SPARSITY_OF},
+    {"prune-all", no_argument, NULL, OPTION_PRUNE_ALL},
+    {"fp16", no_argument, NULL, OPTION_FP16},
+    {"fp16-io", no_argument, NULL, OPTION_FP16_IO},
+    {"fp16-all", no_argument, NULL, OPTION_FP16_ALL},
+    {"strict", no_argument, NULL, OPTION_STRICT},
+    {"output", required_argument, NULL, 'o'},
+    {"force", no_argument, NULL, 'f'},
+    {"json", no_argument, NULL, 'j'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"threads", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
+{
+    char *end;
+    *sparsity = strtod(text, &end);
+    if (end != text && !*end && *sparsity >= 0 && *sparsity < 1)
+        return true;
+    bool is_percent = end != text && (!*end || strcmp(end, "%") == 0) &&
+                      *sparsity >= 1 && *sparsity < 100;
+    if (is_percent)
+        app_usage_error("%s %s: want a fraction, 0 <= P < 1; for %g %% that "
+                        "is %g",
+                        option, text, *sparsity, *sparsity / 100);
+    else
+        app_usage_error("%s %s: want a fraction, 0 <= P < 1, such as 0.05",
+                        option, text);
+    return false;
+}
+
+static bool parse_threads(size_t *threads, const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+    if (end != text && !*end && number >= 1 && number <= THREADS_MAX) {
+        *threads = (size_t)number;
+        return true;
+    }
+    app_usage_error("--threads %s: want a number from 1 to %d", text,
+                    THREADS_MAX);
+    return false;
+}
+
+/* Splits PATTERN=P at its last '='. The pattern stays in `argument`. */
+static bool add_rule(struct cz_prune_rule *rules, size_t *n_rules,
+                     char *argument)
+{
+    char *equals = strrchr(argument, '=');
+    if (!equals || equals == argument) {
+        app_usage_error("--sparsity-of %s: want PATTERN=P, such as "
+                        "'/model.22/*=0.5'",
+                        argument);
+        return false;
+    }
+    *equals = 0;
+    rules[*n_rules].pattern = argument;
+    return app_parse_sparsity(&rules[(*n_rules)++].sparsity, "--sparsity-of",
+                              equals + 1);
+}
+
+static bool parse_scope(enum cz_prune_scope *scope, const char *text)
+{
+    bool is_global = strcmp(text, "global") == 0;
+    *scope = is_global ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER;
+    if (is_global || strcmp(text, "layer") == 0)
+        return true;
+    app_usage_error("--prune-scope %s: want layer or global", text);
+    return false;
+}
+
+struct parser {
+    struct app_compress_options *options;
+    struct cz_prune_rule *rules;
+    const char **skip;
+    const char *output;
+    bool over; /* --help or --version was answered */
+};
+
+/* False after a usage error or when the command is over. */
+static bool parse_option(struct parser *p, int option)
+{
+    struct app_compress_options *o = p->options;
+    struct cz_prune_options *prune = &o->prune_options;
+    switch (option) {
+    case OPTION_PRUNE:
+        o->prune = true;
+        return app_parse_sparsity(&prune->sparsity, "--prune", optarg);
+    case OPTION_SCOPE:
+        return parse_scope(&prune->scope, optarg);
+    case OPTION_SKIP:
+        p->skip[prune->n_skip++] = optarg;
+        return true;
+    case OPTION_SPARSITY_OF:
+        return add_rule(p->rules, &prune->n_rules, optarg);
+    case OPTION_PRUNE_ALL:
+        prune->prune_dfl = true;
+        return true;
+    case OPTION_FP16:
+        o->fp16 = true;
+        return true;
+    case OPTION_FP16_IO:
+        o->fp16_options.half_io = true;
+        return true;
+    case OPTION_FP16_ALL:
+        o->fp16_options.half_decode = true;
+        return true;
+    case OPTION_STRICT:
+        o->fp16_options.strict = true;
+        return true;
+    case 'o':
+        p->output = optarg;
+        return true;
+    case 'f':
+        o->force = true;
+        return true;
+    case 'j':
+        o->json = true;
+        return true;
+    case 'q':
+        o->quiet = true;
+        return true;
+    case 'v':
+        o->verbose = true;
+        return true;
+    case 't':
+        return parse_threads(&prune->threads, optarg);
+    case 'h':
+        fputs(help, stdout);
+        p->over = true;
+        return false;
+    case 'V':
+        puts("compress " APP_VERSION);
+        p->over = true;
+        return false;
+    default: /* getopt has said what is wrong */
+        fputs("Try 'compress --help'.\n", stderr);
+        return false;
+    }
+}
+
+/* What one option demands of the others. */
+static bool check_together(const struct app_compress_options *o)
+{
+    const struct cz_prune_options *prune = &o->prune_options;
+    const struct cz_fp16_options *fp16 = &o->fp16_options;
+    if (!o->prune && !o->fp16)
+        return app_usage_error("%s: nothing to do; add --prune 0.05, --fp16, "
+                               "or both",
+                               o->model),
+               false;
+    if (!o->prune && (prune->n_skip || prune->prune_dfl || prune->scope))
+        return app_usage_error("--skip, --prune-all and --prune-scope go with "
+                               "--prune"),
+               false;
+    if (!o->fp16 && (fp16->half_io || fp16->half_decode || fp16->strict))
+        return app_usage_error("--fp16-io, --fp16-all and --strict go with "
+                               "--fp16"),
+               false;
+    return true;
+}
+
+/* dir/yolov8n.onnx -> dir/yolov8n-p05-fp16.onnx */
+static char *default_output(const struct app_compress_options *o)
+{
+    size_t length = strlen(o->model);
+    size_t size = length + 64;
+    char *name = cz_malloc(size);
+    char prune[32] = "";
+    if (!name)
+        return NULL;
+    if (length > 5 && strcmp(o->model + length - 5, ".onnx") == 0)
+        length -= 5;
+    if (o->prune)
+        snprintf(prune, sizeof prune, "-p%02g",
+                 o->prune_options.sparsity * 100);
+    snprintf(name, size, "%.*s%s%s.onnx", (int)length, o->model, prune,
+             o->fp16 ? "-fp16" : "");
+    return name;
+}
+
+static char *copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = cz_malloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static bool parse_all(struct parser *p, int argc, char **argv)
+{
+    struct app_compress_options *o = p->options;
+    int option;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "o:fjqvt:hV", long_options,
+                                 NULL)) != -1) {
+        if (!parse_option(p, option))
+            return false;
+    }
+    if (optind == argc)
+        return app_usage_error("no model given"), false;
+    if (optind + 1 < argc)
+        return app_usage_error("one model at a time: '%s' and '%s'",
+                               argv[optind], argv[optind + 1]),
+               false;
+    o->model = argv[optind];
+    o->prune |= o->prune_options.n_rules > 0;
+    if (!check_together(o))
+        return false;
+    o->output = p->output ? copy_text(p->output) : default_output(o);
+    return o->output != NULL;
+}
+
+bool app_compress_options_parse(struct app_compress_options *options, int argc,
+                                char **argv, int *exit_code)
+{
+    *options = (struct app_compress_options){
+        .prune_options = CZ_PRUNE_OPTIONS_INIT,
+        .fp16_options = CZ_FP16_OPTIONS_INIT,
+    };
+    struct parser parser = {.options = options};
+    /* No option comes more often than there are arguments. */
+    parser.rules = cz_calloc((size_t)argc, sizeof *parser.rules);
+    parser.skip = cz_calloc((size_t)argc, sizeof *parser.skip);
+    options->prune_options.rules = parser.rules;
+    options->prune_options.skip = parser.skip;
+    if (!parser.rules || !parser.skip) {
+        *exit_code = APP_FAILED;
+        return false;
+    }
+    bool go_on = parse_all(&parser, argc, argv);
+    *exit_code = parser.over ? APP_DONE : APP_USAGE;
+    return go_on;
+}
+
+void app_compress_options_fini(struct app_compress_options *options)
+{
+    cz_free(options->output);
+    cz_free((void *)options->prune_options.rules);
+    cz_free((void *)options->prune_options.skip);
+}

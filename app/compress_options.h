@@ -1,0 +1,31 @@
+/* The options of `compress MODEL`. */
+#ifndef CZ_APP_COMPRESS_OPTIONS_H
+#define CZ_APP_COMPRESS_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "prune/prune.h"
+#include "quant/quant.h"
+
+struct app_compress_options {
+    const char *model;
+    char *output; /* as given, or made from the model's name; owned */
+    bool prune, fp16;
+    bool force, json, quiet, verbose;
+    struct cz_prune_options prune_options; /* its lists are owned */
+    struct cz_fp16_options fp16_options;
+};
+
+/* Parses the command line. False when the command is over, with its exit code
+ * in `*exit_code`: after --help, --version or a usage error. Ends with
+ * _fini in any case. */
+bool app_compress_options_parse(struct app_compress_options *options, int argc,
+                                char **argv, int *exit_code);
+
+void app_compress_options_fini(struct app_compress_options *options);
+
+/* A fraction of weights, 0 <= p < 1; prints what is wrong otherwise. */
+bool app_parse_sparsity(double *sparsity, const char *option,
+                        const char *text);
+
+#endif

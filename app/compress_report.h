@@ -1,0 +1,31 @@
+/* What `compress MODEL` did, as text and as JSON. */
+#ifndef CZ_APP_COMPRESS_REPORT_H
+#define CZ_APP_COMPRESS_REPORT_H
+
+#include "app/compress_options.h"
+
+struct app_file {
+    uint64_t bytes; /* external data included */
+    uint64_t gzip_bytes;
+};
+
+struct app_compress_report {
+    const struct app_compress_options *options;
+    struct app_file input, output;
+    struct cz_stats stats; /* of the model as it came */
+    uint64_t macs_nonzero; /* after pruning */
+    struct cz_prune_report prune;
+    struct cz_fp16_report fp16;
+    size_t functions; /* model-local, left alone */
+    bool used_checker;
+    struct {
+        double load, prune, fp16, save, total;
+    } ms;
+};
+
+void app_compress_report_text(const struct app_compress_report *report);
+
+/* Schema "compress.model/1"; see docs/formats.md. */
+void app_compress_report_json(const struct app_compress_report *report);
+
+#endif

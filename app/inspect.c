@@ -1,0 +1,283 @@
+/* `compress inspect`: what a model is made of. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "app/app.h"
+#include "app/text.h"
+#include "onnx/onnx.h"
+#include "prune/prune.h"
+
+static const char help[] =
+    "Usage: compress inspect MODEL.onnx [--json]\n"
+    "\n"
+    "Shows the inputs, outputs, head and layers of a detector.\n"
+    "\n"
+    "  -j, --json   print one JSON object on stdout, nothing else\n"
+    "  -q, --quiet  print nothing: only check the model\n"
+    "  -h, --help   this text\n";
+
+struct inspection {
+    const char *path;
+    struct cz_model *model;
+    struct cz_stats stats;
+    struct cz_prune_report convs;
+    enum cz_head head;
+    int64_t classes;
+    bool used_checker;
+};
+
+static const char *head_text(enum cz_head head)
+{
+    switch (head) {
+    case CZ_HEAD_ANCHOR_FREE:
+        return "anchor-free, boxes decoded in the graph (YOLOv8, YOLO11)";
+    case CZ_HEAD_ANCHORS:
+        return "anchors and objectness, decoded in the graph (YOLOv5, YOLOv7)";
+    case CZ_HEAD_GRID:
+        return "grid offsets, decoded outside (YOLOX)";
+    case CZ_HEAD_END_TO_END:
+        return "end to end, one row a box";
+    case CZ_HEAD_FEATURE_MAPS:
+        return "raw feature maps, decoded outside";
+    case CZ_HEAD_UNKNOWN:
+        break;
+    }
+    return "not recognised";
+}
+
+/* "1x3x640x640", with ? for what is not known. Gives `text` ([size]) back. */
+static const char *shape_text(char *text, size_t size,
+                              const struct cz_shape *shape)
+{
+    size_t used = 0;
+    text[0] = 0;
+    if (!shape->known)
+        snprintf(text, size, "?");
+    else if (!shape->rank)
+        snprintf(text, size, "scalar");
+    for (size_t i = 0; shape->known && i < shape->rank && used < size; i++) {
+        char dim[32] = "?";
+        if (shape->dims[i] >= 0)
+            snprintf(dim, sizeof dim, "%" PRId64, shape->dims[i]);
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 i ? "x" : "", dim);
+    }
+    return text;
+}
+
+/* ---- text ------------------------------------------------------------- */
+
+static void print_value(const char *what, const struct cz_value *value)
+{
+    char shape[128];
+    printf("%-10s ", what);
+    app_print_clean(stdout, value->name);
+    printf("  %s %s\n", cz_dtype_name(value->dtype),
+           shape_text(shape, sizeof shape, &value->shape));
+}
+
+static void print_metadata(const struct cz_model *model)
+{
+    static const char *const keys[] = {"task", "stride", "imgsz", "names"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *value = cz_model_metadata(model, keys[i]);
+        if (!value)
+            continue;
+        printf("%-10s ", keys[i]);
+        app_print_clean(stdout, value);
+        putchar('\n');
+    }
+}
+
+static void print_head(const struct inspection *in)
+{
+    const struct cz_graph *graph = cz_model_graph(in->model);
+    app_print_clean(stdout, in->path);
+    printf(": opset %" PRId64 ", IR %" PRId64 ", by ",
+           cz_model_opset(in->model, ""), cz_model_ir_version(in->model));
+    const char *producer = cz_model_producer(in->model);
+    app_print_clean(stdout, *producer ? producer : "unknown");
+    putchar('\n');
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        if (!graph->inputs[i]->constant)
+            print_value("input", graph->inputs[i]);
+    }
+    for (size_t i = 0; i < graph->n_outputs; i++)
+        print_value("output", graph->outputs[i]);
+    printf("%-10s %s", "head", head_text(in->head));
+    if (in->classes)
+        printf(", %" PRId64 " classes", in->classes);
+    putchar('\n');
+    print_metadata(in->model);
+}
+
+static void print_layer(const struct cz_prune_layer *layer)
+{
+    const struct cz_node *node = layer->node;
+    const struct cz_value *weight = cz_node_input(node, 1);
+    char shape[128], out[128], count[APP_NUMBER_BYTES] = "?";
+    uint64_t times;
+    if (layer->weights && cz_node_weight_reuse(node, &times))
+        app_si(count, times * layer->weights);
+    printf("%-16s %-8s %-16s %9zu %6.2f%% %8s  ",
+           weight ? shape_text(shape, sizeof shape, &weight->shape) : "?",
+           weight ? cz_dtype_name(weight->dtype) : "?",
+           node->n_outputs && node->outputs[0]
+               ? shape_text(out, sizeof out, &node->outputs[0]->shape)
+               : "?",
+           layer->weights,
+           layer->weights
+               ? 100 * (double)layer->zeros / (double)layer->weights
+               : 0,
+           count);
+    app_print_clean(stdout, layer->name);
+    if (layer->skipped)
+        printf("  (%s)", layer->skipped);
+    putchar('\n');
+}
+
+static void print_text(const struct inspection *in)
+{
+    char parameters[APP_NUMBER_BYTES], macs[APP_NUMBER_BYTES];
+    print_head(in);
+    printf("\n%-16s %-8s %-16s %9s %7s %8s  %s\n", "weight", "type", "output",
+           "weights", "zeros", "MACs", "Conv");
+    for (size_t i = 0; i < in->convs.n_layers; i++)
+        print_layer(&in->convs.layers[i]);
+    printf("\n%zu nodes, %zu Convs, %s parameters, %s MACs", in->stats.nodes,
+           in->convs.n_layers, app_count(parameters, in->stats.parameters),
+           app_si(macs, in->stats.macs));
+    if (in->stats.macs_unknown)
+        printf(" (without %zu operators of unknown shape)",
+               in->stats.macs_unknown);
+    putchar('\n');
+    if (!in->used_checker)
+        puts("note: libonnx's checker does not know this opset; own checks "
+             "only");
+}
+
+/* ---- JSON ------------------------------------------------------------- */
+
+static json_t *shape_json(const struct cz_shape *shape)
+{
+    if (!shape->known)
+        return json_null();
+    json_t *dims = json_array();
+    for (size_t i = 0; i < shape->rank; i++)
+        json_array_append_new(dims, shape->dims[i] < 0
+                                        ? json_null()
+                                        : json_integer(shape->dims[i]));
+    return dims;
+}
+
+static json_t *values_json(struct cz_value *const *values, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct cz_value *v = values[i];
+        if (v->is_input && v->constant)
+            continue;
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:o}", "name", app_json_text(v->name),
+                            "type", cz_dtype_name(v->dtype), "shape",
+                            shape_json(&v->shape)));
+    }
+    return list;
+}
+
+static json_t *layer_json(const struct cz_prune_layer *layer)
+{
+    const struct cz_value *weight = cz_node_input(layer->node, 1);
+    const struct cz_shape unknown = {.known = false};
+    bool has_output = layer->node->n_outputs && layer->node->outputs[0];
+    uint64_t times;
+    bool known = layer->weights && cz_node_weight_reuse(layer->node, &times);
+    return json_pack(
+        "{s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:s?}", "name",
+        app_json_text(layer->name), "weight", app_json_text(layer->weight),
+        "type", weight ? cz_dtype_name(weight->dtype) : "unknown", "shape",
+        shape_json(weight ? &weight->shape : &unknown), "output",
+        shape_json(has_output ? &layer->node->outputs[0]->shape : &unknown),
+        "weights", (json_int_t)layer->weights, "zeros",
+        (json_int_t)layer->zeros, "macs",
+        known ? json_integer((json_int_t)(times * layer->weights))
+              : json_null(),
+        "skipped", layer->skipped);
+}
+
+static void print_json(const struct inspection *in)
+{
+    const struct cz_graph *graph = cz_model_graph(in->model);
+    json_t *layers = json_array();
+    for (size_t i = 0; i < in->convs.n_layers; i++)
+        json_array_append_new(layers, layer_json(&in->convs.layers[i]));
+    app_print_json(json_pack(
+        "{s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I, "
+        "s:o}",
+        "schema", "compress.inspect/1", "path", app_json_text(in->path),
+        "opset", (json_int_t)cz_model_opset(in->model, ""), "ir_version",
+        (json_int_t)cz_model_ir_version(in->model), "producer",
+        app_json_text(cz_model_producer(in->model)), "inputs",
+        values_json(graph->inputs, graph->n_inputs), "outputs",
+        values_json(graph->outputs, graph->n_outputs), "head",
+        head_text(in->head), "classes", (json_int_t)in->classes, "nodes",
+        (json_int_t)in->stats.nodes, "parameters",
+        (json_int_t)in->stats.parameters, "macs",
+        (json_int_t)in->stats.macs, "macs_unknown",
+        (json_int_t)in->stats.macs_unknown, "layers", layers));
+}
+
+/* ---- the command ------------------------------------------------------ */
+
+static enum cz_status inspect(struct inspection *in, struct cz_error *err)
+{
+    CZ_TRY(cz_model_load(&in->model, in->path, err));
+    CZ_TRY(cz_model_check(in->model, &in->used_checker, err));
+    CZ_TRY(cz_graph_infer(cz_model_graph(in->model), err));
+    cz_model_count(&in->stats, in->model);
+    in->head = cz_graph_head(cz_model_graph(in->model), &in->classes);
+    return cz_prune_inspect(in->model, &in->convs, err);
+}
+
+int app_inspect(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool json = false, quiet = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "jqh", options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            json = true;
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return APP_DONE;
+        default:
+            fputs("Try 'compress inspect --help'.\n", stderr);
+            return APP_USAGE;
+        }
+    }
+    if (optind + 1 != argc)
+        return app_usage_error("inspect: want one model");
+
+    struct inspection in = {.path = argv[optind]};
+    struct cz_error err = CZ_ERROR_INIT;
+    enum cz_status status = inspect(&in, &err);
+    if (status == CZ_OK && json)
+        print_json(&in);
+    else if (status == CZ_OK && !quiet)
+        print_text(&in);
+    cz_prune_report_fini(&in.convs);
+    cz_model_free(in.model);
+    return status == CZ_OK ? APP_DONE : app_fail(&err);
+}

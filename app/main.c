@@ -1,0 +1,78 @@
+/* compress: dispatches to its commands. What is no command is a model. */
+#include <malloc.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "app/text.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+bool app_interrupted(void)
+{
+    return interrupted;
+}
+
+int app_fail(const struct cz_error *err)
+{
+    fputs("compress: ", stderr);
+    app_print_clean(stderr, err->message);
+    fputc('\n', stderr);
+    switch (err->code) {
+    case CZ_EINTERRUPTED:
+        return APP_INTERRUPTED;
+    case CZ_ENOMEM:
+    case CZ_EINTERNAL:
+        return APP_FAILED;
+    default:
+        return APP_REJECTED;
+    }
+}
+
+int app_usage_error(const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    fputs("compress: ", stderr);
+    app_print_clean(stderr, message);
+    fputs("\nTry 'compress --help'.\n", stderr);
+    return APP_USAGE;
+}
+
+/* Ctrl-C lets the running stage end cleanly; a second one does not wait. */
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt,
+                               .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {{"inspect", app_inspect}};
+
+    /* Memory of large tensors goes back to the system when it is freed. */
+    mallopt(M_ARENA_MAX, 2);
+    catch_interrupts();
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    return app_compress(argc, argv);
+}

@@ -1,0 +1,106 @@
+/* Names made harmless, numbers made readable. */
+#include "app/text.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alloc.h"
+
+static bool is_utf8(const char *text)
+{
+    json_t *string = json_string(text);
+    json_decref(string);
+    return string != NULL;
+}
+
+/* In place. Beside C0 and DEL the C1 controls (U+0080 to U+009F, in UTF-8 two
+ * bytes) start escape sequences on some terminals. */
+static void clean(char *text)
+{
+    bool utf8 = is_utf8(text);
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        bool is_control = *c < 0x20 || *c == 0x7f;
+        bool is_c1 = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+        if (is_c1)
+            c[1] = '?';
+        if (is_control || is_c1 || (!utf8 && *c >= 0x80))
+            *c = '?';
+    }
+}
+
+static char *clean_copy(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = cz_malloc(size);
+    if (copy) {
+        memcpy(copy, text, size);
+        clean(copy);
+    }
+    return copy;
+}
+
+void app_print_clean(FILE *file, const char *text)
+{
+    char *copy = clean_copy(text);
+    fputs(copy ? copy : "?", file);
+    cz_free(copy);
+}
+
+json_t *app_json_text(const char *text)
+{
+    json_t *string = json_string(text);
+    if (string)
+        return string;
+    char *copy = clean_copy(text);
+    string = json_string(copy ? copy : "?");
+    cz_free(copy);
+    return string;
+}
+
+const char *app_count(char *text, uint64_t number)
+{
+    char digits[APP_NUMBER_BYTES];
+    int length = snprintf(digits, sizeof digits, "%llu",
+                          (unsigned long long)number);
+    char *out = text;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            *out++ = ',';
+        *out++ = digits[i];
+    }
+    *out = 0;
+    return text;
+}
+
+static const char *with_unit(char *text, uint64_t number, const char *unit)
+{
+    static const char *const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+    double value = (double)number;
+    size_t p = 0;
+    while (value >= 999.5 && p + 1 < sizeof prefixes / sizeof *prefixes) {
+        value /= 1000;
+        p++;
+    }
+    int decimals = p == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+    snprintf(text, APP_NUMBER_BYTES, "%.*f %s%s", decimals, value, prefixes[p],
+             unit);
+    return text;
+}
+
+const char *app_bytes(char *text, uint64_t number)
+{
+    return with_unit(text, number, "B");
+}
+
+const char *app_si(char *text, uint64_t number)
+{
+    return with_unit(text, number, "");
+}
+
+void app_print_json(json_t *root)
+{
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+    putchar('\n');
+    json_decref(root);
+}

@@ -1,0 +1,27 @@
+/* Text for people: names out of files made harmless, numbers with units. */
+#ifndef CZ_APP_TEXT_H
+#define CZ_APP_TEXT_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Prints `text` with control characters, and bytes that are no UTF-8, as '?':
+ * a name in a model must not drive the terminal. */
+void app_print_clean(FILE *file, const char *text);
+
+/* A JSON string, cleaned where it is no UTF-8. */
+json_t *app_json_text(const char *text);
+
+#define APP_NUMBER_BYTES 32
+
+/* 3157200 -> "3,157,200"; 6409000 -> "6.41 MB"; 4371000000 -> "4.37 G". All
+ * write to `text` ([APP_NUMBER_BYTES]) and give it back. */
+const char *app_count(char *text, uint64_t number);
+const char *app_bytes(char *text, uint64_t number);
+const char *app_si(char *text, uint64_t number);
+
+/* Prints JSON on stdout with a newline; takes `root` over. */
+void app_print_json(json_t *root);
+
+#endif
