@@ -1,0 +1,168 @@
+# Every way in. `make help` says what each target does; packages.txt holds what
+# has to be installed, and `make setup` installs it.
+#
+# Variables: BUILD=release|asan|tsan|coverage, WERROR=1 (warnings are errors),
+# V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
+# CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
+
+FOLDERS := core onnx prune quant app
+
+BUILD ?= release
+OUT := build/$(BUILD)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+# Debian's own: the one that sees python3-onnx.
+PYTHON ?= /usr/bin/python3
+
+# --- flags -------------------------------------------------------------------
+
+MODE_release := -O2 -g -fstack-protector-strong \
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+MODE_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
+MODE_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+MODE_coverage := -O0 -g --coverage
+MODE_fuzz := $(MODE_asan) -fsanitize=fuzzer-no-link
+MODE := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): unknown))
+
+WARN := -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
+COMMON := -iquote . $(MODE) $(WARN) -fPIE -ffunction-sections -fdata-sections \
+	-pthread -MMD -MP
+C_FLAGS := -std=c11 -D_GNU_SOURCE $(COMMON) -Wconversion -Wstrict-prototypes
+CXX_FLAGS := -std=c++17 $(COMMON) -DONNX_ML=1 -DONNX_NAMESPACE=onnx
+COMPILE_C = $(CC) $(C_FLAGS) $(CPPFLAGS) $(CFLAGS)
+COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
+LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
+	-Wl,-z,relro,-z,now $(LDFLAGS)
+LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lisal -lm
+
+# --- files -------------------------------------------------------------------
+
+objects = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
+SOURCES := $(wildcard $(FOLDERS:%=%/*.c) $(FOLDERS:%=%/*_shim.cpp))
+MAIN := $(call objects,app/main.c)
+OBJECTS := $(filter-out $(MAIN),$(call objects,$(SOURCES)))
+SUPPORT := $(call objects,$(wildcard tests/support/*.c))
+TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard $(FOLDERS:%=tests/%/test_*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
+LIB := $(OUT)/libcompress.a
+BINARY := $(OUT)/compress
+MODELS := $(OUT)/models/.made
+
+# One short line for a command, or the command itself with V=1.
+run = @$(if $(V),set -x,printf '  %-5s%s\n' '$(1)' '$(@:$(OUT)/%=%)'); $(2)
+
+# Sub-makes use every core unless the caller asked for a number of jobs.
+SUBMAKE = $(MAKE) --no-print-directory \
+	$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# --- targets -----------------------------------------------------------------
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all setup demo test bench install uninstall lint format asan tsan \
+	fuzz clean help test-build fuzz-build FORCE
+
+all: $(BINARY) ## Build build/release/compress; nothing is installed or fetched.
+
+setup: ## Install the Debian packages that building, testing, linting need.
+	tools/setup build test dev
+
+demo: ## Install what is missing, build, and compress the sample detector.
+	tools/setup build
+	+$(SUBMAKE) BUILD=release all
+	tools/demo
+
+test: ## Install what is missing, build, and run every test.
+	tools/setup build test
+	+$(SUBMAKE) test-build
+	tests/run $(OUT) $(ONLY)
+
+bench: ## Measure speed and memory against other tools (tests/bench).
+	tools/setup build test
+	+$(SUBMAKE) BUILD=release all
+	tests/bench/run
+
+install: all ## Install the program and its manual (PREFIX, DESTDIR).
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress
+	install -D -m 644 docs/compress.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/compress.1
+
+uninstall: ## Remove what install put there (PREFIX, DESTDIR).
+	rm -f $(DESTDIR)$(PREFIX)/bin/compress
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/compress.1
+
+lint: ## Check format, include directions and the ban list (tools/lint).
+	tools/setup dev
+	tools/lint
+
+format: ## Apply .clang-format to every C and C++ file.
+	tools/setup dev
+	tools/lint --list | xargs clang-format -i
+
+asan: ## Run every test under the address and undefined-behaviour sanitizers.
+	+$(SUBMAKE) BUILD=asan test
+
+tsan: ## Run every test under the thread sanitizer.
+	+$(SUBMAKE) BUILD=tsan test
+
+fuzz: ## Fuzz each harness of tests/fuzz for FUZZ_SECONDS (60).
+	tools/setup build test dev
+	+$(SUBMAKE) BUILD=fuzz CC=clang CXX=clang++ fuzz-build
+	tools/fuzz build/fuzz $(FUZZ_SECONDS)
+
+clean: ## Remove build/ but for what was fetched for the tests.
+	rm -rf $(filter-out build/ort,$(wildcard build/*))
+
+help: ## Print this list.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+# --- rules -------------------------------------------------------------------
+
+test-build: $(BINARY) $(TESTS) $(MODELS)
+fuzz-build: $(FUZZERS) $(MODELS)
+
+$(BINARY): $(MAIN) $(LIB)
+	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
+
+$(LIB): $(OBJECTS)
+	@rm -f $@
+	$(call run,AR,$(AR) rcs $@ $^)
+
+$(TESTS): %: %.o $(SUPPORT) $(LIB)
+	$(call run,LINK,$(LINK) -o $@ $^ -lcmocka $(LIBS) -ldl)
+
+$(FUZZERS): $(OUT)/%: $(OUT)/tests/fuzz/%.o $(LIB)
+	$(call run,LINK,$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS))
+
+$(OUT)/%.o: %.c $(OUT)/flags | $(OUT)/headers
+	@mkdir -p $(@D)
+	$(call run,CC,$(COMPILE_C) -c -o $@ $<)
+
+$(OUT)/%.o: %.cpp $(OUT)/flags | $(OUT)/headers
+	@mkdir -p $(@D)
+	$(call run,CXX,$(COMPILE_CXX) -c -o $@ $<)
+
+# Other flags, other objects: this file changes when the command lines do.
+$(OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@new=$@.$$$$; echo '$(COMPILE_C) $(COMPILE_CXX)' > $$new; \
+	cmp -s $$new $@ && rm $$new || mv $$new $@
+
+# Tried once, so that a missing package is one sentence and not fifty errors.
+$(OUT)/headers:
+	@mkdir -p $(@D)
+	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h > $@.cpp
+	@$(COMPILE_CXX) -fsyntax-only -MF /dev/null $@.cpp 2> $@.log || { \
+		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
+		exit 1; } >&2
+	@rm $@.cpp && mv $@.log $@
+
+$(MODELS): $(wildcard tests/models/*.py)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(call run,MAKE,$(PYTHON) -B tests/models/make_models.py $(@D))
+	@touch $@
+
+-include $(patsubst %.o,%.d,$(OBJECTS) $(MAIN) $(SUPPORT) \
+	$(TESTS:=.o) $(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))
