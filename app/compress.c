@@ -55,8 +55,7 @@ static enum cz_status load(struct cz_model **model,
 {
     struct cz_job job;
     cz_job_start(&job, prepare_checker, NULL);
-    enum cz_status status =
-        cz_model_load(model, report->options->model, err);
+    enum cz_status status = cz_model_load(model, report->options->model, err);
     cz_job_join(&job);
     CZ_TRY(status);
     status = cz_model_check(*model, &report->used_checker, err);
@@ -107,8 +106,8 @@ static enum cz_status save(struct cz_model *model,
     double start = app_now_ms();
     if (app_interrupted())
         return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
-    CZ_TRY(cz_model_save(model, report->options->output,
-                         report->options->force, err));
+    CZ_TRY(cz_model_save(model, report->options->output, report->options->force,
+                         err));
     report->ms.save = app_now_ms() - start;
     return CZ_OK;
 }

@@ -24,7 +24,8 @@ static const char help[] =
     "                        weights, those of smallest magnitude\n"
     "  --prune-scope SCOPE   layer (default): P of each Conv; global: one\n"
     "                        threshold over all Convs\n"
-    "  --skip PATTERN        leave matching Convs alone (a glob on the name of\n"
+    "  --skip PATTERN        leave matching Convs alone (a glob on the name "
+    "of\n"
     "                        the node or its weight); may be repeated\n"
     "  --sparsity-of PATTERN=P\n"
     "                        another P for matching Convs; may be repeated\n"
@@ -51,7 +52,8 @@ static const char help[] =
     "  -h, --help            this text\n"
     "  -V, --version\n"
     "\n"
-    "Exit codes: 0 done, 1 failed, 2 usage, 3 input rejected, 130 interrupted\n";
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 input rejected, 130 "
+    "interrupted\n";
 
 enum {
     OPTION_PRUNE = 256,

@@ -25,7 +25,6 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
 void app_compress_options_fini(struct app_compress_options *options);
 
 /* A fraction of weights, 0 <= p < 1; prints what is wrong otherwise. */
-bool app_parse_sparsity(double *sparsity, const char *option,
-                        const char *text);
+bool app_parse_sparsity(double *sparsity, const char *option, const char *text);
 
 #endif

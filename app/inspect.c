@@ -61,8 +61,8 @@ static const char *shape_text(char *text, size_t size,
         char dim[32] = "?";
         if (shape->dims[i] >= 0)
             snprintf(dim, sizeof dim, "%" PRId64, shape->dims[i]);
-        used += (size_t)snprintf(text + used, size - used, "%s%s",
-                                 i ? "x" : "", dim);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "x" : "",
+                                 dim);
     }
     return text;
 }
@@ -128,9 +128,8 @@ static void print_layer(const struct cz_prune_layer *layer)
                ? shape_text(out, sizeof out, &node->outputs[0]->shape)
                : "?",
            layer->weights,
-           layer->weights
-               ? 100 * (double)layer->zeros / (double)layer->weights
-               : 0,
+           layer->weights ? 100 * (double)layer->zeros / (double)layer->weights
+                          : 0,
            count);
     app_print_clean(stdout, layer->name);
     if (layer->skipped)
@@ -179,10 +178,10 @@ static json_t *values_json(struct cz_value *const *values, size_t count)
         const struct cz_value *v = values[i];
         if (v->is_input && v->constant)
             continue;
-        json_array_append_new(
-            list, json_pack("{s:o, s:s, s:o}", "name", app_json_text(v->name),
-                            "type", cz_dtype_name(v->dtype), "shape",
-                            shape_json(&v->shape)));
+        json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "name",
+                                              app_json_text(v->name), "type",
+                                              cz_dtype_name(v->dtype), "shape",
+                                              shape_json(&v->shape)));
     }
     return list;
 }
@@ -224,9 +223,8 @@ static void print_json(const struct inspection *in)
         values_json(graph->outputs, graph->n_outputs), "head",
         head_text(in->head), "classes", (json_int_t)in->classes, "nodes",
         (json_int_t)in->stats.nodes, "parameters",
-        (json_int_t)in->stats.parameters, "macs",
-        (json_int_t)in->stats.macs, "macs_unknown",
-        (json_int_t)in->stats.macs_unknown, "layers", layers));
+        (json_int_t)in->stats.parameters, "macs", (json_int_t)in->stats.macs,
+        "macs_unknown", (json_int_t)in->stats.macs_unknown, "layers", layers));
 }
 
 /* ---- the command ------------------------------------------------------ */

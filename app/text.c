@@ -61,8 +61,8 @@ json_t *app_json_text(const char *text)
 const char *app_count(char *text, uint64_t number)
 {
     char digits[APP_NUMBER_BYTES];
-    int length = snprintf(digits, sizeof digits, "%llu",
-                          (unsigned long long)number);
+    int length =
+        snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
     char *out = text;
     for (int i = 0; i < length; i++) {
         if (i > 0 && (length - i) % 3 == 0)

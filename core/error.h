@@ -27,7 +27,7 @@ struct cz_error {
     char message[512]; /* one line, no newline, no program name */
 };
 
-#define CZ_ERROR_INIT {CZ_OK, ""}
+#define CZ_ERROR_INIT ((struct cz_error){CZ_OK, ""})
 
 /* Fills `err` (which may be NULL) and returns `code`, so that a failing
  * function can end with `return cz_error_set(err, CZ_EINVAL, "...");`. A

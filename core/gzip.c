@@ -64,9 +64,8 @@ enum cz_status cz_gzip_size(uint64_t *size_bytes, const char *path,
         return cz_error_prefix(err, path);
     }
     struct buffers *buffers = cz_malloc(sizeof *buffers);
-    enum cz_status status =
-        buffers ? deflate_file(buffers, fd, size_bytes, err)
-                : cz_error_nomem(err);
+    enum cz_status status = buffers ? deflate_file(buffers, fd, size_bytes, err)
+                                    : cz_error_nomem(err);
     cz_free(buffers);
     close(fd);
     return status == CZ_OK ? CZ_OK : cz_error_prefix(err, path);

@@ -6,9 +6,11 @@
 #include "core/half.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -50,8 +52,7 @@ uint16_t cz_half_from_float(float value)
     if (magnitude >= 0x477ff000) /* 65520 and above round to infinity */
         return sign | 0x7c00;
     if (magnitude < 0x38800000) /* below 2^-14: subnormal, steps of 2^-24 */
-        return (uint16_t)(sign |
-                          (uint16_t)lrintf(fabsf(value) * 0x1p24f));
+        return (uint16_t)(sign | (uint16_t)lrintf(fabsf(value) * 0x1p24f));
     uint32_t odd = magnitude >> 13 & 1;
     return (uint16_t)(sign | (magnitude - 0x38000000 + 0xfff + odd) >> 13);
 }
@@ -90,6 +91,14 @@ void cz_half_from_floats_ref(void *half, const void *values, size_t count,
 }
 
 #if defined(__x86_64__)
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    /* AVX2 tells that the system saves the wide registers. */
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) &&
+           (c & bit_F16C);
+}
+
 __attribute__((target("avx2,f16c"))) static void
 half_from_floats_f16c(void *half, const void *values, size_t count,
                       struct cz_half_counts *counts)
@@ -103,11 +112,10 @@ half_from_floats_f16c(void *half, const void *values, size_t count,
     for (; i + 8 <= count; i += 8) {
         __m256 v = _mm256_loadu_ps((const float *)(in + i * 4));
         __m256 magnitude = _mm256_andnot_ps(sign, v);
-        __m256 in_range = _mm256_and_ps(
-            _mm256_cmp_ps(magnitude, smallest, _CMP_GE_OQ),
-            _mm256_cmp_ps(magnitude, largest, _CMP_LE_OQ));
-        __m256 zero =
-            _mm256_cmp_ps(magnitude, _mm256_setzero_ps(), _CMP_EQ_OQ);
+        __m256 in_range =
+            _mm256_and_ps(_mm256_cmp_ps(magnitude, smallest, _CMP_GE_OQ),
+                          _mm256_cmp_ps(magnitude, largest, _CMP_LE_OQ));
+        __m256 zero = _mm256_cmp_ps(magnitude, _mm256_setzero_ps(), _CMP_EQ_OQ);
         if (_mm256_movemask_ps(_mm256_or_ps(in_range, zero)) == 0xff) {
             __m128i h = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
             _mm_storeu_si128((__m128i *)(out + i * 2), h);
@@ -123,7 +131,7 @@ void cz_half_from_floats(void *half, const void *values, size_t count,
                          struct cz_half_counts *counts)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) {
+    if (has_f16c()) {
         half_from_floats_f16c(half, values, count, counts);
         return;
     }

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CZ_HALF_MAX 65504.0f              /* largest finite float16 */
-#define CZ_HALF_MIN_POSITIVE 0x1p-24f     /* smallest subnormal, 5.96e-8 */
+#define CZ_HALF_MAX 65504.0f          /* largest finite float16 */
+#define CZ_HALF_MIN_POSITIVE 0x1p-24f /* smallest subnormal, 5.96e-8 */
 
 float cz_half_to_float(uint16_t half);
 uint16_t cz_half_from_float(float value); /* overflow gives infinity */

@@ -85,13 +85,12 @@ static int rename_into_place(const struct cz_output *output)
     return result;
 }
 
-enum cz_status cz_output_commit(struct cz_output *output,
-                                struct cz_error *err)
+enum cz_status cz_output_commit(struct cz_output *output, struct cz_error *err)
 {
     enum cz_status status = CZ_OK;
     if (close(output->fd) != 0 || rename_into_place(output) != 0) {
-        status = cz_error_set(err, CZ_EIO, "%s: cannot write: %s",
-                              output->path, strerror(errno));
+        status = cz_error_set(err, CZ_EIO, "%s: cannot write: %s", output->path,
+                              strerror(errno));
         unlink(output->temporary);
     }
     release(output);

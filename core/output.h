@@ -22,8 +22,7 @@ enum cz_status cz_output_open(struct cz_output *output, const char *path,
 
 /* Closes the file and gives it its name. Whatever the result, the temporary
  * file is gone and `output` needs no _abort. */
-enum cz_status cz_output_commit(struct cz_output *output,
-                                struct cz_error *err);
+enum cz_status cz_output_commit(struct cz_output *output, struct cz_error *err);
 
 /* Closes and removes the temporary file. */
 void cz_output_abort(struct cz_output *output);

@@ -12,8 +12,8 @@ enum cz_status cz_model_text(const char **copy, struct cz_model *model,
     if (memchr(text.data, 0, text.size))
         return cz_error_set(err, CZ_EPARSE, "name '%s...' has a NUL byte",
                             text.data);
-    *copy = text.size ? cz_arena_strdup(&model->arena, text.data, text.size)
-                      : "";
+    *copy =
+        text.size ? cz_arena_strdup(&model->arena, text.data, text.size) : "";
     return *copy ? CZ_OK : cz_error_nomem(err);
 }
 
@@ -102,8 +102,7 @@ static enum cz_status declare_shape(struct cz_value *value, const void *info,
         if (dims[i] < -1 || dims[i] > CZ_DIM_MAX)
             return cz_error_set(err, CZ_ESHAPE,
                                 "'%s': dimension %zu is %lld, want 0 to %d",
-                                value->name, i, (long long)dims[i],
-                                CZ_DIM_MAX);
+                                value->name, i, (long long)dims[i], CZ_DIM_MAX);
     }
     value->shape = (struct cz_shape){true, rank, dims};
     return CZ_OK;
@@ -167,8 +166,10 @@ static enum cz_status build_initializers(struct cz_graph *g,
         CZ_TRY(cz_tensor_view(&tensor, g->model, proto, err));
         struct cz_value *value = find_local(g, tensor->name);
         if (value && value->constant)
-            return cz_error_set(err, CZ_EPARSE, "initializer '%s' is defined "
-                                "twice", tensor->name);
+            return cz_error_set(err, CZ_EPARSE,
+                                "initializer '%s' is defined "
+                                "twice",
+                                tensor->name);
         if (!value)
             CZ_TRY(cz_graph_add_value(&value, g, tensor->name, err));
         set_constant(value, tensor);
@@ -179,8 +180,8 @@ static enum cz_status build_initializers(struct cz_graph *g,
             cz_proto_graph_item(g->proto, CZ_PROTO_SPARSE_INITIALIZER, i);
         struct cz_value *value;
         const char *name;
-        CZ_TRY(cz_model_text(&name, g->model, cz_proto_tensor_name(proto),
-                             err));
+        CZ_TRY(
+            cz_model_text(&name, g->model, cz_proto_tensor_name(proto), err));
         if (!find_local(g, name)) /* else it is the default of an input */
             CZ_TRY(cz_graph_add_value(&value, g, name, err));
     }
@@ -261,8 +262,9 @@ static enum cz_status build_nodes(struct cz_graph *g, struct cz_error *err)
 
 /* ---- attributes ------------------------------------------------------- */
 
-static enum cz_status build_numbers(struct cz_attr *attr, struct cz_arena *arena,
-                                    void *proto, struct cz_error *err)
+static enum cz_status build_numbers(struct cz_attr *attr,
+                                    struct cz_arena *arena, void *proto,
+                                    struct cz_error *err)
 {
     if (attr->kind == CZ_ATTR_FLOATS) {
         attr->floats = cz_proto_attr_floats(proto);
@@ -329,8 +331,8 @@ static enum cz_status build_graphs(struct cz_attr *attr, struct cz_node *node,
         return cz_error_nomem(err);
     attr->graphs = graphs; /* before they are whole: cz_graph_fini() */
     for (size_t i = 0; i < attr->count; i++)
-        CZ_TRY(cz_graph_build(&graphs[i], model,
-                              cz_proto_attr_graph(proto, i), node, err));
+        CZ_TRY(cz_graph_build(&graphs[i], model, cz_proto_attr_graph(proto, i),
+                              node, err));
     return CZ_OK;
 }
 

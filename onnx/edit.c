@@ -32,8 +32,8 @@ void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype)
 }
 
 enum cz_status cz_value_clone_constant(struct cz_value **clone,
-                                       struct cz_value *value,
-                                       const char *name, struct cz_error *err)
+                                       struct cz_value *value, const char *name,
+                                       struct cz_error *err)
 {
     struct cz_graph *graph = value->graph;
     struct cz_model *model = graph->model;
@@ -45,8 +45,8 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
                             "cloned",
                             value->name);
     CZ_TRY(unique_name(&own_name, model, name, err));
-    CZ_TRY(cz_proto_graph_add_copy(&proto, graph->proto,
-                                   value->constant->proto, own_name, err));
+    CZ_TRY(cz_proto_graph_add_copy(&proto, graph->proto, value->constant->proto,
+                                   own_name, err));
     CZ_TRY(cz_graph_add_value(clone, graph, own_name, err));
     CZ_TRY(cz_tensor_view(&(*clone)->constant, model, proto, err));
     (*clone)->dtype = value->dtype;
@@ -107,8 +107,8 @@ static enum cz_status place(struct cz_node *node, size_t position,
 {
     struct cz_graph *g = node->graph;
     struct cz_node **nodes =
-        cz_arena_grow(&g->model->arena, g->nodes, g->n_nodes,
-                      &g->node_capacity, sizeof *nodes);
+        cz_arena_grow(&g->model->arena, g->nodes, g->n_nodes, &g->node_capacity,
+                      sizeof *nodes);
     if (!nodes)
         return cz_error_nomem(err);
     g->nodes = nodes;
@@ -181,8 +181,7 @@ enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,
     return cz_node_set_input(*node, 0, value, err);
 }
 
-enum cz_status cz_value_interpose(struct cz_node **node,
-                                  struct cz_value *value,
+enum cz_status cz_value_interpose(struct cz_node **node, struct cz_value *value,
                                   const struct cz_node_spec *spec,
                                   struct cz_error *err)
 {

@@ -69,9 +69,8 @@ static enum cz_status open_location(int *fd, const struct cz_external *x,
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     cz_free(path);
     if (*fd < 0)
-        return cz_error_set(err, CZ_EIO,
-                            "tensor '%s': external data '%s': %s", name,
-                            x->location,
+        return cz_error_set(err, CZ_EIO, "tensor '%s': external data '%s': %s",
+                            name, x->location,
                             errno == ELOOP ? "is a symbolic link"
                                            : strerror(errno));
     if (fstat(*fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -86,8 +85,8 @@ static enum cz_status open_location(int *fd, const struct cz_external *x,
         return cz_error_set(err, CZ_EPARSE,
                             "tensor '%s': external data '%s' has %lld bytes, "
                             "want %zu from byte %llu on",
-                            name, x->location, (long long)info.st_size,
-                            x->size, (unsigned long long)x->offset);
+                            name, x->location, (long long)info.st_size, x->size,
+                            (unsigned long long)x->offset);
     }
     return CZ_OK;
 }
@@ -115,8 +114,8 @@ static enum cz_status read_entries(struct cz_external *x, struct cz_error *err)
         return cz_error_set(err, CZ_ESHAPE,
                             "tensor '%s': %zu %s elements need %zu bytes, its "
                             "external data has %llu",
-                            t->name, t->count, cz_dtype_name(t->dtype),
-                            x->size, (unsigned long long)length);
+                            t->name, t->count, cz_dtype_name(t->dtype), x->size,
+                            (unsigned long long)length);
     return CZ_OK;
 }
 

@@ -24,8 +24,7 @@ struct cz_value *cz_node_input(const struct cz_node *node, size_t i)
     return i < node->n_inputs ? node->inputs[i] : NULL;
 }
 
-const struct cz_attr *cz_node_attr(const struct cz_node *node,
-                                   const char *name)
+const struct cz_attr *cz_node_attr(const struct cz_node *node, const char *name)
 {
     for (size_t i = 0; i < node->n_attrs; i++) {
         if (strcmp(node->attrs[i].name, name) == 0)

@@ -9,13 +9,13 @@
 /* Where the element type of an operator's output 0 comes from; the further
  * outputs follow as noted. */
 enum dtype_rule {
-    DTYPE_OF_INPUT,    /* as input `dtype_input`, all outputs */
-    DTYPE_THEN_INT64,  /* output 0 as input 0, output 1 int64 (indices) */
-    DTYPE_THEN_BOOL,   /* output 0 as input 0, output 1 bool (masks) */
-    DTYPE_INT64,       /* all outputs */
+    DTYPE_OF_INPUT,   /* as input `dtype_input`, all outputs */
+    DTYPE_THEN_INT64, /* output 0 as input 0, output 1 int64 (indices) */
+    DTYPE_THEN_BOOL,  /* output 0 as input 0, output 1 bool (masks) */
+    DTYPE_INT64,      /* all outputs */
     DTYPE_BOOL,
-    DTYPE_OF_ATTR_TO,  /* Cast's `to` */
-    DTYPE_OF_VALUE,    /* ConstantOfShape's `value`, float32 without */
+    DTYPE_OF_ATTR_TO, /* Cast's `to` */
+    DTYPE_OF_VALUE,   /* ConstantOfShape's `value`, float32 without */
 };
 
 struct op {
@@ -144,8 +144,8 @@ static const struct op *find_op(const struct cz_node *node)
 
 /* ---- what the rules ask ----------------------------------------------- */
 
-enum cz_status cz_infer_error(const struct cz_node *node,
-                              struct cz_error *err, const char *format, ...)
+enum cz_status cz_infer_error(const struct cz_node *node, struct cz_error *err,
+                              const char *format, ...)
 {
     char message[256];
     va_list args;
@@ -160,8 +160,7 @@ struct cz_infer_shape cz_infer_input(const struct cz_node *node, size_t i)
 {
     struct cz_infer_shape shape = {.known = false};
     const struct cz_value *value = cz_node_input(node, i);
-    if (!value || !value->shape.known ||
-        value->shape.rank > CZ_INFER_RANK_MAX)
+    if (!value || !value->shape.known || value->shape.rank > CZ_INFER_RANK_MAX)
         return shape;
     shape.known = true;
     shape.rank = value->shape.rank;
@@ -200,8 +199,7 @@ bool cz_infer_ints_or_attr(const struct cz_node *node, size_t i,
 }
 
 enum cz_status cz_infer_axis(size_t *axis, const struct cz_node *node,
-                             int64_t number, size_t rank,
-                             struct cz_error *err)
+                             int64_t number, size_t rank, struct cz_error *err)
 {
     int64_t r = (int64_t)rank;
     if (number < -r || number >= r)
@@ -270,8 +268,8 @@ static enum cz_status merge_shape(struct cz_value *value,
     if (!shape->known || value->constant ||
         (value->shape.known && value->shape.rank != shape->rank))
         return CZ_OK;
-    int64_t *dims = cz_arena_alloc(&value->graph->model->arena, shape->rank,
-                                   sizeof *dims);
+    int64_t *dims =
+        cz_arena_alloc(&value->graph->model->arena, shape->rank, sizeof *dims);
     if (!dims)
         return cz_error_nomem(err);
     for (size_t i = 0; i < shape->rank; i++) {
@@ -285,8 +283,7 @@ static enum cz_status merge_shape(struct cz_value *value,
 static enum cz_status infer_shapes(const struct op *op, struct cz_node *node,
                                    struct cz_error *err)
 {
-    struct cz_infer_shape *shapes =
-        cz_calloc(node->n_outputs, sizeof *shapes);
+    struct cz_infer_shape *shapes = cz_calloc(node->n_outputs, sizeof *shapes);
     if (!shapes)
         return cz_error_nomem(err);
     enum cz_status status = op->shapes(node, shapes, err);
@@ -316,6 +313,5 @@ static enum cz_status infer_node(void *user, struct cz_node *node)
 enum cz_status cz_graph_infer(struct cz_graph *graph, struct cz_error *err)
 {
     enum cz_status status = cz_graph_visit(graph, infer_node, err);
-    return status == CZ_OK ? CZ_OK
-                           : cz_error_prefix(err, graph->model->name);
+    return status == CZ_OK ? CZ_OK : cz_error_prefix(err, graph->model->name);
 }

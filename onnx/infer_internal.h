@@ -36,12 +36,11 @@ bool cz_infer_ints_or_attr(const struct cz_node *node, size_t i,
 
 /* Brings an axis of -rank..rank-1 into 0..rank-1. CZ_ESHAPE when outside. */
 enum cz_status cz_infer_axis(size_t *axis, const struct cz_node *node,
-                             int64_t number, size_t rank,
-                             struct cz_error *err);
+                             int64_t number, size_t rank, struct cz_error *err);
 
 /* CZ_ESHAPE with the node's type and name before the message. */
-enum cz_status cz_infer_error(const struct cz_node *node,
-                              struct cz_error *err, const char *format, ...)
+enum cz_status cz_infer_error(const struct cz_node *node, struct cz_error *err,
+                              const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* infer_window.c: operators that slide a window over the image. */

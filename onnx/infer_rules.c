@@ -47,8 +47,8 @@ enum cz_status cz_infer_broadcast(const struct cz_node *node,
             wide.dims[d] =
                 d < rank - y->rank ? 1 : y->dims[d - (rank - y->rank)];
         for (size_t d = 0; d < x.rank; d++)
-            CZ_TRY(broadcast_dim(node, &wide.dims[d + rank - x.rank],
-                                 x.dims[d], err));
+            CZ_TRY(broadcast_dim(node, &wide.dims[d + rank - x.rank], x.dims[d],
+                                 err));
         *y = wide;
     }
     return CZ_OK;
@@ -62,26 +62,28 @@ enum cz_status cz_infer_concat(const struct cz_node *node,
     size_t axis;
     if (!y.known)
         return CZ_OK;
-    CZ_TRY(cz_infer_axis(&axis, node, cz_node_attr_int(node, "axis", 1),
-                         y.rank, err));
+    CZ_TRY(cz_infer_axis(&axis, node, cz_node_attr_int(node, "axis", 1), y.rank,
+                         err));
     for (size_t i = 1; i < node->n_inputs; i++) {
         struct cz_infer_shape x = cz_infer_input(node, i);
         if (!x.known)
             return CZ_OK;
         if (x.rank != y.rank)
-            return cz_infer_error(node, err, "input %zu has %zu dims, the "
-                                  "first %zu", i, x.rank, y.rank);
+            return cz_infer_error(node, err,
+                                  "input %zu has %zu dims, the "
+                                  "first %zu",
+                                  i, x.rank, y.rank);
         for (size_t d = 0; d < y.rank; d++) {
             if (d == axis)
-                y.dims[d] = x.dims[d] < 0 || y.dims[d] < 0
-                                ? -1
-                                : y.dims[d] + x.dims[d];
+                y.dims[d] =
+                    x.dims[d] < 0 || y.dims[d] < 0 ? -1 : y.dims[d] + x.dims[d];
             else if (y.dims[d] < 0)
                 y.dims[d] = x.dims[d];
             else if (x.dims[d] >= 0 && x.dims[d] != y.dims[d])
-                return cz_infer_error(node, err, "dimension %zu of input %zu "
-                                      "is %lld, of the first %lld", d, i,
-                                      (long long)x.dims[d],
+                return cz_infer_error(node, err,
+                                      "dimension %zu of input %zu "
+                                      "is %lld, of the first %lld",
+                                      d, i, (long long)x.dims[d],
                                       (long long)y.dims[d]);
         }
     }
@@ -99,8 +101,8 @@ enum cz_status cz_infer_split(const struct cz_node *node,
     int64_t n = (int64_t)node->n_outputs;
     if (!x.known)
         return CZ_OK;
-    CZ_TRY(cz_infer_axis(&axis, node, cz_node_attr_int(node, "axis", 0),
-                         x.rank, err));
+    CZ_TRY(cz_infer_axis(&axis, node, cz_node_attr_int(node, "axis", 0), x.rank,
+                         err));
     bool given = cz_infer_ints_or_attr(node, 1, "split", parts,
                                        sizeof parts / sizeof *parts, &n_parts);
     if (given && n_parts != node->n_outputs)
@@ -127,8 +129,7 @@ static int64_t clamp(int64_t number, int64_t low, int64_t high)
 }
 
 /* Elements of one sliced dimension. */
-static int64_t slice_dim(int64_t size, int64_t start, int64_t end,
-                         int64_t step)
+static int64_t slice_dim(int64_t size, int64_t start, int64_t end, int64_t step)
 {
     if (size < 0)
         return -1;
@@ -213,9 +214,10 @@ enum cz_status cz_infer_reshape(const struct cz_node *node,
         rest.dims[open_at] = 1;
         int64_t others = count_of(&rest);
         if (want >= 0 && others > 0 && want % others)
-            return cz_infer_error(node, err, "%lld elements cannot be "
-                                  "divided by %lld", (long long)want,
-                                  (long long)others);
+            return cz_infer_error(node, err,
+                                  "%lld elements cannot be "
+                                  "divided by %lld",
+                                  (long long)want, (long long)others);
         y.dims[open_at] = want >= 0 && others > 0 ? want / others : -1;
     } else if (want >= 0 && count_of(&y) >= 0 && count_of(&y) != want) {
         return cz_infer_error(node, err, "%lld elements become %lld",
@@ -255,8 +257,8 @@ enum cz_status cz_infer_squeeze(const struct cz_node *node,
     int64_t axes[CZ_INFER_RANK_MAX];
     bool drop[CZ_INFER_RANK_MAX] = {false};
     size_t n;
-    if (!x.known || !cz_infer_ints_or_attr(node, 1, "axes", axes,
-                                           CZ_INFER_RANK_MAX, &n))
+    if (!x.known ||
+        !cz_infer_ints_or_attr(node, 1, "axes", axes, CZ_INFER_RANK_MAX, &n))
         return CZ_OK;
     for (size_t i = 0; i < n; i++) {
         size_t axis;
@@ -279,8 +281,8 @@ enum cz_status cz_infer_unsqueeze(const struct cz_node *node,
     int64_t axes[CZ_INFER_RANK_MAX];
     bool added[CZ_INFER_RANK_MAX] = {false};
     size_t n, next = 0;
-    if (!x.known || !cz_infer_ints_or_attr(node, 1, "axes", axes,
-                                           CZ_INFER_RANK_MAX, &n) ||
+    if (!x.known ||
+        !cz_infer_ints_or_attr(node, 1, "axes", axes, CZ_INFER_RANK_MAX, &n) ||
         x.rank + n > CZ_INFER_RANK_MAX)
         return CZ_OK;
     y.rank = x.rank + n;
@@ -313,8 +315,8 @@ enum cz_status cz_infer_flatten(const struct cz_node *node,
     front.rank = (size_t)(axis < 0 ? axis + rank : axis);
     back.rank = x.rank - front.rank;
     memcpy(back.dims, x.dims + front.rank, back.rank * sizeof *back.dims);
-    outputs[0] = (struct cz_infer_shape){
-        true, 2, {count_of(&front), count_of(&back)}};
+    outputs[0] =
+        (struct cz_infer_shape){true, 2, {count_of(&front), count_of(&back)}};
     return CZ_OK;
 }
 
@@ -388,14 +390,16 @@ enum cz_status cz_infer_matmul(const struct cz_node *node,
         return CZ_OK;
     int64_t inner = a.dims[a.rank - 1], other = b.dims[b.rank - 2];
     if (inner >= 0 && other >= 0 && inner != other)
-        return cz_infer_error(node, err, "multiplies %lld columns with %lld "
-                              "rows", (long long)inner, (long long)other);
+        return cz_infer_error(node, err,
+                              "multiplies %lld columns with %lld "
+                              "rows",
+                              (long long)inner, (long long)other);
     struct cz_infer_shape y = a.rank >= b.rank ? a : b;
     size_t short_rank = a.rank >= b.rank ? b.rank : a.rank;
     const int64_t *shorter = a.rank >= b.rank ? b.dims : a.dims;
     for (size_t i = 0; i + 2 < short_rank; i++)
-        CZ_TRY(broadcast_dim(node, &y.dims[i + y.rank - short_rank],
-                             shorter[i], err));
+        CZ_TRY(broadcast_dim(node, &y.dims[i + y.rank - short_rank], shorter[i],
+                             err));
     y.dims[y.rank - 2] = a.dims[a.rank - 2];
     y.dims[y.rank - 1] = b.dims[b.rank - 1];
     outputs[0] = y;
@@ -413,10 +417,11 @@ enum cz_status cz_infer_gemm(const struct cz_node *node,
     if (!a.known || !b.known)
         return CZ_OK;
     if (a.rank != 2 || b.rank != 2)
-        return cz_infer_error(node, err, "operands have %zu and %zu dims, "
-                              "want 2", a.rank, b.rank);
-    outputs[0] =
-        (struct cz_infer_shape){true, 2, {a.dims[ta], b.dims[1 - tb]}};
+        return cz_infer_error(node, err,
+                              "operands have %zu and %zu dims, "
+                              "want 2",
+                              a.rank, b.rank);
+    outputs[0] = (struct cz_infer_shape){true, 2, {a.dims[ta], b.dims[1 - tb]}};
     return CZ_OK;
 }
 
@@ -429,8 +434,8 @@ enum cz_status cz_infer_reduce(const struct cz_node *node,
     bool reduced[CZ_INFER_RANK_MAX] = {false};
     bool keep = cz_node_attr_int(node, "keepdims", 1) != 0;
     size_t n;
-    if (!x.known || !cz_infer_ints_or_attr(node, 1, "axes", axes,
-                                           CZ_INFER_RANK_MAX, &n))
+    if (!x.known ||
+        !cz_infer_ints_or_attr(node, 1, "axes", axes, CZ_INFER_RANK_MAX, &n))
         return CZ_OK;
     for (size_t i = 0; i < n; i++) {
         size_t axis;
@@ -455,8 +460,7 @@ static enum cz_status infer_blocks(const struct cz_node *node,
     struct cz_infer_shape y = cz_infer_input(node, 0);
     int64_t block = cz_node_attr_int(node, "blocksize", 0);
     if (block < 1 || block > 1 << 15)
-        return cz_infer_error(node, err, "blocksize is %lld",
-                              (long long)block);
+        return cz_infer_error(node, err, "blocksize is %lld", (long long)block);
     if (!y.known || y.rank != 4)
         return CZ_OK;
     for (size_t i = 1; i < 4; i++) {
@@ -492,8 +496,8 @@ enum cz_status cz_infer_shape_of(const struct cz_node *node,
     struct cz_infer_shape x = cz_infer_input(node, 0);
     (void)err;
     if (!cz_node_attr(node, "start") && !cz_node_attr(node, "end"))
-        outputs[0] = (struct cz_infer_shape){
-            true, 1, {x.known ? (int64_t)x.rank : -1}};
+        outputs[0] =
+            (struct cz_infer_shape){true, 1, {x.known ? (int64_t)x.rank : -1}};
     return CZ_OK;
 }
 
@@ -507,8 +511,8 @@ enum cz_status cz_infer_gather(const struct cz_node *node,
     size_t axis;
     if (!x.known || !index.known || x.rank + index.rank > CZ_INFER_RANK_MAX)
         return CZ_OK;
-    CZ_TRY(cz_infer_axis(&axis, node, cz_node_attr_int(node, "axis", 0),
-                         x.rank, err));
+    CZ_TRY(cz_infer_axis(&axis, node, cz_node_attr_int(node, "axis", 0), x.rank,
+                         err));
     for (size_t i = 0; i < axis; i++)
         y.dims[y.rank++] = x.dims[i];
     for (size_t i = 0; i < index.rank; i++)

@@ -20,9 +20,8 @@ static enum cz_status check_kind(const struct cz_node *node, const char *name,
     const struct cz_attr *attr = cz_node_attr(node, name);
     if (!attr || attr->kind == kind)
         return CZ_OK;
-    return cz_infer_error(node, err,
-                          "attribute '%s' has type %d, want %d (%s)", name,
-                          attr->kind, kind,
+    return cz_infer_error(node, err, "attribute '%s' has type %d, want %d (%s)",
+                          name, attr->kind, kind,
                           kind == CZ_ATTR_INT ? "an integer" : "integers");
 }
 
@@ -36,8 +35,8 @@ static enum cz_status read_list(int64_t *list, const struct cz_node *node,
     CZ_TRY(check_kind(node, name, CZ_ATTR_INTS, err));
     const int64_t *ints = cz_node_attr_ints(node, name, &given);
     if (ints && given != count)
-        return cz_infer_error(node, err, "'%s' has %zu numbers, want %zu",
-                              name, given, count);
+        return cz_infer_error(node, err, "'%s' has %zu numbers, want %zu", name,
+                              given, count);
     for (size_t i = 0; i < count; i++) {
         list[i] = ints ? ints[i] : otherwise;
         if (list[i] < least || list[i] > CZ_DIM_MAX)
@@ -73,10 +72,9 @@ static enum cz_status read_window(struct window *w, const struct cz_node *node,
     bool given = cz_node_attr(node, "kernel_shape") != NULL;
     for (size_t i = 0; kernel && i < spatial; i++) {
         if (given && kernel[i] >= 0 && kernel[i] != w->kernel[i])
-            return cz_infer_error(node, err,
-                                  "kernel_shape says %lld, the weight %lld",
-                                  (long long)w->kernel[i],
-                                  (long long)kernel[i]);
+            return cz_infer_error(
+                node, err, "kernel_shape says %lld, the weight %lld",
+                (long long)w->kernel[i], (long long)kernel[i]);
         w->kernel[i] = kernel[i];
     }
     if (!kernel && !given)
@@ -93,9 +91,8 @@ static int64_t slide(const struct window *w, size_t i, int64_t size, bool ceil)
     if (w->padding == PAD_SAME)
         return (size + stride - 1) / stride;
     int64_t extent = w->dilations[i] * (w->kernel[i] - 1) + 1;
-    int64_t pads = w->padding == PAD_VALID
-                       ? 0
-                       : w->pads[i] + w->pads[i + w->spatial];
+    int64_t pads =
+        w->padding == PAD_VALID ? 0 : w->pads[i] + w->pads[i + w->spatial];
     int64_t room = size + pads - extent;
     if (room < 0)
         return 0;
@@ -143,9 +140,8 @@ static enum cz_status read_conv(const struct cz_node *node, bool *known,
     if (w->rank - 2 > SPATIAL_MAX)
         return CZ_OK;
     if (x->known && x->rank != w->rank)
-        return cz_infer_error(node, err,
-                              "input has %zu dims, its weight %zu", x->rank,
-                              w->rank);
+        return cz_infer_error(node, err, "input has %zu dims, its weight %zu",
+                              x->rank, w->rank);
     CZ_TRY(read_window(win, node, w->rank - 2, w->dims + 2, err));
     *known = x->known;
     return CZ_OK;
@@ -161,8 +157,7 @@ enum cz_status cz_infer_conv(const struct cz_node *node,
     bool known;
     CZ_TRY(read_conv(node, &known, &x, &w, &win, &group, err));
     if (w.known && w.dims[0] > 0 && w.dims[0] % group)
-        return cz_infer_error(node, err,
-                              "%lld output channels in %lld groups",
+        return cz_infer_error(node, err, "%lld output channels in %lld groups",
                               (long long)w.dims[0], (long long)group);
     if (!known)
         return CZ_OK;

@@ -45,8 +45,9 @@ static enum cz_status check_opset(struct cz_model *model, struct cz_error *err)
 static enum cz_status build_view(struct cz_model *model, struct cz_error *err)
 {
     if (!cz_proto_model_has_graph(model->proto))
-        return cz_error_set(err, CZ_EPARSE, "not an ONNX model: it has no "
-                                            "graph");
+        return cz_error_set(err, CZ_EPARSE,
+                            "not an ONNX model: it has no "
+                            "graph");
     CZ_TRY(check_opset(model, err));
     CZ_TRY(cz_graph_build(&model->graph, model,
                           cz_proto_model_graph(model->proto), NULL, err));
@@ -95,8 +96,7 @@ static enum cz_status load(struct cz_model *model, const char *path,
 {
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) + 1 : 0;
-    model->folder =
-        slash ? cz_arena_strdup(&model->arena, path, length) : ".";
+    model->folder = slash ? cz_arena_strdup(&model->arena, path, length) : ".";
     if (!model->folder)
         return cz_error_nomem(err);
     int fd;
@@ -120,8 +120,7 @@ static enum cz_status parse(struct cz_model *model, const void *bytes,
                             struct cz_error *err)
 {
     if (folder) {
-        model->folder =
-            cz_arena_strdup(&model->arena, folder, strlen(folder));
+        model->folder = cz_arena_strdup(&model->arena, folder, strlen(folder));
         if (!model->folder)
             return cz_error_nomem(err);
     }
@@ -130,8 +129,8 @@ static enum cz_status parse(struct cz_model *model, const void *bytes,
 }
 
 enum cz_status cz_model_parse(struct cz_model **model, const void *bytes,
-                              size_t size, const char *name,
-                              const char *folder, struct cz_error *err)
+                              size_t size, const char *name, const char *folder,
+                              struct cz_error *err)
 {
     struct cz_model *m;
     CZ_TRY(new_model(&m, name, err));

@@ -113,8 +113,8 @@ struct cz_value {
                                    that produces it holds; else NULL */
     struct cz_use *uses;        /* by nodes of this graph and of subgraphs */
     size_t n_uses, use_capacity;
-    bool is_input;  /* of its graph; with `constant`: a default value */
-    bool is_output; /* of its graph */
+    bool is_input;   /* of its graph; with `constant`: a default value */
+    bool is_output;  /* of its graph */
     void *protos[3]; /* for onnx/ only: where its type is declared */
 };
 
@@ -180,7 +180,7 @@ struct cz_graph {
     struct cz_value **inputs; /* as declared, defaults included */
     struct cz_value **outputs;
     size_t node_capacity, value_capacity; /* this and below: for onnx/ only */
-    void *names; /* a tsearch() tree of values */
+    void *names;                          /* a tsearch() tree of values */
     void *proto;
 };
 
@@ -196,8 +196,8 @@ enum cz_status cz_model_load(struct cz_model **model, const char *path,
  * model with external data is refused). `name` stands for the file in error
  * messages. */
 enum cz_status cz_model_parse(struct cz_model **model, const void *bytes,
-                              size_t size, const char *name,
-                              const char *folder, struct cz_error *err);
+                              size_t size, const char *name, const char *folder,
+                              struct cz_error *err);
 
 void cz_model_free(struct cz_model *model);
 
@@ -256,8 +256,7 @@ const int64_t *cz_node_attr_ints(const struct cz_node *node, const char *name,
 
 /* The value called `name` as seen from `graph`, outer graphs included, or
  * NULL. */
-struct cz_value *cz_graph_find(const struct cz_graph *graph,
-                               const char *name);
+struct cz_value *cz_graph_find(const struct cz_graph *graph, const char *name);
 
 /* Calls visit() for every node of `graph` and of the subgraphs below it,
  * outer nodes before those inside them, until it returns something other than
@@ -305,15 +304,13 @@ void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype);
 /* A new initializer in value->graph with the content of value->constant;
  * its name begins with `name`. */
 enum cz_status cz_value_clone_constant(struct cz_value **clone,
-                                       struct cz_value *value,
-                                       const char *name,
+                                       struct cz_value *value, const char *name,
                                        struct cz_error *err);
 
 /* Lets node->inputs[input] read `value`, which must be defined before the
  * node. */
 enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
-                                 struct cz_value *value,
-                                 struct cz_error *err);
+                                 struct cz_value *value, struct cz_error *err);
 
 enum cz_status cz_node_set_attr_int(struct cz_node *node, const char *name,
                                     int64_t number, struct cz_error *err);
@@ -335,8 +332,7 @@ enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,
 /* Adds a node between `value` and its producer: the producer now makes the
  * new value, node->inputs[0], and the node makes `value` of it. Readers of
  * `value` keep reading it. */
-enum cz_status cz_value_interpose(struct cz_node **node,
-                                  struct cz_value *value,
+enum cz_status cz_value_interpose(struct cz_node **node, struct cz_value *value,
                                   const struct cz_node_spec *spec,
                                   struct cz_error *err);
 

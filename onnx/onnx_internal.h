@@ -41,9 +41,8 @@ struct cz_model {
 
 /* A view of the TensorProto `proto`, with its type, dims and the amount of its
  * data checked. */
-enum cz_status cz_tensor_view(struct cz_tensor **tensor,
-                              struct cz_model *model, void *proto,
-                              struct cz_error *err);
+enum cz_status cz_tensor_view(struct cz_tensor **tensor, struct cz_model *model,
+                              void *proto, struct cz_error *err);
 
 /* A view of the numbers in a Constant's attribute (value_float, value_ints,
  * ...). */

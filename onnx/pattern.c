@@ -15,7 +15,7 @@ static bool is_one_of(const struct cz_node *node, const char *const *list)
 }
 
 /* Operators that hand on the elements of input 0 in their order. */
-static const char *const reshaping[] = {"Identity", "Reshape", "Squeeze",
+static const char *const reshaping[] = {"Identity",  "Reshape", "Squeeze",
                                         "Unsqueeze", "Flatten", NULL};
 
 /* How many of them in a row are followed: nobody writes more. */
@@ -126,8 +126,8 @@ bool cz_node_is_dfl(const struct cz_node *node)
 
 bool cz_node_is_learned(const struct cz_node *node)
 {
-    static const char *const always[] = {"ConvTranspose",
-                                         "BatchNormalization", NULL};
+    static const char *const always[] = {"ConvTranspose", "BatchNormalization",
+                                         NULL};
     static const char *const products[] = {"Gemm", "MatMul", NULL};
     struct cz_value *value;
     if (cz_node_is(node, "Conv"))

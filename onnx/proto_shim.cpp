@@ -85,8 +85,7 @@ template <typename Body> cz_status guarded(cz_error *err, Body body) noexcept
     }
 }
 
-cz_status parse_stream(void **model, ZeroCopyInputStream *stream,
-                       cz_error *err)
+cz_status parse_stream(void **model, ZeroCopyInputStream *stream, cz_error *err)
 {
     google::protobuf::LogSilencer silence;
     auto *message = new ModelProto;
@@ -216,8 +215,7 @@ size_t cz_proto_model_opset_count(const void *model)
     return static_cast<size_t>(model_of(model).opset_import_size());
 }
 
-int64_t cz_proto_model_opset(const void *model, size_t i,
-                             cz_proto_text *domain)
+int64_t cz_proto_model_opset(const void *model, size_t i, cz_proto_text *domain)
 {
     const auto &opset = model_of(model).opset_import(static_cast<int>(i));
     *domain = text_of(opset.domain());
@@ -241,7 +239,8 @@ cz_status cz_proto_model_metadata_put(void *model, const char *key,
                                       const char *value, cz_error *err)
 {
     return guarded(err, [&] {
-        auto *props = static_cast<ModelProto *>(model)->mutable_metadata_props();
+        auto *props =
+            static_cast<ModelProto *>(model)->mutable_metadata_props();
         entry(props, key)->set_value(value);
         return CZ_OK;
     });
@@ -303,9 +302,8 @@ void *cz_proto_graph_item(void *graph, cz_proto_list list, size_t i)
     return nullptr;
 }
 
-cz_status cz_proto_graph_add_node(void **node, void *graph,
-                                  const char *op_type, const char *name,
-                                  cz_error *err)
+cz_status cz_proto_graph_add_node(void **node, void *graph, const char *op_type,
+                                  const char *name, cz_error *err)
 {
     return guarded(err, [&] {
         NodeProto *added = static_cast<GraphProto *>(graph)->add_node();
@@ -336,7 +334,8 @@ cz_status cz_proto_graph_add_copy(void **copy, void *graph, const void *tensor,
                                   const char *name, cz_error *err)
 {
     return guarded(err, [&] {
-        TensorProto *added = static_cast<GraphProto *>(graph)->add_initializer();
+        TensorProto *added =
+            static_cast<GraphProto *>(graph)->add_initializer();
         *copy = added;
         added->CopyFrom(tensor_of(tensor));
         added->set_name(name);
@@ -559,8 +558,8 @@ void *cz_proto_attr_graph(void *attr, size_t i)
     return a->mutable_graphs(static_cast<int>(i));
 }
 
-cz_status cz_proto_attr_make_tensor(void **tensor, void *attr,
-                                    const char *name, cz_error *err)
+cz_status cz_proto_attr_make_tensor(void **tensor, void *attr, const char *name,
+                                    cz_error *err)
 {
     return guarded(err, [&] {
         auto *a = static_cast<AttributeProto *>(attr);

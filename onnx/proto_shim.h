@@ -27,8 +27,7 @@ struct cz_proto_text {
 
 /* Parses all that can be read from `fd`, in pieces. CZ_EPARSE, CZ_ENOMEM or
  * CZ_EIO; free with cz_proto_model_free(). */
-enum cz_status cz_proto_model_read(void **model, int fd,
-                                   struct cz_error *err);
+enum cz_status cz_proto_model_read(void **model, int fd, struct cz_error *err);
 enum cz_status cz_proto_model_parse(void **model, const void *bytes,
                                     size_t size, struct cz_error *err);
 enum cz_status cz_proto_model_write(const void *model, int fd,
@@ -119,14 +118,12 @@ void *cz_proto_node_attr(void *node, size_t i);
 /* Sets an input or output; i may be one beyond the last. */
 enum cz_status cz_proto_node_put_input(void *node, size_t i, const char *name,
                                        struct cz_error *err);
-enum cz_status cz_proto_node_put_output(void *node, size_t i,
-                                        const char *name,
+enum cz_status cz_proto_node_put_output(void *node, size_t i, const char *name,
                                         struct cz_error *err);
 
 /* Sets the int attribute `name`, adding it where it is missing. */
-enum cz_status cz_proto_node_put_int(void **attr, void *node,
-                                     const char *name, int64_t number,
-                                     struct cz_error *err);
+enum cz_status cz_proto_node_put_int(void **attr, void *node, const char *name,
+                                     int64_t number, struct cz_error *err);
 
 /* ---- attribute -------------------------------------------------------- */
 
@@ -166,8 +163,7 @@ struct cz_proto_text cz_proto_tensor_name(const void *tensor);
 int cz_proto_tensor_dtype(const void *tensor);
 const int64_t *cz_proto_tensor_dims(const void *tensor, size_t *rank);
 bool cz_proto_tensor_has_raw(const void *tensor);
-size_t cz_proto_tensor_data_count(const void *tensor,
-                                  enum cz_proto_data field);
+size_t cz_proto_tensor_data_count(const void *tensor, enum cz_proto_data field);
 
 /* The array of a field, for reading and for changes in place. */
 void *cz_proto_tensor_data(void *tensor, enum cz_proto_data field);

@@ -107,9 +107,8 @@ static enum cz_status new_tensor(struct cz_tensor **tensor,
     return CZ_OK;
 }
 
-enum cz_status cz_tensor_view(struct cz_tensor **tensor,
-                              struct cz_model *model, void *proto,
-                              struct cz_error *err)
+enum cz_status cz_tensor_view(struct cz_tensor **tensor, struct cz_model *model,
+                              void *proto, struct cz_error *err)
 {
     CZ_TRY(new_tensor(tensor, model, proto, err));
     struct cz_tensor *t = *tensor;
@@ -126,8 +125,8 @@ enum cz_status cz_tensor_view(struct cz_tensor **tensor,
         t->storage = CZ_STORAGE_EXTERNAL;
         return cz_external_attach(t, err);
     }
-    t->storage = cz_proto_tensor_has_raw(proto) ? CZ_STORAGE_RAW
-                                                : CZ_STORAGE_TYPED;
+    t->storage =
+        cz_proto_tensor_has_raw(proto) ? CZ_STORAGE_RAW : CZ_STORAGE_TYPED;
     return check_amount(t, err);
 }
 
@@ -143,9 +142,8 @@ enum cz_status cz_tensor_view_attr(struct cz_tensor **tensor,
     if (!dim)
         return cz_error_nomem(err);
     t->storage = CZ_STORAGE_ATTR;
-    t->dtype = kind == CZ_ATTR_FLOAT || kind == CZ_ATTR_FLOATS
-                   ? CZ_DTYPE_FLOAT
-                   : CZ_DTYPE_INT64;
+    t->dtype = kind == CZ_ATTR_FLOAT || kind == CZ_ATTR_FLOATS ? CZ_DTYPE_FLOAT
+                                                               : CZ_DTYPE_INT64;
     t->count = cz_proto_attr_count(proto);
     t->rank = is_list ? 1 : 0;
     *dim = (int64_t)t->count;

@@ -50,8 +50,8 @@ static enum cz_status find_target(size_t *index, struct cz_prune_layers *list,
     if (list->n_targets == list->target_capacity)
         list->target_capacity = list->n_targets ? list->n_targets * 2 : 64;
     *index = list->n_targets++;
-    list->targets[*index] = (struct cz_prune_target){
-        .tensor = tensor, .node = node, .sparsity = 1};
+    list->targets[*index] =
+        (struct cz_prune_target){.tensor = tensor, .node = node, .sparsity = 1};
     return cz_tensor_elements(tensor, &list->targets[*index].elements, err);
 }
 
@@ -67,8 +67,8 @@ static enum cz_status check_sparsity(double sparsity, struct cz_error *err)
 {
     if (sparsity >= 0 && sparsity < 1)
         return CZ_OK;
-    return cz_error_set(err, CZ_EINVAL,
-                        "sparsity %g is outside 0 <= p < 1", sparsity);
+    return cz_error_set(err, CZ_EINVAL, "sparsity %g is outside 0 <= p < 1",
+                        sparsity);
 }
 
 static enum cz_status check_pattern(const struct cz_prune_layers *list,

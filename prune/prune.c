@@ -111,8 +111,7 @@ static void prune_target(void *user, size_t i)
         return;
     size_t k = share(t->sparsity, t->elements.count);
     if (k > t->zeros_before) {
-        struct cz_selection selection =
-            cz_select_smallest(&t->elements, 1, k);
+        struct cz_selection selection = cz_select_smallest(&t->elements, 1, k);
         t->zeros = cz_select_zero(&t->elements, &selection);
         cz_tensor_touch(t->tensor);
     }
@@ -186,8 +185,7 @@ static enum cz_status prune_together(struct cz_prune_layers *list,
 
 enum cz_status cz_prune_l1(struct cz_model *model,
                            const struct cz_prune_options *options,
-                           struct cz_prune_report *report,
-                           struct cz_error *err)
+                           struct cz_prune_report *report, struct cz_error *err)
 {
     struct cz_prune_layers list;
     *report = (struct cz_prune_report){.layers = NULL};

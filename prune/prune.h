@@ -35,7 +35,10 @@ struct cz_prune_options {
     const struct cz_progress *progress;
 };
 
-#define CZ_PRUNE_OPTIONS_INIT {.scope = CZ_PRUNE_LAYER}
+#define CZ_PRUNE_OPTIONS_INIT                                                  \
+    {                                                                          \
+        .scope = CZ_PRUNE_LAYER                                                \
+    }
 
 /* One Conv of the model. */
 struct cz_prune_layer {

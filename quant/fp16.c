@@ -19,8 +19,7 @@ struct conversion {
 static bool feeds_learned(const struct cz_value *value)
 {
     for (size_t i = 0; i < value->n_uses; i++) {
-        if (value->uses[i].input > 0 &&
-            cz_node_is_learned(value->uses[i].node))
+        if (value->uses[i].input > 0 && cz_node_is_learned(value->uses[i].node))
             return true;
     }
     return false;
@@ -32,9 +31,8 @@ static enum cz_status check_counts(const struct conversion *c,
                                    struct cz_error *err)
 {
     if (counts->nan)
-        return cz_error_set(err, CZ_EINVAL,
-                            "tensor '%.200s': holds %zu NaNs", value->name,
-                            counts->nan);
+        return cz_error_set(err, CZ_EINVAL, "tensor '%.200s': holds %zu NaNs",
+                            value->name, counts->nan);
     if (counts->infinite && feeds_learned(value))
         return cz_error_set(err, CZ_EINVAL,
                             "tensor '%.200s': holds %zu infinite weights",
@@ -67,8 +65,7 @@ static enum cz_status convert_constant(struct conversion *c,
 /* ---- edges ------------------------------------------------------------ */
 
 static size_t count_wishes(const struct conversion *c,
-                           const struct cz_value *value,
-                           enum cz_half_wish wish)
+                           const struct cz_value *value, enum cz_half_wish wish)
 {
     size_t count = 0;
     for (size_t i = 0; i < value->n_uses; i++)
@@ -169,13 +166,11 @@ static enum cz_status handle_constant(struct conversion *c,
     return convert_constant(c, clone, err);
 }
 
-static enum cz_status handle_value(struct conversion *c,
-                                   struct cz_value *value,
+static enum cz_status handle_value(struct conversion *c, struct cz_value *value,
                                    struct cz_error *err)
 {
     bool is_half = cz_half_plan_makes_half(&c->plan, value);
-    if (value->is_output && value->producer &&
-        is_half != c->options->half_io)
+    if (value->is_output && value->producer && is_half != c->options->half_io)
         return cast_output(c, value,
                            is_half ? CZ_DTYPE_FLOAT16 : CZ_DTYPE_FLOAT, err);
     if (is_half)
@@ -212,8 +207,7 @@ static bool computes_on_float(const struct cz_node *node)
 }
 
 /* Counts the nodes and lets the Casts that give float16 say so. */
-static enum cz_status handle_nodes(struct conversion *c,
-                                   struct cz_graph *graph,
+static enum cz_status handle_nodes(struct conversion *c, struct cz_graph *graph,
                                    struct cz_error *err)
 {
     for (size_t i = 0; i < graph->n_nodes; i++) {

@@ -75,8 +75,7 @@ enum cz_half_wish cz_half_plan_wish(const struct cz_half_plan *plan,
 
 /* Can the operator take and give float16 here? All operands of type T must be
  * float32 now, and there must be one. */
-static bool can_be_half(const struct cz_node *node,
-                        const struct cz_half_op *op)
+static bool can_be_half(const struct cz_node *node, const struct cz_half_op *op)
 {
     bool any = false;
     for (size_t i = 0; i < node->n_inputs; i++) {

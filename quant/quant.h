@@ -16,17 +16,20 @@ struct cz_fp16_options {
     const struct cz_progress *progress;
 };
 
-#define CZ_FP16_OPTIONS_INIT {.half_io = false}
+#define CZ_FP16_OPTIONS_INIT                                                   \
+    {                                                                          \
+        .half_io = false                                                       \
+    }
 
 struct cz_fp16_report {
-    size_t tensors;      /* constants converted */
-    size_t tensors_kept; /* float32 constants that stayed */
-    size_t nodes;        /* operators that compute in float16 */
-    size_t nodes_kept;   /* operators on float32 values that stayed */
-    size_t tail_nodes;   /* nodes in the decode tail, constants included */
-    size_t casts;        /* Cast nodes added */
-    size_t clamped;      /* values beyond +-65504, now +-65504 */
-    size_t raised;       /* values that would vanish, now +-2^-24 */
+    size_t tensors;         /* constants converted */
+    size_t tensors_kept;    /* float32 constants that stayed */
+    size_t nodes;           /* operators that compute in float16 */
+    size_t nodes_kept;      /* operators on float32 values that stayed */
+    size_t tail_nodes;      /* nodes in the decode tail, constants included */
+    size_t casts;           /* Cast nodes added */
+    size_t clamped;         /* values beyond +-65504, now +-65504 */
+    size_t raised;          /* values that would vanish, now +-2^-24 */
     const char *clamped_in; /* the first tensor with a clamped value, or NULL;
                                lives as long as the model */
 };
