@@ -1,8 +1,8 @@
 /* `compress MODEL`: load, prune, cast, save, report.
  *
- * Two things run beside that in a second thread: the set-up of libonnx's
- * checker while the file is parsed, and the gzip size of the input while the
- * model is worked on. */
+ * A second thread sets up libonnx's checker while the file is parsed, and
+ * measures the input's gzip size while the model is worked on. */
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -14,23 +14,39 @@
 #include "core/output.h"
 #include "core/parallel.h"
 
-struct gzip_task {
-    const char *path;
-    uint64_t size_bytes;
+/* What runs beside the main thread from start to end. */
+struct background {
+    struct cz_job job;
+    sem_t checker_ready;
+    const char *input; /* NULL: its gzip size is not wanted */
+    uint64_t gzip_bytes;
     enum cz_status status;
     struct cz_error err;
 };
 
-static void run_gzip(void *user)
+static void run_background(void *user)
 {
-    struct gzip_task *task = user;
-    task->status = cz_gzip_size(&task->size_bytes, task->path, &task->err);
+    struct background *b = user;
+    cz_model_check_prepare();
+    sem_post(&b->checker_ready);
+    if (b->input)
+        b->status = cz_gzip_size(&b->gzip_bytes, b->input, 1, &b->err);
 }
 
-static void prepare_checker(void *user)
+static void background_start(struct background *b)
 {
-    (void)user;
-    cz_model_check_prepare();
+    sem_init(&b->checker_ready, 0, 0);
+    cz_job_start(&b->job, run_background, b);
+}
+
+static enum cz_status background_join(struct background *b,
+                                      struct cz_error *err)
+{
+    cz_job_join(&b->job);
+    sem_destroy(&b->checker_ready);
+    if (b->status != CZ_OK)
+        *err = b->err;
+    return b->status;
 }
 
 /* ---- before the work -------------------------------------------------- */
@@ -49,21 +65,15 @@ static enum cz_status check_output(const struct app_compress_options *o,
     return cz_output_check(o->output, o->force, err);
 }
 
-static enum cz_status load(struct cz_model **model,
-                           struct app_compress_report *report,
-                           struct cz_error *err)
+static enum cz_status check(struct cz_model *model,
+                            struct app_compress_report *report,
+                            struct cz_error *err)
 {
-    struct cz_job job;
-    cz_job_start(&job, prepare_checker, NULL);
-    enum cz_status status = cz_model_load(model, report->options->model, err);
-    cz_job_join(&job);
-    CZ_TRY(status);
-    status = cz_model_check(*model, &report->used_checker, err);
-    if (status == CZ_OK)
-        status = cz_graph_infer(cz_model_graph(*model), err);
-    if (status != CZ_OK)
-        cz_model_free(*model);
-    return status;
+    CZ_TRY(cz_model_check(model, &report->used_checker, err));
+    CZ_TRY(cz_graph_infer(cz_model_graph(model), err));
+    cz_model_count(&report->stats, model);
+    report->functions = cz_model_function_count(model);
+    return CZ_OK;
 }
 
 /* ---- the work --------------------------------------------------------- */
@@ -118,33 +128,42 @@ static uint64_t file_bytes(const char *path)
     return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
-/* From the loaded model to the files' sizes. */
-static enum cz_status work(struct cz_model *model,
+static enum cz_status edit_and_save(struct cz_model *model,
+                                    struct app_compress_report *report,
+                                    struct cz_error *err)
+{
+    CZ_TRY(check(model, report, err));
+    enum cz_status status = edit(model, report, err);
+    if (status != CZ_OK)
+        return cz_error_prefix(err, report->options->model);
+    return save(model, report, err);
+}
+
+/* From the model's file to the output's; `*model` has to be freed whatever
+ * comes back. */
+static enum cz_status work(struct cz_model **model,
                            struct app_compress_report *report,
                            struct cz_error *err)
 {
     const struct app_compress_options *o = report->options;
-    struct gzip_task before = {.path = o->model}, after = {.path = o->output};
-    struct cz_job job;
-    cz_job_start(&job, run_gzip, &before);
-    cz_model_count(&report->stats, model);
-    report->functions = cz_model_function_count(model);
-    enum cz_status status = edit(model, report, err);
-    if (status != CZ_OK)
-        cz_error_prefix(err, o->model);
+    double start = app_now_ms();
+    const bool silent = o->quiet && !o->json;
+    struct background background = {.input = silent ? NULL : o->model};
+    background_start(&background);
+    enum cz_status status = cz_model_load(model, o->model, err);
+    sem_wait(&background.checker_ready);
+    report->ms.load = app_now_ms() - start;
     if (status == CZ_OK)
-        status = save(model, report, err);
-    if (status == CZ_OK)
-        run_gzip(&after);
-    cz_job_join(&job);
-    CZ_TRY(status);
-    if (before.status != CZ_OK || after.status != CZ_OK) {
-        *err = before.status != CZ_OK ? before.err : after.err;
-        return err->code;
-    }
-    report->input = (struct app_file){file_bytes(o->model), before.size_bytes};
-    report->output = (struct app_file){file_bytes(o->output), after.size_bytes};
-    return CZ_OK;
+        status = edit_and_save(*model, report, err);
+    if (status == CZ_OK && !silent)
+        status = cz_gzip_size(&report->output.gzip_bytes, o->output,
+                              o->prune_options.threads, err);
+    struct cz_error gzip_error;
+    enum cz_status gzip_status = background_join(&background, &gzip_error);
+    report->input.gzip_bytes = background.gzip_bytes;
+    if (status == CZ_OK && gzip_status != CZ_OK)
+        *err = gzip_error;
+    return status == CZ_OK ? gzip_status : status;
 }
 
 static enum cz_status run(struct app_compress_report *report,
@@ -152,16 +171,18 @@ static enum cz_status run(struct app_compress_report *report,
 {
     const struct app_compress_options *o = report->options;
     double start = app_now_ms();
-    struct cz_model *model;
+    struct cz_model *model = NULL;
     CZ_TRY(check_output(o, err));
-    CZ_TRY(load(&model, report, err));
-    report->ms.load = app_now_ms() - start;
-    enum cz_status status = work(model, report, err);
+    enum cz_status status = work(&model, report, err);
     report->ms.total = app_now_ms() - start;
-    if (status == CZ_OK && o->json)
-        app_compress_report_json(report);
-    else if (status == CZ_OK && !o->quiet)
-        app_compress_report_text(report);
+    if (status == CZ_OK) {
+        report->input.bytes = file_bytes(o->model);
+        report->output.bytes = file_bytes(o->output);
+        if (o->json)
+            app_compress_report_json(report);
+        else if (!o->quiet)
+            app_compress_report_text(report);
+    }
     cz_prune_report_fini(&report->prune);
     cz_model_free(model);
     return status;

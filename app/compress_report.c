@@ -46,7 +46,8 @@ static void print_totals(const struct app_compress_report *r)
 {
     char a[APP_NUMBER_BYTES], b[APP_NUMBER_BYTES], note[64];
     print_row("", "before", "after", "");
-    print_row("precision", "float32", r->options->fp16 ? "float16" : "float32",
+    const char *precision = cz_dtype_name(r->stats.dtype);
+    print_row("precision", precision, r->options->fp16 ? "float16" : precision,
               "");
     app_count(a, r->stats.parameters);
     print_row("parameters", a, a, "");
@@ -189,7 +190,7 @@ void app_compress_report_json(const struct app_compress_report *report)
         "schema", "compress.model/1", "input",
         file_json(o->model, &report->input), "output",
         file_json(o->output, &report->output), "precision",
-        o->fp16 ? "fp16" : "fp32", "parameters",
+        o->fp16 ? "float16" : cz_dtype_name(report->stats.dtype), "parameters",
         json_count(report->stats.parameters), "macs", "dense",
         json_count(report->stats.macs), "nonzero",
         json_count(report->macs_nonzero), "unknown_nodes",

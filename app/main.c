@@ -60,6 +60,15 @@ static void catch_interrupts(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
+/* A report that could not be written is a failure. */
+static int finish(int exit_code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    fputs("compress: cannot write to standard output\n", stderr);
+    return exit_code == APP_DONE ? APP_FAILED : exit_code;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -72,7 +81,7 @@ int main(int argc, char **argv)
     catch_interrupts();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return finish(commands[i].run(argc - 1, argv + 1));
     }
-    return app_compress(argc, argv);
+    return finish(app_compress(argc, argv));
 }

@@ -114,7 +114,8 @@ enum cz_status cz_infer_split(const struct cz_node *node,
         outputs[i] = x;
         if (given)
             outputs[i].dims[axis] = parts[i];
-        else if (cz_node_input(node, 1) || part < 0)
+        else if (cz_node_input(node, 1) || cz_node_attr(node, "split") ||
+                 part < 0)
             outputs[i].dims[axis] = -1;
         else
             outputs[i].dims[axis] =
@@ -131,8 +132,8 @@ static int64_t clamp(int64_t number, int64_t low, int64_t high)
 /* Elements of one sliced dimension. */
 static int64_t slice_dim(int64_t size, int64_t start, int64_t end, int64_t step)
 {
-    if (size < 0)
-        return -1;
+    if (size <= 0)
+        return size;
     start = start < 0 ? (start < -size ? -1 : start + size) : start;
     end = end < 0 ? (end < -size ? -1 : end + size) : end;
     int64_t span;
@@ -347,8 +348,11 @@ enum cz_status cz_infer_resize(const struct cz_node *node,
         cz_tensor_elements(scales->constant, &e, NULL) != CZ_OK)
         return CZ_OK;
     for (size_t i = 0; i < x.rank; i++) {
-        double size = floor((double)x.dims[i] * cz_elements_get(&e, i));
-        bool known = x.dims[i] >= 0 && size >= 0 && size <= CZ_DIM_MAX;
+        /* In float, as runtimes do: 10 * 0.7f is 7, in double below it. */
+        float size =
+            floorf((float)x.dims[i] * (float)cz_elements_get(&e, i));
+        bool known =
+            x.dims[i] >= 0 && size >= 0 && (double)size <= CZ_DIM_MAX;
         y.dims[i] = known ? (int64_t)size : -1;
     }
     outputs[0] = y;

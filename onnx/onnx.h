@@ -51,6 +51,7 @@ enum cz_dtype {
     CZ_DTYPE_UINT4 = 21,
     CZ_DTYPE_INT4 = 22,
     CZ_DTYPE_FLOAT4E2M1 = 23,
+    CZ_DTYPE_COUNT
 };
 
 /* "float32", "float16", ...; "unknown" for a number that is not above. */
@@ -341,6 +342,7 @@ enum cz_status cz_value_interpose(struct cz_node **node, struct cz_value *value,
 struct cz_stats {
     size_t nodes;        /* of all graphs */
     uint64_t parameters; /* elements of all cz_value_is_parameter() */
+    enum cz_dtype dtype; /* that most of them have; UNDEFINED without any */
     uint64_t macs;       /* multiply-accumulates of one frame */
     size_t macs_unknown; /* operators missing in `macs`: their shape or weight
                             is not known */

@@ -47,28 +47,38 @@ static void count_macs(struct cz_stats *stats, const struct cz_node *node)
         stats->macs_unknown++;
 }
 
-static void count_parameters(struct cz_stats *stats,
-                             const struct cz_graph *graph)
+struct counter {
+    struct cz_stats *stats;
+    uint64_t by_dtype[CZ_DTYPE_COUNT];
+};
+
+static void count_parameters(struct counter *c, const struct cz_graph *graph)
 {
     for (size_t i = 0; i < graph->n_values; i++) {
-        if (cz_value_is_parameter(graph->values[i]))
-            stats->parameters += graph->values[i]->constant->count;
+        const struct cz_value *value = graph->values[i];
+        if (!cz_value_is_parameter(value))
+            continue;
+        c->by_dtype[value->dtype] += value->constant->count;
+        c->stats->parameters += value->constant->count;
+        if (c->by_dtype[value->dtype] > c->by_dtype[c->stats->dtype])
+            c->stats->dtype = value->dtype;
     }
 }
 
 static enum cz_status count_node(void *user, struct cz_node *node)
 {
-    struct cz_stats *stats = user;
-    stats->nodes++;
+    struct counter *c = user;
+    c->stats->nodes++;
     if (node->position == 0) /* the first of each graph stands for it */
-        count_parameters(stats, node->graph);
+        count_parameters(c, node->graph);
     if (cz_node_is_learned(node) || cz_node_is_dfl(node))
-        count_macs(stats, node);
+        count_macs(c->stats, node);
     return CZ_OK;
 }
 
 void cz_model_count(struct cz_stats *stats, struct cz_model *model)
 {
+    struct counter counter = {.stats = stats};
     *stats = (struct cz_stats){0};
-    cz_graph_visit(model->graph, count_node, stats);
+    cz_graph_visit(model->graph, count_node, &counter);
 }

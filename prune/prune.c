@@ -87,7 +87,8 @@ static enum cz_status check_goal(const struct cz_prune_layers *list,
     if (goal && !missing)
         return cz_error_set(err, CZ_EINVAL,
                             "is pruned already: its Convs hold the zeros that "
-                            "a sparsity of %g asks for; ask for more",
+                            "a sparsity of %g asks for; ask for more, or leave "
+                            "--prune out",
                             options->sparsity);
     return CZ_OK;
 }

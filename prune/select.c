@@ -5,111 +5,104 @@
  */
 #include "prune/select_internal.h"
 
-#include <stdbool.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/half.h"
 
 #define DIGIT_BITS 12
 #define DIGITS (1u << DIGIT_BITS)
-#define KEY_BITS 63 /* a double without its sign */
+#define NARROW_BITS 31 /* a float32 without its sign */
+#define WIDE_BITS 63   /* a double without its sign */
 
-/* An infinity's bits; NaNs lie above. */
-#define FIRST_BAD 0x7ff0000000000000u
+/* ---- magnitudes ------------------------------------------------------- */
 
-static cz_magnitude key_of_double(double value)
+static cz_magnitude float_magnitude(float value)
 {
-    cz_magnitude bits;
+    uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    return bits & ~(UINT64_C(1) << 63);
+    return bits & 0x7fffffff;
 }
 
-static double load_float(const char *at)
+static cz_magnitude load_float(const char *at)
 {
     float value;
     memcpy(&value, at, sizeof value);
-    return (double)value;
+    return float_magnitude(value);
 }
 
-static double load_double(const char *at)
-{
-    double value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-static double load_half(const char *at)
+static cz_magnitude load_half(const char *at)
 {
     uint16_t bits;
     memcpy(&bits, at, sizeof bits);
-    return (double)cz_half_to_float(bits);
+    return float_magnitude(cz_half_to_float(bits));
 }
 
-static double load_bfloat16(const char *at)
+static cz_magnitude load_bfloat16(const char *at)
 {
     uint16_t bits;
     memcpy(&bits, at, sizeof bits);
-    return (double)cz_bfloat16_to_float(bits);
+    return float_magnitude(cz_bfloat16_to_float(bits));
 }
 
-/* Runs `statement` for every element of `tensor`, `key` being its magnitude
- * and `at` its place; one loop for each type, so that loading is inlined. */
-#define FOR_EACH_KEY_AS(tensor, load, statement)                               \
+static cz_magnitude load_wide(const struct cz_elements *tensor, size_t i)
+{
+    double value = fabs(cz_elements_get(tensor, i));
+    cz_magnitude bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+#define LOOP(tensor, load, statement)                                          \
     for (size_t i = 0; i < (tensor)->count; i++) {                             \
         char *at = (char *)(tensor)->data + i * (tensor)->stride;              \
-        cz_magnitude key = key_of_double(load(at));                            \
+        const cz_magnitude key = load;                                         \
         (void)at;                                                              \
         statement                                                              \
     }
 
-#define FOR_EACH_KEY(tensor, statement)                                        \
+/* Runs `statement` for every element of `tensor` in order: `i` its index,
+ * `key` its magnitude, `at` its place. One loop for each type, so that
+ * loading is inlined. */
+#define FOR_EACH(tensor, wide, statement)                                      \
     do {                                                                       \
-        if ((tensor)->dtype == CZ_DTYPE_FLOAT) {                               \
-            FOR_EACH_KEY_AS(tensor, load_float, statement)                     \
+        if (wide) {                                                            \
+            LOOP(tensor, load_wide(tensor, i), statement)                      \
+        } else if ((tensor)->dtype == CZ_DTYPE_FLOAT) {                        \
+            LOOP(tensor, load_float(at), statement)                            \
         } else if ((tensor)->dtype == CZ_DTYPE_FLOAT16) {                      \
-            FOR_EACH_KEY_AS(tensor, load_half, statement)                      \
-        } else if ((tensor)->dtype == CZ_DTYPE_BFLOAT16) {                     \
-            FOR_EACH_KEY_AS(tensor, load_bfloat16, statement)                  \
+            LOOP(tensor, load_half(at), statement)                             \
         } else {                                                               \
-            FOR_EACH_KEY_AS(tensor, load_double, statement)                    \
+            LOOP(tensor, load_bfloat16(at), statement)                         \
         }                                                                      \
     } while (0)
 
-/* How many low bits of a key are 0 for all values of a type: the mantissa
- * bits that a double has more. */
-static unsigned idle_bits(enum cz_dtype dtype)
+/* ---- selection -------------------------------------------------------- */
+
+static bool any_double(const struct cz_elements *tensors, size_t n_tensors)
 {
-    switch (dtype) {
-    case CZ_DTYPE_FLOAT:
-        return 52 - 23;
-    case CZ_DTYPE_FLOAT16:
-        return 52 - 10;
-    case CZ_DTYPE_BFLOAT16:
-        return 52 - 7;
-    default:
-        return 0;
+    for (size_t t = 0; t < n_tensors; t++) {
+        if (tensors[t].dtype == CZ_DTYPE_DOUBLE)
+            return true;
     }
+    return false;
 }
 
 struct cz_selection cz_select_smallest(const struct cz_elements *tensors,
                                        size_t n_tensors, size_t k)
 {
-    unsigned idle = KEY_BITS;
-    for (size_t t = 0; t < n_tensors; t++) {
-        unsigned bits = idle_bits(tensors[t].dtype);
-        idle = bits < idle ? bits : idle;
-    }
+    const bool wide = any_double(tensors, n_tensors);
     /* Of the threshold the bits above `shift` are known: `prefix`. k is its
-     * rank among the keys that begin with it. */
+     * rank among the magnitudes that begin with it. */
     cz_magnitude prefix = 0;
-    unsigned shift = KEY_BITS;
-    while (shift > idle) {
+    unsigned shift = wide ? WIDE_BITS : NARROW_BITS;
+    while (shift > 0) {
         size_t counts[DIGITS] = {0};
         const unsigned known = shift;
-        shift = shift > idle + DIGIT_BITS ? shift - DIGIT_BITS : idle;
+        shift = shift > DIGIT_BITS ? shift - DIGIT_BITS : 0;
         const size_t mask = ((size_t)1 << (known - shift)) - 1;
         for (size_t t = 0; t < n_tensors; t++)
-            FOR_EACH_KEY(&tensors[t], {
+            FOR_EACH(&tensors[t], wide, {
                 if (key >> known == prefix)
                     counts[(key >> shift) & mask]++;
             });
@@ -118,7 +111,7 @@ struct cz_selection cz_select_smallest(const struct cz_elements *tensors,
             k -= counts[digit++];
         prefix = prefix << (known - shift) | digit;
     }
-    return (struct cz_selection){prefix << idle, k};
+    return (struct cz_selection){prefix, k, wide};
 }
 
 size_t cz_select_zero(struct cz_elements *tensor,
@@ -127,28 +120,33 @@ size_t cz_select_zero(struct cz_elements *tensor,
     const cz_magnitude threshold = selection->threshold;
     const size_t size = cz_dtype_bits(tensor->dtype) / 8;
     size_t zeros = 0;
-    FOR_EACH_KEY(tensor, {
-        bool is_tie = key == threshold && selection->ties > 0;
-        selection->ties -= is_tie;
-        if (is_tie || key < threshold)
-            memset(at, 0, size);
-        zeros += is_tie || key < threshold || key == 0;
+    FOR_EACH(tensor, selection->wide, {
+        if (key <= threshold) {
+            bool is_tie = key == threshold;
+            if (!is_tie || selection->ties > 0)
+                memset(at, 0, size);
+            if (!is_tie || selection->ties > 0 || key == 0)
+                zeros++;
+            selection->ties -= is_tie && selection->ties > 0;
+        }
     });
     return zeros;
 }
 
 struct cz_weight_counts cz_count_weights(const struct cz_elements *tensor)
 {
+    const bool wide = tensor->dtype == CZ_DTYPE_DOUBLE;
+    const cz_magnitude infinity =
+        wide ? UINT64_C(0x7ff) << 52 : UINT64_C(0xff) << 23;
     struct cz_weight_counts counts = {.first_bad = tensor->count};
     cz_magnitude largest = 0;
-    FOR_EACH_KEY(tensor, {
+    FOR_EACH(tensor, wide, {
         counts.zeros += key == 0;
-        if (key > largest)
-            largest = key;
+        largest = key > largest ? key : largest;
     });
-    if (largest >= FIRST_BAD)
-        FOR_EACH_KEY(tensor, {
-            if (key >= FIRST_BAD && counts.first_bad == tensor->count)
+    if (largest >= infinity)
+        FOR_EACH(tensor, wide, {
+            if (key >= infinity && counts.first_bad == tensor->count)
                 counts.first_bad = i;
         });
     return counts;

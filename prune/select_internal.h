@@ -3,13 +3,14 @@
 #ifndef CZ_PRUNE_SELECT_INTERNAL_H
 #define CZ_PRUNE_SELECT_INTERNAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/error.h"
 #include "onnx/onnx.h"
 
-/* A magnitude as an integer of the same order: the bits of |w| as a double,
- * the same for all float types. */
+/* A magnitude as an integer of the same order: the bits of |w|, as a float32
+ * or, where doubles take part, as a double. */
 typedef uint64_t cz_magnitude;
 
 /* What to zero: all magnitudes below `threshold`, and of those equal to it
@@ -17,6 +18,7 @@ typedef uint64_t cz_magnitude;
 struct cz_selection {
     cz_magnitude threshold;
     size_t ties;
+    bool wide; /* magnitudes are those of doubles */
 };
 
 /* The `k` smallest of all the weights in `tensors` ([n_tensors], float types,
