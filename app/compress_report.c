@@ -10,6 +10,28 @@ static double ratio(uint64_t part, uint64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
+/* The short names that users type and read elsewhere. */
+static const char *precision(enum cz_dtype dtype)
+{
+    switch (dtype) {
+    case CZ_DTYPE_FLOAT:
+        return "fp32";
+    case CZ_DTYPE_FLOAT16:
+        return "fp16";
+    case CZ_DTYPE_BFLOAT16:
+        return "bf16";
+    case CZ_DTYPE_DOUBLE:
+        return "fp64";
+    default:
+        return cz_dtype_name(dtype);
+    }
+}
+
+static enum cz_dtype output_dtype(const struct app_compress_report *r)
+{
+    return r->options->fp16 ? CZ_DTYPE_FLOAT16 : r->stats.dtype;
+}
+
 /* ---- text ------------------------------------------------------------- */
 
 static void print_layers(const struct cz_prune_report *prune)
@@ -46,9 +68,8 @@ static void print_totals(const struct app_compress_report *r)
 {
     char a[APP_NUMBER_BYTES], b[APP_NUMBER_BYTES], note[64];
     print_row("", "before", "after", "");
-    const char *precision = cz_dtype_name(r->stats.dtype);
-    print_row("precision", precision, r->options->fp16 ? "float16" : precision,
-              "");
+    print_row("precision", precision(r->stats.dtype),
+              precision(output_dtype(r)), "");
     app_count(a, r->stats.parameters);
     print_row("parameters", a, a, "");
     snprintf(note, sizeof note, "%.2f %% of %s Conv weights",
@@ -190,7 +211,7 @@ void app_compress_report_json(const struct app_compress_report *report)
         "schema", "compress.model/1", "input",
         file_json(o->model, &report->input), "output",
         file_json(o->output, &report->output), "precision",
-        o->fp16 ? "float16" : cz_dtype_name(report->stats.dtype), "parameters",
+        precision(output_dtype(report)), "parameters",
         json_count(report->stats.parameters), "macs", "dense",
         json_count(report->stats.macs), "nonzero",
         json_count(report->macs_nonzero), "unknown_nodes",

@@ -51,7 +51,10 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
     CZ_TRY(cz_tensor_view(&(*clone)->constant, model, proto, err));
     (*clone)->dtype = value->dtype;
     (*clone)->shape = value->shape;
-    return CZ_OK;
+    return value->constant->external
+               ? cz_external_copy((*clone)->constant->external,
+                                  value->constant->external, err)
+               : CZ_OK;
 }
 
 static void drop_use(struct cz_value *value, const struct cz_node *node,

@@ -179,6 +179,19 @@ enum cz_status cz_external_load(struct cz_external *external,
     return CZ_OK;
 }
 
+enum cz_status cz_external_copy(struct cz_external *copy,
+                                const struct cz_external *from,
+                                struct cz_error *err)
+{
+    if (!from->bytes)
+        return CZ_OK;
+    copy->bytes = cz_malloc(from->size);
+    if (!copy->bytes)
+        return cz_error_nomem(err);
+    memcpy(copy->bytes, from->bytes, from->size);
+    return CZ_OK;
+}
+
 /* ---- saving ----------------------------------------------------------- */
 
 static enum cz_status write_all(const struct cz_output *output,

@@ -340,6 +340,12 @@ enum cz_status cz_infer_resize(const struct cz_node *node,
         outputs[0] = y;
         return CZ_OK;
     }
+    /* tf_crop_and_resize scales a part of the image only. */
+    const struct cz_attr *mode =
+        cz_node_attr(node, "coordinate_transformation_mode");
+    if (mode && mode->kind == CZ_ATTR_STRING &&
+        strcmp(mode->strings[0].data, "tf_crop_and_resize") == 0)
+        return CZ_OK;
     const struct cz_value *scales =
         cz_node_input(node, node->n_inputs == 2 ? 1 : 2);
     struct cz_elements e;
@@ -440,6 +446,8 @@ enum cz_status cz_infer_reduce(const struct cz_node *node,
     size_t n;
     if (!x.known ||
         !cz_infer_ints_or_attr(node, 1, "axes", axes, CZ_INFER_RANK_MAX, &n))
+        return CZ_OK;
+    if (!n) /* an empty list means all of them, or none */
         return CZ_OK;
     for (size_t i = 0; i < n; i++) {
         size_t axis;

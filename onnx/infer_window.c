@@ -118,6 +118,17 @@ static enum cz_status check_positive(const struct cz_node *node,
     return CZ_OK;
 }
 
+static enum cz_status check_weight_dtype(const struct cz_node *node,
+                                         struct cz_error *err)
+{
+    const struct cz_value *weight = cz_node_input(node, 1);
+    if (!weight || weight->dtype == CZ_DTYPE_UNDEFINED ||
+        cz_dtype_is_float(weight->dtype))
+        return CZ_OK;
+    return cz_infer_error(node, err, "weight is %s, want a float type",
+                          cz_dtype_name(weight->dtype));
+}
+
 /* Reads x and w of a convolution; false when the rules cannot go on. */
 static enum cz_status read_conv(const struct cz_node *node, bool *known,
                                 struct cz_infer_shape *x,
@@ -127,6 +138,7 @@ static enum cz_status read_conv(const struct cz_node *node, bool *known,
     *known = false;
     *x = cz_infer_input(node, 0);
     *w = cz_infer_input(node, 1);
+    CZ_TRY(check_weight_dtype(node, err));
     CZ_TRY(check_kind(node, "group", CZ_ATTR_INT, err));
     *group = cz_node_attr_int(node, "group", 1);
     if (*group < 1 || *group > CZ_DIM_MAX)

@@ -28,9 +28,27 @@ static enum cz_status new_model(struct cz_model **model, const char *name,
     return CZ_OK;
 }
 
+/* Every import of ONNX's own domain asks for the same version. */
+static enum cz_status check_imports(const struct cz_model *model,
+                                    int64_t opset, struct cz_error *err)
+{
+    for (size_t i = 0; i < cz_proto_model_opset_count(model->proto); i++) {
+        struct cz_proto_text text;
+        int64_t version = cz_proto_model_opset(model->proto, i, &text);
+        if ((!*text.data || strcmp(text.data, "ai.onnx") == 0) &&
+            version != opset)
+            return cz_error_set(err, CZ_EPARSE,
+                                "imports two ONNX operator sets: %" PRId64
+                                " and %" PRId64,
+                                opset, version);
+    }
+    return CZ_OK;
+}
+
 static enum cz_status check_opset(struct cz_model *model, struct cz_error *err)
 {
     int64_t opset = cz_model_opset(model, "");
+    CZ_TRY(check_imports(model, opset, err));
     if (opset >= CZ_OPSET_MIN && opset <= CZ_OPSET_MAX)
         return CZ_OK;
     if (opset == 0)

@@ -61,6 +61,12 @@ enum cz_status cz_external_attach(struct cz_tensor *tensor,
 enum cz_status cz_external_load(struct cz_external *external,
                                 struct cz_error *err);
 
+/* The elements of `from` become those of `copy`, a tensor of the same size:
+ * they may have been changed since they were read. */
+enum cz_status cz_external_copy(struct cz_external *copy,
+                                const struct cz_external *from,
+                                struct cz_error *err);
+
 /* Brings the data files to where `path`, a model to be saved, needs them, and
  * lets the message refer to them. */
 enum cz_status cz_external_save(struct cz_model *model, const char *path,
