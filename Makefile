@@ -16,7 +16,7 @@ PYTHON ?= /usr/bin/python3
 
 # --- flags -------------------------------------------------------------------
 
-MODE_release := -O2 -g -fstack-protector-strong \
+MODE_release := -O3 -g -fstack-protector-strong \
 	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 MODE_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined

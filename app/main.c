@@ -1,5 +1,4 @@
 /* compress: dispatches to its commands. What is no command is a model. */
-#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,8 +75,6 @@ int main(int argc, char **argv)
         int (*run)(int argc, char **argv);
     } commands[] = {{"inspect", app_inspect}};
 
-    /* Memory of large tensors goes back to the system when it is freed. */
-    mallopt(M_ARENA_MAX, 2);
     catch_interrupts();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)

@@ -15,7 +15,7 @@
 #include "core/parallel.h"
 
 #define PIECE_BYTES ((size_t)1 << 20)
-#define OUT_BYTES ((size_t)64 * 1024)
+#define BUFFER_BYTES ((size_t)64 * 1024)
 #define HEADER_AND_TRAILER_BYTES 18 /* RFC 1952: 10 before, 8 behind */
 
 struct task {
@@ -29,11 +29,11 @@ struct task {
 struct buffers {
     struct isal_zstream stream;
     uint8_t level[ISAL_DEF_LVL1_DEFAULT];
-    uint8_t in[PIECE_BYTES], out[OUT_BYTES];
+    uint8_t in[BUFFER_BYTES], out[BUFFER_BYTES];
 };
 
-static enum cz_status read_piece(struct task *task, uint8_t *bytes, size_t size,
-                                 uint64_t offset)
+static enum cz_status read_all(struct task *task, uint8_t *bytes, size_t size,
+                               uint64_t offset)
 {
     for (size_t done = 0; done < size;) {
         ssize_t got =
@@ -49,17 +49,9 @@ static enum cz_status read_piece(struct task *task, uint8_t *bytes, size_t size,
     return CZ_OK;
 }
 
-static enum cz_status deflate_piece(struct task *task, struct buffers *b,
-                                    size_t size, bool is_last)
+/* Compresses what is in `in`, counting what comes out. */
+static enum cz_status deflate_buffer(struct task *task, struct buffers *b)
 {
-    isal_deflate_init(&b->stream);
-    b->stream.level = 1;
-    b->stream.level_buf = b->level;
-    b->stream.level_buf_size = sizeof b->level;
-    b->stream.next_in = b->in;
-    b->stream.avail_in = (uint32_t)size;
-    b->stream.end_of_stream = is_last;
-    b->stream.flush = is_last ? NO_FLUSH : FULL_FLUSH;
     do {
         b->stream.next_out = b->out;
         b->stream.avail_out = sizeof b->out;
@@ -71,19 +63,40 @@ static enum cz_status deflate_piece(struct task *task, struct buffers *b,
     return CZ_OK;
 }
 
+/* Compresses the bytes from `offset` to `end`, which nothing refers to from
+ * outside. */
+static enum cz_status deflate_piece(struct task *task, struct buffers *b,
+                                    uint64_t offset, uint64_t end)
+{
+    isal_deflate_init(&b->stream);
+    b->stream.level = 1;
+    b->stream.level_buf = b->level;
+    b->stream.level_buf_size = sizeof b->level;
+    do {
+        size_t size =
+            end - offset < sizeof b->in ? (size_t)(end - offset) : sizeof b->in;
+        CZ_TRY(read_all(task, b->in, size, offset));
+        offset += size;
+        b->stream.next_in = b->in;
+        b->stream.avail_in = (uint32_t)size;
+        b->stream.end_of_stream = offset == task->file_bytes;
+        b->stream.flush = offset == end ? FULL_FLUSH : NO_FLUSH;
+        CZ_TRY(deflate_buffer(task, b));
+    } while (offset < end);
+    return CZ_OK;
+}
+
 static void run_piece(void *user, size_t i)
 {
     struct task *task = user;
     uint64_t offset = (uint64_t)i * PIECE_BYTES;
     uint64_t rest = task->file_bytes - offset;
-    size_t size = rest < PIECE_BYTES ? (size_t)rest : PIECE_BYTES;
+    uint64_t end = offset + (rest < PIECE_BYTES ? rest : PIECE_BYTES);
     if (atomic_load(&task->status) != CZ_OK)
         return;
     struct buffers *buffers = cz_malloc(sizeof *buffers);
     enum cz_status status =
-        buffers ? read_piece(task, buffers->in, size, offset) : CZ_ENOMEM;
-    if (status == CZ_OK)
-        status = deflate_piece(task, buffers, size, rest <= PIECE_BYTES);
+        buffers ? deflate_piece(task, buffers, offset, end) : CZ_ENOMEM;
     cz_free(buffers);
     if (status != CZ_OK)
         atomic_store(&task->status, (int)status);

@@ -29,8 +29,8 @@ static enum cz_status new_model(struct cz_model **model, const char *name,
 }
 
 /* Every import of ONNX's own domain asks for the same version. */
-static enum cz_status check_imports(const struct cz_model *model,
-                                    int64_t opset, struct cz_error *err)
+static enum cz_status check_imports(const struct cz_model *model, int64_t opset,
+                                    struct cz_error *err)
 {
     for (size_t i = 0; i < cz_proto_model_opset_count(model->proto); i++) {
         struct cz_proto_text text;
@@ -128,7 +128,7 @@ static enum cz_status load(struct cz_model *model, const char *path,
 enum cz_status cz_model_load(struct cz_model **model, const char *path,
                              struct cz_error *err)
 {
-    struct cz_model *m;
+    struct cz_model *m = NULL;
     CZ_TRY(new_model(&m, path, err));
     return finish(model, m, load(m, path, err), err);
 }
@@ -150,7 +150,7 @@ enum cz_status cz_model_parse(struct cz_model **model, const void *bytes,
                               size_t size, const char *name, const char *folder,
                               struct cz_error *err)
 {
-    struct cz_model *m;
+    struct cz_model *m = NULL;
     CZ_TRY(new_model(&m, name, err));
     return finish(model, m, parse(m, bytes, size, folder, err), err);
 }

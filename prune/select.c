@@ -10,35 +10,38 @@
 
 #include "core/half.h"
 
-#define DIGIT_BITS 12
-#define DIGITS (1u << DIGIT_BITS)
+/* Two passes over many float32 weights, with counters for 16 bits; three over
+ * few, whose counters are cleared faster. */
+#define LARGE ((size_t)1 << 16)
+#define DIGIT_BITS_LARGE 16
+#define DIGIT_BITS_SMALL 11
 #define NARROW_BITS 31 /* a float32 without its sign */
 #define WIDE_BITS 63   /* a double without its sign */
 
 /* ---- magnitudes ------------------------------------------------------- */
 
-static cz_magnitude float_magnitude(float value)
+static uint32_t float_magnitude(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits & 0x7fffffff;
 }
 
-static cz_magnitude load_float(const char *at)
+static uint32_t load_float(const char *at)
 {
     float value;
     memcpy(&value, at, sizeof value);
     return float_magnitude(value);
 }
 
-static cz_magnitude load_half(const char *at)
+static uint32_t load_half(const char *at)
 {
     uint16_t bits;
     memcpy(&bits, at, sizeof bits);
     return float_magnitude(cz_half_to_float(bits));
 }
 
-static cz_magnitude load_bfloat16(const char *at)
+static uint32_t load_bfloat16(const char *at)
 {
     uint16_t bits;
     memcpy(&bits, at, sizeof bits);
@@ -53,10 +56,10 @@ static cz_magnitude load_wide(const struct cz_elements *tensor, size_t i)
     return bits;
 }
 
-#define LOOP(tensor, load, statement)                                          \
+#define LOOP(tensor, stride, load, statement)                                  \
     for (size_t i = 0; i < (tensor)->count; i++) {                             \
-        char *at = (char *)(tensor)->data + i * (tensor)->stride;              \
-        const cz_magnitude key = load;                                         \
+        char *at = (char *)(tensor)->data + i * (stride);                      \
+        const __auto_type key = load; /* uint32_t or cz_magnitude */           \
         (void)at;                                                              \
         statement                                                              \
     }
@@ -67,44 +70,43 @@ static cz_magnitude load_wide(const struct cz_elements *tensor, size_t i)
 #define FOR_EACH(tensor, wide, statement)                                      \
     do {                                                                       \
         if (wide) {                                                            \
-            LOOP(tensor, load_wide(tensor, i), statement)                      \
+            LOOP(tensor, (tensor)->stride, load_wide(tensor, i), statement)    \
         } else if ((tensor)->dtype == CZ_DTYPE_FLOAT) {                        \
-            LOOP(tensor, load_float(at), statement)                            \
+            LOOP(tensor, sizeof(float), load_float(at), statement)             \
         } else if ((tensor)->dtype == CZ_DTYPE_FLOAT16) {                      \
-            LOOP(tensor, load_half(at), statement)                             \
+            LOOP(tensor, (tensor)->stride, load_half(at), statement)           \
         } else {                                                               \
-            LOOP(tensor, load_bfloat16(at), statement)                         \
+            LOOP(tensor, (tensor)->stride, load_bfloat16(at), statement)       \
         }                                                                      \
     } while (0)
 
 /* ---- selection -------------------------------------------------------- */
 
-static bool any_double(const struct cz_elements *tensors, size_t n_tensors)
-{
-    for (size_t t = 0; t < n_tensors; t++) {
-        if (tensors[t].dtype == CZ_DTYPE_DOUBLE)
-            return true;
-    }
-    return false;
-}
-
 struct cz_selection cz_select_smallest(const struct cz_elements *tensors,
                                        size_t n_tensors, size_t k)
 {
-    const bool wide = any_double(tensors, n_tensors);
+    bool wide = false;
+    size_t total = 0;
+    for (size_t t = 0; t < n_tensors; t++) {
+        wide |= tensors[t].dtype == CZ_DTYPE_DOUBLE;
+        total += tensors[t].count;
+    }
+    const unsigned digit_bits =
+        total < LARGE ? DIGIT_BITS_SMALL : DIGIT_BITS_LARGE;
+    size_t counts[(size_t)1 << DIGIT_BITS_LARGE];
     /* Of the threshold the bits above `shift` are known: `prefix`. k is its
      * rank among the magnitudes that begin with it. */
     cz_magnitude prefix = 0;
     unsigned shift = wide ? WIDE_BITS : NARROW_BITS;
     while (shift > 0) {
-        size_t counts[DIGITS] = {0};
         const unsigned known = shift;
-        shift = shift > DIGIT_BITS ? shift - DIGIT_BITS : 0;
-        const size_t mask = ((size_t)1 << (known - shift)) - 1;
+        shift = shift > digit_bits ? shift - digit_bits : 0;
+        const size_t digits = (size_t)1 << (known - shift);
+        memset(counts, 0, digits * sizeof *counts);
         for (size_t t = 0; t < n_tensors; t++)
             FOR_EACH(&tensors[t], wide, {
                 if (key >> known == prefix)
-                    counts[(key >> shift) & mask]++;
+                    counts[(key >> shift) & (digits - 1)]++;
             });
         size_t digit = 0;
         while (k > counts[digit])
@@ -138,16 +140,15 @@ struct cz_weight_counts cz_count_weights(const struct cz_elements *tensor)
     const bool wide = tensor->dtype == CZ_DTYPE_DOUBLE;
     const cz_magnitude infinity =
         wide ? UINT64_C(0x7ff) << 52 : UINT64_C(0xff) << 23;
-    struct cz_weight_counts counts = {.first_bad = tensor->count};
-    cz_magnitude largest = 0;
+    size_t zeros = 0, bad = 0, first_bad = tensor->count;
     FOR_EACH(tensor, wide, {
-        counts.zeros += key == 0;
-        largest = key > largest ? key : largest;
+        zeros += key == 0;
+        bad += key >= infinity;
     });
-    if (largest >= infinity)
+    if (bad)
         FOR_EACH(tensor, wide, {
-            if (key >= infinity && counts.first_bad == tensor->count)
-                counts.first_bad = i;
+            if (key >= infinity && i < first_bad)
+                first_bad = i;
         });
-    return counts;
+    return (struct cz_weight_counts){zeros, first_bad};
 }
