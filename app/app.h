@@ -24,9 +24,10 @@ int app_inspect(int argc, char **argv);
 /* Prints the message on stderr; gives the exit code of its status. */
 int app_fail(const struct cz_error *err);
 
-/* Prints "compress: ..." and a hint at --help on stderr; gives APP_USAGE. */
-int app_usage_error(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+/* Prints "compress: ..." on stderr, and that `command` ("compress", "compress
+ * inspect") has a --help; gives APP_USAGE. */
+int app_usage_error(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Set by the first Ctrl-C; the second one ends the process. */
 bool app_interrupted(void);

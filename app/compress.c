@@ -69,9 +69,11 @@ static enum cz_status check(struct cz_model *model,
                             struct app_compress_report *report,
                             struct cz_error *err)
 {
+    double start = app_now_ms();
     CZ_TRY(cz_model_check(model, &report->used_checker, err));
     CZ_TRY(cz_graph_infer(cz_model_graph(model), err));
     cz_model_count(&report->stats, model);
+    report->ms.check = app_now_ms() - start;
     report->functions = cz_model_function_count(model);
     return CZ_OK;
 }
@@ -122,21 +124,54 @@ static enum cz_status save(struct cz_model *model,
     return CZ_OK;
 }
 
-static uint64_t file_bytes(const char *path)
+/* ---- sizes ------------------------------------------------------------ */
+
+static void add_bytes(struct app_file *file, const struct cz_model *model)
 {
-    struct stat info;
-    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+    size_t count;
+    const char *const *paths = cz_model_files(model, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct stat info;
+        if (stat(paths[i], &info) == 0)
+            file->bytes += (uint64_t)info.st_size;
+    }
 }
+
+static enum cz_status add_gzip_bytes(struct app_file *file,
+                                     const struct cz_model *model, size_t first,
+                                     size_t threads, struct cz_error *err)
+{
+    size_t count;
+    const char *const *paths = cz_model_files(model, &count);
+    for (size_t i = first; i < count; i++) {
+        uint64_t size;
+        CZ_TRY(cz_gzip_size(&size, paths[i], threads, err));
+        file->gzip_bytes += size;
+    }
+    return CZ_OK;
+}
+
+/* ---- from start to end ------------------------------------------------ */
 
 static enum cz_status edit_and_save(struct cz_model *model,
                                     struct app_compress_report *report,
                                     struct cz_error *err)
 {
+    const struct app_compress_options *o = report->options;
     CZ_TRY(check(model, report, err));
+    add_bytes(&report->input, model);
+    if (report->measure_gzip) /* the model's own is being measured */
+        CZ_TRY(add_gzip_bytes(&report->input, model, 1,
+                              o->prune_options.threads, err));
     enum cz_status status = edit(model, report, err);
     if (status != CZ_OK)
-        return cz_error_prefix(err, report->options->model);
-    return save(model, report, err);
+        return cz_error_prefix(err, o->model);
+    CZ_TRY(save(model, report, err));
+    add_bytes(&report->output, model);
+    if (report->measure_gzip)
+        CZ_TRY(add_gzip_bytes(&report->output, model, 0,
+                              o->prune_options.threads, err));
+    return CZ_OK;
 }
 
 /* From the model's file to the output's; `*model` has to be freed whatever
@@ -147,20 +182,17 @@ static enum cz_status work(struct cz_model **model,
 {
     const struct app_compress_options *o = report->options;
     double start = app_now_ms();
-    const bool silent = o->quiet && !o->json;
-    struct background background = {.input = silent ? NULL : o->model};
+    struct background background = {.input =
+                                        report->measure_gzip ? o->model : NULL};
     background_start(&background);
     enum cz_status status = cz_model_load(model, o->model, err);
     sem_wait(&background.checker_ready);
     report->ms.load = app_now_ms() - start;
     if (status == CZ_OK)
         status = edit_and_save(*model, report, err);
-    if (status == CZ_OK && !silent)
-        status = cz_gzip_size(&report->output.gzip_bytes, o->output,
-                              o->prune_options.threads, err);
     struct cz_error gzip_error;
     enum cz_status gzip_status = background_join(&background, &gzip_error);
-    report->input.gzip_bytes = background.gzip_bytes;
+    report->input.gzip_bytes += background.gzip_bytes;
     if (status == CZ_OK && gzip_status != CZ_OK)
         *err = gzip_error;
     return status == CZ_OK ? gzip_status : status;
@@ -172,12 +204,11 @@ static enum cz_status run(struct app_compress_report *report,
     const struct app_compress_options *o = report->options;
     double start = app_now_ms();
     struct cz_model *model = NULL;
+    report->measure_gzip = o->json || !o->quiet;
     CZ_TRY(check_output(o, err));
     enum cz_status status = work(&model, report, err);
     report->ms.total = app_now_ms() - start;
     if (status == CZ_OK) {
-        report->input.bytes = file_bytes(o->model);
-        report->output.bytes = file_bytes(o->output);
         if (o->json)
             app_compress_report_json(report);
         else if (!o->quiet)

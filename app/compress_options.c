@@ -8,8 +8,7 @@
 
 #include "app/app.h"
 #include "core/alloc.h"
-
-#define THREADS_MAX 256
+#include "core/parallel.h"
 
 static const char help[] =
     "Usage: compress MODEL.onnx [--prune P] [--fp16] [-o OUT.onnx]\n"
@@ -97,11 +96,13 @@ bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
     bool is_percent = end != text && (!*end || strcmp(end, "%") == 0) &&
                       *sparsity >= 1 && *sparsity < 100;
     if (is_percent)
-        app_usage_error("%s %s: want a fraction, 0 <= P < 1; for %g %% that "
+        app_usage_error("compress",
+                        "%s %s: want a fraction, 0 <= P < 1; for %g %% that "
                         "is %g",
                         option, text, *sparsity, *sparsity / 100);
     else
-        app_usage_error("%s %s: want a fraction, 0 <= P < 1, such as 0.05",
+        app_usage_error("compress",
+                        "%s %s: want a fraction, 0 <= P < 1, such as 0.05",
                         option, text);
     return false;
 }
@@ -110,12 +111,12 @@ static bool parse_threads(size_t *threads, const char *text)
 {
     char *end;
     long number = strtol(text, &end, 10);
-    if (end != text && !*end && number >= 1 && number <= THREADS_MAX) {
+    if (end != text && !*end && number >= 1 && number <= CZ_THREADS_MAX) {
         *threads = (size_t)number;
         return true;
     }
-    app_usage_error("--threads %s: want a number from 1 to %d", text,
-                    THREADS_MAX);
+    app_usage_error("compress", "--threads %s: want a number from 1 to %d",
+                    text, CZ_THREADS_MAX);
     return false;
 }
 
@@ -125,7 +126,8 @@ static bool add_rule(struct cz_prune_rule *rules, size_t *n_rules,
 {
     char *equals = strrchr(argument, '=');
     if (!equals || equals == argument) {
-        app_usage_error("--sparsity-of %s: want PATTERN=P, such as "
+        app_usage_error("compress",
+                        "--sparsity-of %s: want PATTERN=P, such as "
                         "'/model.22/*=0.5'",
                         argument);
         return false;
@@ -142,7 +144,7 @@ static bool parse_scope(enum cz_prune_scope *scope, const char *text)
     *scope = is_global ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER;
     if (is_global || strcmp(text, "layer") == 0)
         return true;
-    app_usage_error("--prune-scope %s: want layer or global", text);
+    app_usage_error("compress", "--prune-scope %s: want layer or global", text);
     return false;
 }
 
@@ -151,7 +153,7 @@ struct parser {
     struct cz_prune_rule *rules;
     const char **skip;
     const char *output;
-    bool over; /* --help or --version was answered */
+    int exit_code; /* of a command that is over */
 };
 
 /* False after a usage error or when the command is over. */
@@ -204,11 +206,11 @@ static bool parse_option(struct parser *p, int option)
         return parse_threads(&prune->threads, optarg);
     case 'h':
         fputs(help, stdout);
-        p->over = true;
+        p->exit_code = APP_DONE;
         return false;
     case 'V':
         puts("compress " APP_VERSION);
-        p->over = true;
+        p->exit_code = APP_DONE;
         return false;
     default: /* getopt has said what is wrong */
         fputs("Try 'compress --help'.\n", stderr);
@@ -222,16 +224,19 @@ static bool check_together(const struct app_compress_options *o)
     const struct cz_prune_options *prune = &o->prune_options;
     const struct cz_fp16_options *fp16 = &o->fp16_options;
     if (!o->prune && !o->fp16)
-        return app_usage_error("%s: nothing to do; add --prune 0.05, --fp16, "
+        return app_usage_error("compress",
+                               "%s: nothing to do; add --prune 0.05, --fp16, "
                                "or both",
                                o->model),
                false;
     if (!o->prune && (prune->n_skip || prune->prune_dfl || prune->scope))
-        return app_usage_error("--skip, --prune-all and --prune-scope go with "
+        return app_usage_error("compress",
+                               "--skip, --prune-all and --prune-scope go with "
                                "--prune"),
                false;
     if (!o->fp16 && (fp16->half_io || fp16->half_decode || fp16->strict))
-        return app_usage_error("--fp16-io, --fp16-all and --strict go with "
+        return app_usage_error("compress",
+                               "--fp16-io, --fp16-all and --strict go with "
                                "--fp16"),
                false;
     return true;
@@ -248,9 +253,11 @@ static char *default_output(const struct app_compress_options *o)
         return NULL;
     if (length > 5 && strcmp(o->model + length - 5, ".onnx") == 0)
         length -= 5;
-    if (o->prune)
+    if (o->prune && o->prune_options.sparsity > 0)
         snprintf(prune, sizeof prune, "-p%02g",
                  o->prune_options.sparsity * 100);
+    else if (o->prune)
+        snprintf(prune, sizeof prune, "-pruned");
     snprintf(name, size, "%.*s%s%s.onnx", (int)length, o->model, prune,
              o->fp16 ? "-fp16" : "");
     return name;
@@ -261,6 +268,13 @@ static char *copy_text(const char *text)
     size_t size = strlen(text) + 1;
     char *copy = cz_malloc(size);
     return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static int out_of_memory(void)
+{
+    struct cz_error err;
+    cz_error_nomem(&err);
+    return app_fail(&err);
 }
 
 static bool parse_all(struct parser *p, int argc, char **argv)
@@ -274,9 +288,9 @@ static bool parse_all(struct parser *p, int argc, char **argv)
             return false;
     }
     if (optind == argc)
-        return app_usage_error("no model given"), false;
+        return app_usage_error("compress", "no model given"), false;
     if (optind + 1 < argc)
-        return app_usage_error("one model at a time: '%s' and '%s'",
+        return app_usage_error("compress", "one model at a time: '%s' and '%s'",
                                argv[optind], argv[optind + 1]),
                false;
     o->model = argv[optind];
@@ -284,6 +298,8 @@ static bool parse_all(struct parser *p, int argc, char **argv)
     if (!check_together(o))
         return false;
     o->output = p->output ? copy_text(p->output) : default_output(o);
+    if (!o->output)
+        p->exit_code = out_of_memory();
     return o->output != NULL;
 }
 
@@ -294,18 +310,18 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
         .prune_options = CZ_PRUNE_OPTIONS_INIT,
         .fp16_options = CZ_FP16_OPTIONS_INIT,
     };
-    struct parser parser = {.options = options};
+    struct parser parser = {.options = options, .exit_code = APP_USAGE};
     /* No option comes more often than there are arguments. */
     parser.rules = cz_calloc((size_t)argc, sizeof *parser.rules);
     parser.skip = cz_calloc((size_t)argc, sizeof *parser.skip);
     options->prune_options.rules = parser.rules;
     options->prune_options.skip = parser.skip;
     if (!parser.rules || !parser.skip) {
-        *exit_code = APP_FAILED;
+        *exit_code = out_of_memory();
         return false;
     }
     bool go_on = parse_all(&parser, argc, argv);
-    *exit_code = parser.over ? APP_DONE : APP_USAGE;
+    *exit_code = parser.exit_code;
     return go_on;
 }
 

@@ -32,6 +32,9 @@ static enum cz_dtype output_dtype(const struct app_compress_report *r)
     return r->options->fp16 ? CZ_DTYPE_FLOAT16 : r->stats.dtype;
 }
 
+/* So many Convs that were left alone are named. */
+#define LEFT_ALONE_MAX 3
+
 /* ---- text ------------------------------------------------------------- */
 
 static void print_layers(const struct cz_prune_report *prune)
@@ -54,7 +57,8 @@ static void print_layers(const struct cz_prune_report *prune)
 static void print_row(const char *what, const char *before, const char *after,
                       const char *note)
 {
-    printf("  %-14s %14s %14s   %s\n", what, before, after, note);
+    printf("  %-14s %14s %14s%s%s\n", what, before, after, *note ? "   " : "",
+           note);
 }
 
 static void print_sizes(const char *what, uint64_t before, uint64_t after)
@@ -87,23 +91,27 @@ static void print_totals(const struct app_compress_report *r)
 
 static void print_left_alone(const struct cz_prune_report *prune)
 {
+    size_t count = 0;
     for (size_t i = 0; i < prune->n_layers; i++) {
-        if (!prune->layers[i].skipped)
+        if (!prune->layers[i].skipped || ++count > LEFT_ALONE_MAX)
             continue;
         fputs("note: left alone: ", stdout);
         app_print_clean(stdout, prune->layers[i].name);
         printf(" (%s)\n", prune->layers[i].skipped);
     }
+    if (count > LEFT_ALONE_MAX)
+        printf("note: left alone: %zu more; --verbose lists them\n",
+               count - LEFT_ALONE_MAX);
 }
 
 static void print_fp16_notes(const struct cz_fp16_report *fp16)
 {
-    printf("note: float16: %zu tensors, %zu operators, %zu Casts added; "
-           "%zu operators stay float32\n",
+    printf("note: float16: %zu tensors, %zu operators, %zu Casts added; %zu "
+           "operators stay\n      float32\n",
            fp16->tensors, fp16->nodes, fp16->casts, fp16->nodes_kept);
     if (fp16->clamped) {
-        printf("note: float16: %zu values beyond 65504 were clamped, the first "
-               "in ",
+        printf("note: float16: %zu values beyond 65504 were clamped, the "
+               "first\n      in ",
                fp16->clamped);
         app_print_clean(stdout, fp16->clamped_in);
         putchar('\n');
@@ -118,9 +126,9 @@ static void print_notes(const struct app_compress_report *r)
 {
     if (r->options->prune && !r->options->verbose)
         print_left_alone(&r->prune);
-    if (r->options->prune)
-        puts("note: scattered zeros make no dense kernel faster; they save "
-             "bytes after compression");
+    if (r->prune.zeros > r->prune.zeros_before)
+        puts("note: scattered zeros save bytes after compression; they make "
+             "no dense\n      kernel faster");
     if (r->options->fp16)
         print_fp16_notes(&r->fp16);
     if (r->stats.macs_unknown)
@@ -147,44 +155,56 @@ void app_compress_report_text(const struct app_compress_report *report)
 
 /* ---- JSON ------------------------------------------------------------- */
 
-static json_t *json_count(uint64_t number)
-{
-    return json_integer((json_int_t)number);
-}
-
 static json_t *file_json(const char *path, const struct app_file *file)
 {
-    return json_pack("{s:o, s:o, s:o}", "path", app_json_text(path), "bytes",
-                     json_count(file->bytes), "bytes_gzip",
-                     json_count(file->gzip_bytes));
+    json_t *object = json_object();
+    json_object_set_new(object, "path", app_json_text(path));
+    json_object_set_new(object, "bytes", app_json_count(file->bytes));
+    json_object_set_new(object, "bytes_gzip", app_json_count(file->gzip_bytes));
+    return object;
+}
+
+static json_t *macs_json(const struct app_compress_report *r)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "dense", app_json_count(r->stats.macs));
+    json_object_set_new(object, "nonzero", app_json_count(r->macs_nonzero));
+    json_object_set_new(object, "unknown_nodes",
+                        app_json_count(r->stats.macs_unknown));
+    return object;
 }
 
 static json_t *layer_json(const struct cz_prune_layer *layer)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:s?}", "name",
-                     app_json_text(layer->name), "weight",
-                     app_json_text(layer->weight), "weights",
-                     json_count(layer->weights), "zeros",
-                     json_count(layer->zeros), "skipped", layer->skipped);
+    json_t *object = json_object();
+    json_object_set_new(object, "name", app_json_text(layer->name));
+    json_object_set_new(object, "weight", app_json_text(layer->weight));
+    json_object_set_new(object, "weights", app_json_count(layer->weights));
+    json_object_set_new(object, "zeros", app_json_count(layer->zeros));
+    json_object_set_new(object, "skipped", app_json_maybe(layer->skipped));
+    return object;
 }
 
 static json_t *prune_json(const struct app_compress_report *r)
 {
+    const struct cz_prune_options *options = &r->options->prune_options;
     const struct cz_prune_report *prune = &r->prune;
-    json_t *layers = json_array();
-    if (!r->options->prune) {
-        json_decref(layers);
+    bool is_global = options->scope == CZ_PRUNE_GLOBAL;
+    if (!r->options->prune)
         return json_null();
-    }
+    json_t *layers = json_array();
     for (size_t i = 0; i < prune->n_layers; i++)
         json_array_append_new(layers, layer_json(&prune->layers[i]));
-    bool is_global = r->options->prune_options.scope == CZ_PRUNE_GLOBAL;
-    return json_pack("{s:f, s:s, s:o, s:o, s:o, s:o}", "sparsity",
-                     r->options->prune_options.sparsity, "scope",
-                     is_global ? "global" : "layer", "weights",
-                     json_count(prune->weights), "zeros_before",
-                     json_count(prune->zeros_before), "zeros",
-                     json_count(prune->zeros), "layers", layers);
+    json_t *object = json_object();
+    json_object_set_new(object, "sparsity", json_real(options->sparsity));
+    json_object_set_new(object, "scope",
+                        json_string(is_global ? "global" : "layer"));
+    json_object_set_new(object, "weights", app_json_count(prune->weights));
+    json_object_set_new(object, "zeros_before",
+                        app_json_count(prune->zeros_before));
+    json_object_set_new(object, "zeros", app_json_count(prune->zeros));
+    json_object_set_new(object, "layers", layers);
+    return object;
 }
 
 static json_t *quant_json(const struct app_compress_report *r)
@@ -192,31 +212,46 @@ static json_t *quant_json(const struct app_compress_report *r)
     const struct cz_fp16_report *fp16 = &r->fp16;
     if (!r->options->fp16)
         return json_null();
-    return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "fp16",
-        "tensors", json_count(fp16->tensors), "tensors_kept",
-        json_count(fp16->tensors_kept), "nodes", json_count(fp16->nodes),
-        "nodes_kept", json_count(fp16->nodes_kept), "tail_nodes",
-        json_count(fp16->tail_nodes), "casts", json_count(fp16->casts),
-        "clamped", json_count(fp16->clamped), "raised",
-        json_count(fp16->raised));
+    json_t *object = json_object();
+    json_object_set_new(object, "type", json_string("fp16"));
+    json_object_set_new(object, "tensors", app_json_count(fp16->tensors));
+    json_object_set_new(object, "tensors_kept",
+                        app_json_count(fp16->tensors_kept));
+    json_object_set_new(object, "nodes", app_json_count(fp16->nodes));
+    json_object_set_new(object, "nodes_kept", app_json_count(fp16->nodes_kept));
+    json_object_set_new(object, "tail_nodes", app_json_count(fp16->tail_nodes));
+    json_object_set_new(object, "casts", app_json_count(fp16->casts));
+    json_object_set_new(object, "clamped", app_json_count(fp16->clamped));
+    json_object_set_new(object, "raised", app_json_count(fp16->raised));
+    return object;
+}
+
+static json_t *stages_json(const struct app_compress_report *r)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "load", json_real(r->ms.load));
+    json_object_set_new(object, "check", json_real(r->ms.check));
+    json_object_set_new(object, "prune", json_real(r->ms.prune));
+    json_object_set_new(object, "fp16", json_real(r->ms.fp16));
+    json_object_set_new(object, "save", json_real(r->ms.save));
+    return object;
 }
 
 void app_compress_report_json(const struct app_compress_report *report)
 {
     const struct app_compress_options *o = report->options;
-    app_print_json(json_pack(
-        "{s:s, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:f, "
-        "s:{s:f, s:f, s:f, s:f}}",
-        "schema", "compress.model/1", "input",
-        file_json(o->model, &report->input), "output",
-        file_json(o->output, &report->output), "precision",
-        precision(output_dtype(report)), "parameters",
-        json_count(report->stats.parameters), "macs", "dense",
-        json_count(report->stats.macs), "nonzero",
-        json_count(report->macs_nonzero), "unknown_nodes",
-        json_count(report->stats.macs_unknown), "prune", prune_json(report),
-        "quant", quant_json(report), "time_ms", report->ms.total, "stages_ms",
-        "load", report->ms.load, "prune", report->ms.prune, "fp16",
-        report->ms.fp16, "save", report->ms.save));
+    json_t *root = json_object();
+    json_object_set_new(root, "schema", json_string("compress.model/1"));
+    json_object_set_new(root, "input", file_json(o->model, &report->input));
+    json_object_set_new(root, "output", file_json(o->output, &report->output));
+    json_object_set_new(root, "precision",
+                        json_string(precision(output_dtype(report))));
+    json_object_set_new(root, "parameters",
+                        app_json_count(report->stats.parameters));
+    json_object_set_new(root, "macs", macs_json(report));
+    json_object_set_new(root, "prune", prune_json(report));
+    json_object_set_new(root, "quant", quant_json(report));
+    json_object_set_new(root, "time_ms", json_real(report->ms.total));
+    json_object_set_new(root, "stages_ms", stages_json(report));
+    app_print_json(root);
 }

@@ -5,12 +5,13 @@
 #include "app/compress_options.h"
 
 struct app_file {
-    uint64_t bytes; /* external data included */
+    uint64_t bytes; /* of the model and its external data */
     uint64_t gzip_bytes;
 };
 
 struct app_compress_report {
     const struct app_compress_options *options;
+    bool measure_gzip; /* somebody will read the sizes after gzip */
     struct app_file input, output;
     struct cz_stats stats; /* of the model as it came */
     uint64_t macs_nonzero; /* after pruning */
@@ -19,7 +20,7 @@ struct app_compress_report {
     size_t functions; /* model-local, left alone */
     bool used_checker;
     struct {
-        double load, prune, fp16, save, total;
+        double load, check, prune, fp16, save, total;
     } ms;
 };
 

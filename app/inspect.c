@@ -28,6 +28,20 @@ struct inspection {
     bool used_checker;
 };
 
+/* Stable names for scripts; head_text() has the words for people. */
+static const char *head_id(enum cz_head head)
+{
+    static const char *const ids[] = {
+        [CZ_HEAD_UNKNOWN] = "unknown",
+        [CZ_HEAD_ANCHOR_FREE] = "anchor-free",
+        [CZ_HEAD_ANCHORS] = "anchors",
+        [CZ_HEAD_GRID] = "grid",
+        [CZ_HEAD_END_TO_END] = "end-to-end",
+        [CZ_HEAD_FEATURE_MAPS] = "feature-maps",
+    };
+    return ids[head];
+}
+
 static const char *head_text(enum cz_head head)
 {
     switch (head) {
@@ -171,39 +185,51 @@ static json_t *shape_json(const struct cz_shape *shape)
     return dims;
 }
 
+static json_t *value_json(const struct cz_value *value)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "name", app_json_text(value->name));
+    json_object_set_new(object, "type",
+                        json_string(cz_dtype_name(value->dtype)));
+    json_object_set_new(object, "shape", shape_json(&value->shape));
+    return object;
+}
+
 static json_t *values_json(struct cz_value *const *values, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        const struct cz_value *v = values[i];
-        if (v->is_input && v->constant)
-            continue;
-        json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "name",
-                                              app_json_text(v->name), "type",
-                                              cz_dtype_name(v->dtype), "shape",
-                                              shape_json(&v->shape)));
+        if (!values[i]->is_input || !values[i]->constant)
+            json_array_append_new(list, value_json(values[i]));
     }
     return list;
 }
 
 static json_t *layer_json(const struct cz_prune_layer *layer)
 {
-    const struct cz_value *weight = cz_node_input(layer->node, 1);
+    const struct cz_node *node = layer->node;
     const struct cz_shape unknown = {.known = false};
-    bool has_output = layer->node->n_outputs && layer->node->outputs[0];
+    const struct cz_value *weight = cz_node_input(node, 1);
+    const struct cz_value *output = node->n_outputs ? node->outputs[0] : NULL;
     uint64_t times;
-    bool known = layer->weights && cz_node_weight_reuse(layer->node, &times);
-    return json_pack(
-        "{s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:s?}", "name",
-        app_json_text(layer->name), "weight", app_json_text(layer->weight),
-        "type", weight ? cz_dtype_name(weight->dtype) : "unknown", "shape",
-        shape_json(weight ? &weight->shape : &unknown), "output",
-        shape_json(has_output ? &layer->node->outputs[0]->shape : &unknown),
-        "weights", (json_int_t)layer->weights, "zeros",
-        (json_int_t)layer->zeros, "macs",
-        known ? json_integer((json_int_t)(times * layer->weights))
-              : json_null(),
-        "skipped", layer->skipped);
+    bool known = layer->weights && cz_node_weight_reuse(node, &times);
+    json_t *object = json_object();
+    json_object_set_new(object, "name", app_json_text(layer->name));
+    json_object_set_new(object, "weight", app_json_text(layer->weight));
+    json_object_set_new(object, "type",
+                        json_string(cz_dtype_name(
+                            weight ? weight->dtype : CZ_DTYPE_UNDEFINED)));
+    json_object_set_new(object, "shape",
+                        shape_json(weight ? &weight->shape : &unknown));
+    json_object_set_new(object, "output",
+                        shape_json(output ? &output->shape : &unknown));
+    json_object_set_new(object, "weights", app_json_count(layer->weights));
+    json_object_set_new(object, "zeros", app_json_count(layer->zeros));
+    json_object_set_new(object, "macs",
+                        known ? app_json_count(times * layer->weights)
+                              : json_null());
+    json_object_set_new(object, "skipped", app_json_maybe(layer->skipped));
+    return object;
 }
 
 static void print_json(const struct inspection *in)
@@ -212,19 +238,32 @@ static void print_json(const struct inspection *in)
     json_t *layers = json_array();
     for (size_t i = 0; i < in->convs.n_layers; i++)
         json_array_append_new(layers, layer_json(&in->convs.layers[i]));
-    app_print_json(json_pack(
-        "{s:s, s:o, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I, "
-        "s:o}",
-        "schema", "compress.inspect/1", "path", app_json_text(in->path),
-        "opset", (json_int_t)cz_model_opset(in->model, ""), "ir_version",
-        (json_int_t)cz_model_ir_version(in->model), "producer",
-        app_json_text(cz_model_producer(in->model)), "inputs",
-        values_json(graph->inputs, graph->n_inputs), "outputs",
-        values_json(graph->outputs, graph->n_outputs), "head",
-        head_text(in->head), "classes", (json_int_t)in->classes, "nodes",
-        (json_int_t)in->stats.nodes, "parameters",
-        (json_int_t)in->stats.parameters, "macs", (json_int_t)in->stats.macs,
-        "macs_unknown", (json_int_t)in->stats.macs_unknown, "layers", layers));
+    json_t *macs = json_object();
+    json_object_set_new(macs, "dense", app_json_count(in->stats.macs));
+    json_object_set_new(macs, "unknown_nodes",
+                        app_json_count(in->stats.macs_unknown));
+
+    json_t *root = json_object();
+    json_object_set_new(root, "schema", json_string("compress.inspect/1"));
+    json_object_set_new(root, "path", app_json_text(in->path));
+    json_object_set_new(root, "opset",
+                        json_integer(cz_model_opset(in->model, "")));
+    json_object_set_new(root, "ir_version",
+                        json_integer(cz_model_ir_version(in->model)));
+    json_object_set_new(root, "producer",
+                        app_json_text(cz_model_producer(in->model)));
+    json_object_set_new(root, "inputs",
+                        values_json(graph->inputs, graph->n_inputs));
+    json_object_set_new(root, "outputs",
+                        values_json(graph->outputs, graph->n_outputs));
+    json_object_set_new(root, "head", json_string(head_id(in->head)));
+    json_object_set_new(root, "classes", json_integer(in->classes));
+    json_object_set_new(root, "nodes", app_json_count(in->stats.nodes));
+    json_object_set_new(root, "parameters",
+                        app_json_count(in->stats.parameters));
+    json_object_set_new(root, "macs", macs);
+    json_object_set_new(root, "layers", layers);
+    app_print_json(root);
 }
 
 /* ---- the command ------------------------------------------------------ */
@@ -266,7 +305,7 @@ int app_inspect(int argc, char **argv)
         }
     }
     if (optind + 1 != argc)
-        return app_usage_error("inspect: want one model");
+        return app_usage_error("compress inspect", "want one model");
 
     struct inspection in = {.path = argv[optind]};
     struct cz_error err = CZ_ERROR_INIT;

@@ -36,7 +36,7 @@ int app_fail(const struct cz_error *err)
     }
 }
 
-int app_usage_error(const char *format, ...)
+int app_usage_error(const char *command, const char *format, ...)
 {
     char message[512];
     va_list args;
@@ -45,7 +45,7 @@ int app_usage_error(const char *format, ...)
     va_end(args);
     fputs("compress: ", stderr);
     app_print_clean(stderr, message);
-    fputs("\nTry 'compress --help'.\n", stderr);
+    fprintf(stderr, "\nTry '%s --help'.\n", command);
     return APP_USAGE;
 }
 
@@ -76,9 +76,14 @@ int main(int argc, char **argv)
     } commands[] = {{"inspect", app_inspect}};
 
     catch_interrupts();
+    static char program[] = "compress"; /* what getopt's messages begin with */
+    if (argc > 0)
+        argv[0] = program;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
-            return finish(commands[i].run(argc - 1, argv + 1));
+        if (argc < 2 || strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        argv[1] = program;
+        return finish(commands[i].run(argc - 1, argv + 1));
     }
     return finish(app_compress(argc, argv));
 }

@@ -58,6 +58,16 @@ json_t *app_json_text(const char *text)
     return string;
 }
 
+json_t *app_json_maybe(const char *text)
+{
+    return text ? app_json_text(text) : json_null();
+}
+
+json_t *app_json_count(uint64_t number)
+{
+    return json_integer((json_int_t)number);
+}
+
 const char *app_count(char *text, uint64_t number)
 {
     char digits[APP_NUMBER_BYTES];
@@ -83,8 +93,9 @@ static const char *with_unit(char *text, uint64_t number, const char *unit)
         p++;
     }
     int decimals = p == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-    snprintf(text, APP_NUMBER_BYTES, "%.*f %s%s", decimals, value, prefixes[p],
-             unit);
+    bool bare = p == 0 && !*unit;
+    snprintf(text, APP_NUMBER_BYTES, "%.*f%s%s%s", decimals, value,
+             bare ? "" : " ", prefixes[p], unit);
     return text;
 }
 

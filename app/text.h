@@ -10,8 +10,11 @@
  * a name in a model must not drive the terminal. */
 void app_print_clean(FILE *file, const char *text);
 
-/* A JSON string, cleaned where it is no UTF-8. */
+/* A JSON string, cleaned where it is no UTF-8; null for NULL with _maybe. */
 json_t *app_json_text(const char *text);
+json_t *app_json_maybe(const char *text);
+
+json_t *app_json_count(uint64_t number);
 
 #define APP_NUMBER_BYTES 32
 

@@ -130,6 +130,8 @@ half_from_floats_f16c(void *half, const void *values, size_t count,
 void cz_half_from_floats(void *half, const void *values, size_t count,
                          struct cz_half_counts *counts)
 {
+    if (!count) /* an empty tensor has no address */
+        return;
 #if defined(__x86_64__)
     if (has_f16c()) {
         half_from_floats_f16c(half, values, count, counts);

@@ -4,8 +4,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#define MAX_THREADS 64
-
 size_t cz_cpu_count(void)
 {
     cpu_set_t set;
@@ -39,10 +37,10 @@ void cz_parallel_for(size_t count, size_t threads,
         threads = cz_cpu_count();
     if (threads > count)
         threads = count;
-    if (threads > MAX_THREADS)
-        threads = MAX_THREADS;
+    if (threads > CZ_THREADS_MAX)
+        threads = CZ_THREADS_MAX;
 
-    pthread_t helpers[MAX_THREADS];
+    pthread_t helpers[CZ_THREADS_MAX];
     size_t started = 0;
     while (started + 1 < threads &&
            pthread_create(&helpers[started], NULL, run_loop, &loop) == 0)

@@ -9,6 +9,9 @@
 /* The cores that this process may run on (CPU affinity), at least 1. */
 size_t cz_cpu_count(void);
 
+/* More threads than this are never started. */
+#define CZ_THREADS_MAX 64
+
 /* Calls work(user, i) once for each i in [0, count), from up to `threads`
  * threads, the calling one included (0: cz_cpu_count()). Items are handed out
  * one at a time in order, so put the large ones first. Returns when all are

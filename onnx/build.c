@@ -10,7 +10,7 @@ enum cz_status cz_model_text(const char **copy, struct cz_model *model,
                              struct cz_proto_text text, struct cz_error *err)
 {
     if (memchr(text.data, 0, text.size))
-        return cz_error_set(err, CZ_EPARSE, "name '%s...' has a NUL byte",
+        return cz_error_set(err, CZ_EPARSE, "name '%.100s...' has a NUL byte",
                             text.data);
     *copy =
         text.size ? cz_arena_strdup(&model->arena, text.data, text.size) : "";
@@ -68,7 +68,7 @@ enum cz_status cz_graph_add_value(struct cz_value **value,
     if (!found || !tsearch(v, &graph->model->names, compare_names))
         return cz_error_nomem(err);
     if (*(struct cz_value **)found != v)
-        return cz_error_set(err, CZ_EPARSE, "'%s' is defined twice", name);
+        return cz_error_set(err, CZ_EPARSE, "'%.100s' is defined twice", name);
     graph->values[graph->n_values++] = v;
     *value = v;
     return CZ_OK;
@@ -101,7 +101,7 @@ static enum cz_status declare_shape(struct cz_value *value, const void *info,
         dims[i] = cz_proto_info_dim(info, i);
         if (dims[i] < -1 || dims[i] > CZ_DIM_MAX)
             return cz_error_set(err, CZ_ESHAPE,
-                                "'%s': dimension %zu is %lld, want 0 to %d",
+                                "'%.100s': dimension %zu is %lld, want 0 to %d",
                                 value->name, i, (long long)dims[i], CZ_DIM_MAX);
     }
     value->shape = (struct cz_shape){true, rank, dims};
@@ -115,7 +115,7 @@ static enum cz_status declare(struct cz_value *value, void *info,
     int dtype = cz_proto_info_dtype(info);
     if (dtype < 0 || dtype > CZ_DTYPE_FLOAT4E2M1)
         return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "'%s': data type %d is not known", value->name,
+                            "'%.100s': data type %d is not known", value->name,
                             dtype);
     if (value->dtype == CZ_DTYPE_UNDEFINED)
         value->dtype = (enum cz_dtype)dtype;
@@ -167,7 +167,7 @@ static enum cz_status build_initializers(struct cz_graph *g,
         struct cz_value *value = find_local(g, tensor->name);
         if (value && value->constant)
             return cz_error_set(err, CZ_EPARSE,
-                                "initializer '%s' is defined "
+                                "initializer '%.100s' is defined "
                                 "twice",
                                 tensor->name);
         if (!value)
@@ -237,10 +237,11 @@ static enum cz_status build_node(struct cz_node **result, struct cz_graph *g,
     if (strcmp(node->domain, "ai.onnx") == 0)
         node->domain = "";
     if (!cz_model_opset(g->model, node->domain))
-        return cz_error_set(err, CZ_EPARSE,
-                            "%s '%s': the model does not import the operator "
-                            "set '%s'",
-                            node->op_type, node->name, node->domain);
+        return cz_error_set(
+            err, CZ_EPARSE,
+            "%.50s '%.100s': the model does not import the operator "
+            "set '%.100s'",
+            node->op_type, node->name, node->domain);
     return build_outputs_of(node, err);
 }
 
@@ -443,13 +444,15 @@ static enum cz_status order_error(struct cz_node *node,
     if (!complete)
         return cz_error_nomem(err);
     if (is_cycle)
-        return cz_error_set(err, CZ_EPARSE,
-                            "%s '%s': is part of a cycle through '%s'",
-                            node->op_type, cz_node_label(node), value->name);
-    return cz_error_set(err, CZ_EPARSE,
-                        "%s '%s': reads '%s', which a later node makes; the "
-                        "nodes are not in topological order",
-                        node->op_type, cz_node_label(node), value->name);
+        return cz_error_set(
+            err, CZ_EPARSE,
+            "%.50s '%.100s': is part of a cycle through '%.100s'",
+            node->op_type, cz_node_label(node), value->name);
+    return cz_error_set(
+        err, CZ_EPARSE,
+        "%.50s '%.100s': reads '%.100s', which a later node makes; the "
+        "nodes are not in topological order",
+        node->op_type, cz_node_label(node), value->name);
 }
 
 /* The node at value->graph's level that is, or encloses, `node`. */
@@ -472,11 +475,12 @@ static enum cz_status build_edges(struct cz_node *node, struct cz_error *err)
         CZ_TRY(cz_model_text(&name, g->model, text, err));
         struct cz_value *value = cz_graph_find(g, name);
         if (!value)
-            return cz_error_set(err, CZ_EPARSE,
-                                "%s '%s': input '%s' is not defined: no node "
-                                "makes it, and it is neither an input nor an "
-                                "initializer",
-                                node->op_type, cz_node_label(node), name);
+            return cz_error_set(
+                err, CZ_EPARSE,
+                "%.50s '%.100s': input '%.100s' is not defined: no node "
+                "makes it, and it is neither an input nor an "
+                "initializer",
+                node->op_type, cz_node_label(node), name);
         if (value->producer && value->producer->position >=
                                    enclosing(node, value->graph)->position)
             return order_error(node, value, err);
@@ -498,12 +502,12 @@ static enum cz_status build_outputs(struct cz_graph *g, struct cz_error *err)
         CZ_TRY(cz_model_text(&name, g->model, cz_proto_info_name(info), err));
         struct cz_value *value = find_local(g, name);
         if (!value)
-            return cz_error_set(err, CZ_EPARSE,
-                                "output '%s' is not defined: no node makes it",
-                                name);
+            return cz_error_set(
+                err, CZ_EPARSE,
+                "output '%.100s' is not defined: no node makes it", name);
         if (value->is_output)
-            return cz_error_set(err, CZ_EPARSE, "output '%s' is listed twice",
-                                name);
+            return cz_error_set(err, CZ_EPARSE,
+                                "output '%.100s' is listed twice", name);
         value->is_output = true;
         g->outputs[i] = value;
         g->n_outputs = i + 1;

@@ -41,7 +41,7 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
     void *proto;
     if (value->constant->storage == CZ_STORAGE_ATTR)
         return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "'%s': a Constant of plain numbers cannot be "
+                            "'%.100s': a Constant of plain numbers cannot be "
                             "cloned",
                             value->name);
     CZ_TRY(unique_name(&own_name, model, name, err));

@@ -152,7 +152,7 @@ enum cz_status cz_infer_error(const struct cz_node *node, struct cz_error *err,
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    return cz_error_set(err, CZ_ESHAPE, "%s '%.200s': %s", node->op_type,
+    return cz_error_set(err, CZ_ESHAPE, "%.50s '%.200s': %s", node->op_type,
                         cz_node_label(node), message);
 }
 

@@ -355,10 +355,8 @@ enum cz_status cz_infer_resize(const struct cz_node *node,
         return CZ_OK;
     for (size_t i = 0; i < x.rank; i++) {
         /* In float, as runtimes do: 10 * 0.7f is 7, in double below it. */
-        float size =
-            floorf((float)x.dims[i] * (float)cz_elements_get(&e, i));
-        bool known =
-            x.dims[i] >= 0 && size >= 0 && (double)size <= CZ_DIM_MAX;
+        float size = floorf((float)x.dims[i] * (float)cz_elements_get(&e, i));
+        bool known = x.dims[i] >= 0 && size >= 0 && (double)size <= CZ_DIM_MAX;
         y.dims[i] = known ? (int64_t)size : -1;
     }
     outputs[0] = y;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -109,6 +110,39 @@ static enum cz_status open_model(int *fd, const char *path,
     return cz_error_set(err, CZ_EPARSE, "%s", wrong);
 }
 
+/* Notes the files that belong together: the model at `path`, and its data
+ * files where they are now. */
+static enum cz_status note_files(struct cz_model *model, const char *path,
+                                 const struct cz_external_files *written,
+                                 struct cz_error *err)
+{
+    size_t count = 1;
+    for (const struct cz_external *x = model->externals; x; x = x->next)
+        count++;
+    const char **files = cz_arena_alloc(&model->arena, count, sizeof *files);
+    if (!files)
+        return cz_error_nomem(err);
+    char *text;
+    CZ_TRY(cz_model_join(&text, model, path, "", "", err));
+    files[0] = text;
+    model->n_files = 1;
+    for (size_t i = 0; i < written->count; i++) {
+        CZ_TRY(
+            cz_model_join(&text, model, written->outputs[i].path, "", "", err));
+        files[model->n_files++] = text;
+    }
+    for (const struct cz_external *x = model->externals; x && !written->count;
+         x = x->next) {
+        if (!cz_external_is_first(x))
+            continue;
+        CZ_TRY(
+            cz_model_join(&text, model, model->folder, "/", x->location, err));
+        files[model->n_files++] = text;
+    }
+    model->files = files;
+    return CZ_OK;
+}
+
 static enum cz_status load(struct cz_model *model, const char *path,
                            struct cz_error *err)
 {
@@ -122,7 +156,9 @@ static enum cz_status load(struct cz_model *model, const char *path,
     enum cz_status status = cz_proto_model_read(&model->proto, fd, err);
     close(fd);
     CZ_TRY(status);
-    return build_view(model, err);
+    CZ_TRY(build_view(model, err));
+    const struct cz_external_files none = {.outputs = NULL};
+    return note_files(model, path, &none, err);
 }
 
 enum cz_status cz_model_load(struct cz_model **model, const char *path,
@@ -182,22 +218,52 @@ static enum cz_status order_nodes(struct cz_graph *graph, struct cz_error *err)
     return status;
 }
 
+static enum cz_status write_model(struct cz_model *model,
+                                  const struct cz_output *output,
+                                  struct cz_error *err)
+{
+    enum cz_status status = cz_proto_model_write(model->proto, output->fd, err);
+    return status == CZ_OK ? CZ_OK : cz_error_prefix(err, output->path);
+}
+
 enum cz_status cz_model_save(struct cz_model *model, const char *path,
                              bool overwrite, struct cz_error *err)
 {
     struct cz_output output;
+    struct cz_external_files files = {.outputs = NULL};
     CZ_TRY(order_nodes(model->graph, err));
     CZ_TRY(cz_output_open(&output, path, overwrite, err));
-    enum cz_status status = cz_external_save(model, path, overwrite, err);
-    if (status == CZ_OK) {
-        status = cz_proto_model_write(model->proto, output.fd, err);
-        if (status != CZ_OK)
-            cz_error_prefix(err, path);
-    }
+    enum cz_status status =
+        cz_external_write(&files, model, path, overwrite, err);
     if (status == CZ_OK)
-        return cz_output_commit(&output, err);
-    cz_output_abort(&output);
+        status = write_model(model, &output, err);
+    if (status == CZ_OK)
+        status = note_files(model, path, &files, err);
+    if (status == CZ_OK)
+        status = cz_external_commit(&files, err);
+    if (status == CZ_OK)
+        status = cz_output_commit(&output, err);
+    else
+        cz_output_abort(&output);
+    cz_external_files_fini(&files);
     return status;
+}
+
+enum cz_status cz_model_join(char **text, struct cz_model *model, const char *a,
+                             const char *b, const char *c, struct cz_error *err)
+{
+    size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
+    *text = cz_arena_alloc(&model->arena, size, 1);
+    if (!*text)
+        return cz_error_nomem(err);
+    snprintf(*text, size, "%s%s%s", a, b, c);
+    return CZ_OK;
+}
+
+const char *const *cz_model_files(const struct cz_model *model, size_t *count)
+{
+    *count = model->n_files;
+    return model->files;
 }
 
 void cz_model_check_prepare(void)
@@ -211,7 +277,8 @@ enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
     *checked = cz_model_opset(model, "") <= CHECKER_OPSET_MAX;
     if (!*checked)
         return CZ_OK;
-    enum cz_status status = cz_proto_model_check(model->proto, err);
+    enum cz_status status =
+        cz_proto_model_check(model->proto, model->folder, err);
     return status == CZ_OK ? CZ_OK : cz_error_prefix(err, model->name);
 }
 

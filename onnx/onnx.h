@@ -210,6 +210,10 @@ void cz_model_free(struct cz_model *model);
 enum cz_status cz_model_save(struct cz_model *model, const char *path,
                              bool overwrite, struct cz_error *err);
 
+/* The files that the model was last loaded from or saved to: [*count], the
+ * model itself and then its data files. None after cz_model_parse(). */
+const char *const *cz_model_files(const struct cz_model *model, size_t *count);
+
 /* Has libonnx's checker read the model where it knows the opset (up to 17);
  * `*checked` says whether it did. CZ_EPARSE with what it found. It takes 10 ms
  * to start up, which cz_model_check_prepare() can do ahead of time in another

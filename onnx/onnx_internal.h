@@ -4,6 +4,7 @@
 #define CZ_ONNX_INTERNAL_H
 
 #include "core/alloc.h"
+#include "core/output.h"
 #include "onnx/onnx.h"
 #include "onnx/proto_shim.h"
 
@@ -34,6 +35,8 @@ struct cz_model {
     struct cz_external *externals;
     struct cz_external **externals_end;
     bool externals_changed;
+    const char **files; /* [n_files], see cz_model_files() */
+    size_t n_files;
     void *names; /* a tsearch() tree of values: the names of all graphs */
 };
 
@@ -67,10 +70,37 @@ enum cz_status cz_external_copy(struct cz_external *copy,
                                 const struct cz_external *from,
                                 struct cz_error *err);
 
-/* Brings the data files to where `path`, a model to be saved, needs them, and
- * lets the message refer to them. */
-enum cz_status cz_external_save(struct cz_model *model, const char *path,
-                                bool overwrite, struct cz_error *err);
+/* Opens the file and sees that it holds the elements. */
+enum cz_status cz_external_open(int *fd, const struct cz_external *external,
+                                struct cz_error *err);
+
+/* Is it the first of its model's tensors in its file? */
+bool cz_external_is_first(const struct cz_external *external);
+
+/* ---- external_save.c -------------------------------------------------- */
+
+/* Data files that are being written. Zero-initialise; end with _fini, which
+ * removes what was not committed. */
+struct cz_external_files {
+    struct cz_output *outputs; /* [count] */
+    size_t count;
+};
+
+/* Writes the data files that the model needs beside `path`, still under
+ * temporary names, and lets the message refer to them. */
+enum cz_status cz_external_write(struct cz_external_files *files,
+                                 struct cz_model *model, const char *path,
+                                 bool overwrite, struct cz_error *err);
+enum cz_status cz_external_commit(struct cz_external_files *files,
+                                  struct cz_error *err);
+void cz_external_files_fini(struct cz_external_files *files);
+
+/* ---- model.c ---------------------------------------------------------- */
+
+/* `a`, `b` and `c` in one string of the model's arena. */
+enum cz_status cz_model_join(char **text, struct cz_model *model, const char *a,
+                             const char *b, const char *c,
+                             struct cz_error *err);
 
 /* ---- build.c ---------------------------------------------------------- */
 

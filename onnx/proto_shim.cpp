@@ -31,6 +31,12 @@ using onnx::StringStringEntryProto;
 using onnx::TensorProto;
 using onnx::ValueInfoProto;
 
+/* libonnx exports this overload, but its header does not declare it. */
+namespace onnx::checker
+{
+void check_model(const ModelProto &model, CheckerContext &context);
+}
+
 namespace
 {
 
@@ -162,10 +168,13 @@ void cz_proto_model_free(void *model)
     delete static_cast<ModelProto *>(model);
 }
 
-cz_status cz_proto_model_check(const void *model, cz_error *err)
+cz_status cz_proto_model_check(const void *model, const char *folder,
+                               cz_error *err)
 {
     try {
-        onnx::checker::check_model(model_of(model));
+        onnx::checker::CheckerContext context;
+        context.set_model_dir(folder ? folder : "");
+        onnx::checker::check_model(model_of(model), context);
         return CZ_OK;
     } catch (const std::bad_alloc &) {
         return cz_error_set(err, CZ_ENOMEM, "out of memory");

@@ -34,8 +34,10 @@ enum cz_status cz_proto_model_write(const void *model, int fd,
                                     struct cz_error *err);
 void cz_proto_model_free(void *model);
 
-/* libonnx's checker, and the set-up of its operator schemas. */
-enum cz_status cz_proto_model_check(const void *model, struct cz_error *err);
+/* libonnx's checker, which looks for external data in `folder` (may be NULL),
+ * and the set-up of its operator schemas. */
+enum cz_status cz_proto_model_check(const void *model, const char *folder,
+                                    struct cz_error *err);
 void cz_proto_schemas_prepare(void);
 
 int64_t cz_proto_model_ir_version(const void *model);

@@ -56,7 +56,7 @@ static enum cz_status check_amount(const struct cz_tensor *t,
     if (t->storage == CZ_STORAGE_RAW) {
         if (!packed_bytes(t->dtype, t->count, &want))
             return cz_error_set(err, CZ_ESHAPE,
-                                "tensor '%s': its size overflows", t->name);
+                                "tensor '%.100s': its size overflows", t->name);
         got = cz_proto_tensor_data_count(t->proto, CZ_PROTO_DATA_RAW);
     } else {
         struct typed_field field = typed_field(t->dtype);
@@ -67,27 +67,28 @@ static enum cz_status check_amount(const struct cz_tensor *t,
     }
     if (got == want)
         return CZ_OK;
-    return cz_error_set(err, CZ_ESHAPE,
-                        "tensor '%s': %zu %s elements need %zu %s, the file "
-                        "has %zu",
-                        t->name, t->count, cz_dtype_name(t->dtype), want, unit,
-                        got);
+    return cz_error_set(
+        err, CZ_ESHAPE,
+        "tensor '%.100s': %zu %s elements need %zu %s, the file "
+        "has %zu",
+        t->name, t->count, cz_dtype_name(t->dtype), want, unit, got);
 }
 
 static enum cz_status check_dims(struct cz_tensor *t, struct cz_error *err)
 {
     for (size_t i = 0; i < t->rank; i++) {
         if (t->dims[i] < 0 || t->dims[i] > CZ_DIM_MAX)
-            return cz_error_set(err, CZ_ESHAPE,
-                                "tensor '%s': dimension %zu is %lld, want 0 "
-                                "to %d",
-                                t->name, i, (long long)t->dims[i], CZ_DIM_MAX);
+            return cz_error_set(
+                err, CZ_ESHAPE,
+                "tensor '%.100s': dimension %zu is %lld, want 0 "
+                "to %d",
+                t->name, i, (long long)t->dims[i], CZ_DIM_MAX);
     }
     size_t bytes;
     if (!cz_dims_count(t->dims, t->rank, &t->count) ||
         !cz_mul_size(t->count, 16, &bytes))
         return cz_error_set(err, CZ_ESHAPE,
-                            "tensor '%s': the product of its dimensions "
+                            "tensor '%.100s': the product of its dimensions "
                             "overflows",
                             t->name);
     return CZ_OK;
@@ -116,8 +117,8 @@ enum cz_status cz_tensor_view(struct cz_tensor **tensor, struct cz_model *model,
     int dtype = cz_proto_tensor_dtype(proto);
     if (dtype <= CZ_DTYPE_UNDEFINED || dtype > CZ_DTYPE_FLOAT4E2M1)
         return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "tensor '%s': data type %d is not known", t->name,
-                            dtype);
+                            "tensor '%.100s': data type %d is not known",
+                            t->name, dtype);
     t->dtype = (enum cz_dtype)dtype;
     t->dims = cz_proto_tensor_dims(proto, &t->rank);
     CZ_TRY(check_dims(t, err));
@@ -294,7 +295,7 @@ enum cz_status cz_tensor_to_half(struct cz_tensor *tensor,
     struct cz_elements e;
     CZ_TRY(cz_tensor_elements(tensor, &e, err));
     if (e.dtype != CZ_DTYPE_FLOAT)
-        return cz_error_set(err, CZ_EINTERNAL, "tensor '%s' is not float32",
+        return cz_error_set(err, CZ_EINTERNAL, "tensor '%.100s' is not float32",
                             tensor->name);
     cz_half_from_floats(e.data, e.data, e.count, counts);
     switch (tensor->storage) {

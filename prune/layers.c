@@ -112,7 +112,7 @@ static void apply_options(struct cz_prune_layer *layer,
         }
     }
     for (size_t i = 0; i < options->n_skip; i++) {
-        if (matches(options->skip[i], layer))
+        if (!layer->skipped && matches(options->skip[i], layer))
             layer->skipped = "asked for";
     }
     if (!target)
