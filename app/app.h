@@ -29,7 +29,9 @@ int app_fail(const struct cz_error *err);
 int app_usage_error(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Set by the first Ctrl-C; the second one ends the process. */
+/* From now on the first Ctrl-C only makes app_interrupted() true, so that the
+ * running stage can end cleanly; the second one ends the process. */
+void app_catch_interrupts(void);
 bool app_interrupted(void);
 
 #endif

@@ -1,0 +1,59 @@
+/* What the commands share: messages on stderr, exit codes, Ctrl-C. */
+#include "app/app.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "app/text.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+bool app_interrupted(void)
+{
+    return interrupted;
+}
+
+int app_fail(const struct cz_error *err)
+{
+    fputs("compress: ", stderr);
+    app_print_clean(stderr, err->message);
+    fputc('\n', stderr);
+    switch (err->code) {
+    case CZ_EINTERRUPTED:
+        return APP_INTERRUPTED;
+    case CZ_ENOMEM:
+    case CZ_EINTERNAL:
+        return APP_FAILED;
+    default:
+        return APP_REJECTED;
+    }
+}
+
+int app_usage_error(const char *command, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    fputs("compress: ", stderr);
+    app_print_clean(stderr, message);
+    fprintf(stderr, "\nTry '%s --help'.\n", command);
+    return APP_USAGE;
+}
+
+void app_catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt,
+                               .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
