@@ -128,11 +128,31 @@ static enum cz_status copy_file(struct cz_external_files *files,
     return status;
 }
 
-static bool is_same_folder(const char *a, const char *b)
+static bool is_same(const char *a, const char *b)
 {
     struct stat info_a, info_b;
     return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 &&
            info_a.st_dev == info_b.st_dev && info_a.st_ino == info_b.st_ino;
+}
+
+/* The model must not take the place of the data that it refers to. */
+static enum cz_status check_path(struct cz_model *model, const char *path,
+                                 struct cz_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    for (const struct cz_external *x = model->externals; x; x = x->next) {
+        char *data;
+        if (!cz_external_is_first(x))
+            continue;
+        CZ_TRY(
+            cz_model_join(&data, model, model->folder, "/", x->location, err));
+        if (is_same(path, data) || strcmp(base, x->location) == 0)
+            return cz_error_set(err, CZ_EINVAL,
+                                "%s: is the name of the model's external data",
+                                path);
+    }
+    return CZ_OK;
 }
 
 static bool all_in_top_folder(const struct cz_model *model)
@@ -157,7 +177,8 @@ enum cz_status cz_external_write(struct cz_external_files *files,
             cz_arena_strdup(&model->arena, path, (size_t)(slash - path) + 1);
     if (!folder)
         return cz_error_nomem(err);
-    bool same_folder = is_same_folder(folder, model->folder);
+    CZ_TRY(check_path(model, path, err));
+    bool same_folder = is_same(folder, model->folder);
     if (model->externals_changed || (!same_folder && !all_in_top_folder(model)))
         return write_data_file(files, model, path, overwrite, err);
     if (same_folder)

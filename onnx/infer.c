@@ -63,6 +63,7 @@ static const struct op ops[] = {
     {"GlobalMaxPool", cz_infer_global_pool, DTYPE_OF_INPUT, 0},
     {"Greater", cz_infer_broadcast, DTYPE_BOOL, 0},
     {"GreaterOrEqual", cz_infer_broadcast, DTYPE_BOOL, 0},
+    {"GridSample", NULL, DTYPE_OF_INPUT, 0},
     {"GroupNormalization", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"HardSigmoid", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"HardSwish", cz_infer_same, DTYPE_OF_INPUT, 0},
@@ -296,9 +297,8 @@ static enum cz_status infer_shapes(const struct op *op, struct cz_node *node,
     return status;
 }
 
-static enum cz_status infer_node(void *user, struct cz_node *node)
+static enum cz_status infer_node(struct cz_node *node, struct cz_error *err)
 {
-    struct cz_error *err = user;
     const struct op *op = find_op(node);
     if (!op)
         return CZ_OK;
@@ -310,8 +310,43 @@ static enum cz_status infer_node(void *user, struct cz_node *node)
     return op->shapes && node->n_outputs ? infer_shapes(op, node, err) : CZ_OK;
 }
 
+/* The outputs of an If have the types of its branch's, those of a Loop the
+ * types of its body's behind the condition. Shapes may change from turn to
+ * turn, or between the branches: they stay unknown. */
+static void take_from_subgraph(struct cz_node *node,
+                               const struct cz_graph *subgraph)
+{
+    size_t skip = cz_node_is(node, "Loop") ? 1 : 0;
+    if (!skip && !cz_node_is(node, "If"))
+        return;
+    for (size_t i = 0; i < node->n_outputs; i++) {
+        struct cz_value *value = node->outputs[i];
+        if (value && value->dtype == CZ_DTYPE_UNDEFINED &&
+            i + skip < subgraph->n_outputs)
+            value->dtype = subgraph->outputs[i + skip]->dtype;
+    }
+}
+
+static enum cz_status infer_graph(struct cz_graph *graph, struct cz_error *err)
+{
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        struct cz_node *node = graph->nodes[i];
+        for (size_t a = 0; a < node->n_attrs; a++) {
+            const struct cz_attr *attr = &node->attrs[a];
+            if (attr->kind != CZ_ATTR_GRAPH && attr->kind != CZ_ATTR_GRAPHS)
+                continue;
+            for (size_t g = 0; g < attr->count; g++) {
+                CZ_TRY(infer_graph(attr->graphs[g], err));
+                take_from_subgraph(node, attr->graphs[g]);
+            }
+        }
+        CZ_TRY(infer_node(node, err));
+    }
+    return CZ_OK;
+}
+
 enum cz_status cz_graph_infer(struct cz_graph *graph, struct cz_error *err)
 {
-    enum cz_status status = cz_graph_visit(graph, infer_node, err);
+    enum cz_status status = infer_graph(graph, err);
     return status == CZ_OK ? CZ_OK : cz_error_prefix(err, graph->model->name);
 }

@@ -204,9 +204,14 @@ void cz_model_free(struct cz_model *model)
     cz_free(model);
 }
 
-/* The order of the view's nodes becomes that of the message's. */
-static enum cz_status order_nodes(struct cz_graph *graph, struct cz_error *err)
+/* The order of the view's nodes becomes that of the message's, in each graph
+ * when its first node comes. */
+static enum cz_status order_nodes(void *user, struct cz_node *node)
 {
+    struct cz_error *err = user;
+    struct cz_graph *graph = node->graph;
+    if (node->position != 0)
+        return CZ_OK;
     void **protos = cz_realloc_array(NULL, graph->n_nodes, sizeof *protos);
     if (!protos)
         return cz_error_nomem(err);
@@ -231,7 +236,7 @@ enum cz_status cz_model_save(struct cz_model *model, const char *path,
 {
     struct cz_output output;
     struct cz_external_files files = {.outputs = NULL};
-    CZ_TRY(order_nodes(model->graph, err));
+    CZ_TRY(cz_graph_visit(model->graph, order_nodes, err));
     CZ_TRY(cz_output_open(&output, path, overwrite, err));
     enum cz_status status =
         cz_external_write(&files, model, path, overwrite, err);

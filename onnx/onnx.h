@@ -204,9 +204,10 @@ void cz_model_free(struct cz_model *model);
 
 /* Writes the model to `path`, whole or not at all. External tensors stay
  * external: while none of them was changed they keep file name, offset and
- * length, and the data file is copied when `path` is in another folder;
- * otherwise all of them are written to `path`.data. `overwrite` applies to
- * data files too. */
+ * length, and the data files are copied when `path` is in another folder;
+ * when one was changed, or files in subfolders would have to be copied, all
+ * of them are written to `path`.data. `overwrite` applies to data files too.
+ */
 enum cz_status cz_model_save(struct cz_model *model, const char *path,
                              bool overwrite, struct cz_error *err);
 
@@ -393,7 +394,8 @@ struct cz_tensor *cz_node_weight(const struct cz_node *node,
                                  struct cz_value **value);
 
 /* A node that reads the constant `weight` other than as the weight of a Conv
- * (reshapes in between as above); NULL when there is none. */
+ * (reshapes in between as above), or makes a graph output of it; NULL when
+ * there is none. */
 const struct cz_node *cz_weight_other_reader(const struct cz_value *weight);
 
 /* A Conv that turns the distribution of a box side into its mean: 1x1, one

@@ -54,7 +54,7 @@ static const struct cz_node *other_reader(const struct cz_value *value,
             continue;
         if (use->input != 0 || !keeps_elements(use->node) ||
             depth == RESHAPES_MAX || !use->node->n_outputs ||
-            !use->node->outputs[0])
+            !use->node->outputs[0] || use->node->outputs[0]->is_output)
             return use->node;
         const struct cz_node *other =
             other_reader(use->node->outputs[0], depth + 1);
