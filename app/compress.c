@@ -87,9 +87,11 @@ static uint64_t nonzero_macs(const struct cz_stats *stats,
     uint64_t macs = stats->macs;
     for (size_t i = 0; i < prune->n_layers; i++) {
         const struct cz_prune_layer *layer = &prune->layers[i];
-        uint64_t times;
-        if (layer->weights && cz_node_weight_reuse(layer->node, &times))
-            macs -= times * layer->zeros;
+        uint64_t times, idle;
+        if (layer->weights && cz_node_weight_reuse(layer->node, &times) &&
+            (__builtin_mul_overflow(times, (uint64_t)layer->zeros, &idle) ||
+             __builtin_sub_overflow(macs, idle, &macs)))
+            return 0; /* shapes that no machine could run */
     }
     return macs;
 }
@@ -163,9 +165,7 @@ static enum cz_status edit_and_save(struct cz_model *model,
     if (report->measure_gzip) /* the model's own is being measured */
         CZ_TRY(add_gzip_bytes(&report->input, model, 1,
                               o->prune_options.threads, err));
-    enum cz_status status = edit(model, report, err);
-    if (status != CZ_OK)
-        return cz_error_prefix(err, o->model);
+    CZ_TRY(cz_error_prefix(err, edit(model, report, err), o->model));
     CZ_TRY(save(model, report, err));
     add_bytes(&report->output, model);
     if (report->measure_gzip)

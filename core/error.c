@@ -18,15 +18,16 @@ enum cz_status cz_error_set(struct cz_error *err, enum cz_status code,
     return code;
 }
 
-enum cz_status cz_error_prefix(struct cz_error *err, const char *context)
+enum cz_status cz_error_prefix(struct cz_error *err, enum cz_status status,
+                               const char *context)
 {
     char message[sizeof err->message];
-    if (!err)
-        return CZ_EINTERNAL;
+    if (!err || status == CZ_OK)
+        return status;
     memcpy(message, err->message, sizeof message);
     int length = snprintf(err->message, sizeof err->message, "%s: ", context);
     if (length >= 0 && (size_t)length < sizeof err->message)
         snprintf(err->message + length, sizeof err->message - (size_t)length,
                  "%s", message);
-    return err->code;
+    return status;
 }

@@ -36,10 +36,11 @@ enum cz_status cz_error_set(struct cz_error *err, enum cz_status code,
                             const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts `context` and ": " before the message that is already in `err`:
- * where a lower layer knew the tensor and this one knows the file. Returns
- * err->code. */
-enum cz_status cz_error_prefix(struct cz_error *err, const char *context);
+/* Puts `context` and ": " before the message that is already in `err`, unless
+ * `status` is CZ_OK: where a lower layer knew the tensor and this one knows
+ * the file. Returns `status`. */
+enum cz_status cz_error_prefix(struct cz_error *err, enum cz_status status,
+                               const char *context);
 
 /* Returns from the calling function when `expr` is not CZ_OK. */
 #define CZ_TRY(expr)                                                           \

@@ -60,12 +60,13 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
 static void drop_use(struct cz_value *value, const struct cz_node *node,
                      size_t input)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < value->n_uses; i++) {
-        if (value->uses[i].node != node || value->uses[i].input != input)
-            value->uses[kept++] = value->uses[i];
+        if (value->uses[i].node == node && value->uses[i].input == input) {
+            /* Not moved up: there may be as many as a file can list. */
+            value->uses[i] = value->uses[--value->n_uses];
+            return;
+        }
     }
-    value->n_uses = kept;
 }
 
 enum cz_status cz_node_set_input(struct cz_node *node, size_t input,

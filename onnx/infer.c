@@ -347,6 +347,5 @@ static enum cz_status infer_graph(struct cz_graph *graph, struct cz_error *err)
 
 enum cz_status cz_graph_infer(struct cz_graph *graph, struct cz_error *err)
 {
-    enum cz_status status = infer_graph(graph, err);
-    return status == CZ_OK ? CZ_OK : cz_error_prefix(err, graph->model->name);
+    return cz_error_prefix(err, infer_graph(graph, err), graph->model->name);
 }

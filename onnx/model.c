@@ -85,7 +85,7 @@ static enum cz_status finish(struct cz_model **result, struct cz_model *model,
         *result = model;
         return CZ_OK;
     }
-    cz_error_prefix(err, model->name);
+    cz_error_prefix(err, status, model->name);
     cz_model_free(model);
     return status;
 }
@@ -228,7 +228,7 @@ static enum cz_status write_model(struct cz_model *model,
                                   struct cz_error *err)
 {
     enum cz_status status = cz_proto_model_write(model->proto, output->fd, err);
-    return status == CZ_OK ? CZ_OK : cz_error_prefix(err, output->path);
+    return cz_error_prefix(err, status, output->path);
 }
 
 enum cz_status cz_model_save(struct cz_model *model, const char *path,
@@ -284,7 +284,7 @@ enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
         return CZ_OK;
     enum cz_status status =
         cz_proto_model_check(model->proto, model->folder, err);
-    return status == CZ_OK ? CZ_OK : cz_error_prefix(err, model->name);
+    return cz_error_prefix(err, status, model->name);
 }
 
 struct cz_graph *cz_model_graph(struct cz_model *model)

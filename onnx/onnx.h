@@ -112,7 +112,8 @@ struct cz_value {
     struct cz_node *producer;   /* NULL for graph inputs and initializers */
     struct cz_tensor *constant; /* an initializer, or what the Constant node
                                    that produces it holds; else NULL */
-    struct cz_use *uses;        /* by nodes of this graph and of subgraphs */
+    struct cz_use *uses;        /* by nodes of this graph and of subgraphs,
+                                   in no order after edits */
     size_t n_uses, use_capacity;
     bool is_input;   /* of its graph; with `constant`: a default value */
     bool is_output;  /* of its graph */

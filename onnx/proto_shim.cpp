@@ -7,6 +7,7 @@
 #include <climits>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
@@ -94,17 +95,16 @@ template <typename Body> cz_status guarded(cz_error *err, Body body) noexcept
 cz_status parse_stream(void **model, ZeroCopyInputStream *stream, cz_error *err)
 {
     google::protobuf::LogSilencer silence;
-    auto *message = new ModelProto;
+    auto message = std::make_unique<ModelProto>();
     CodedInputStream coded(stream);
     coded.SetTotalBytesLimit(INT_MAX);
     if (!message->ParsePartialFromCodedStream(&coded) ||
         !coded.ConsumedEntireMessage()) {
-        delete message;
         return cz_error_set(err, CZ_EPARSE,
                             "not an ONNX file, or cut short (protobuf cannot "
                             "parse it)");
     }
-    *model = message;
+    *model = message.release();
     return CZ_OK;
 }
 
