@@ -293,6 +293,8 @@ static bool parse_all(struct parser *p, int argc, char **argv)
         return app_usage_error("compress", "one model at a time: '%s' and '%s'",
                                argv[optind], argv[optind + 1]),
                false;
+    if (p->output && !*p->output)
+        return app_usage_error("compress", "--output wants a file name"), false;
     o->model = argv[optind];
     o->prune |= o->prune_options.n_rules > 0;
     if (!check_together(o))

@@ -14,8 +14,10 @@
 #include "core/alloc.h"
 #include "core/parallel.h"
 
-#define PIECE_BYTES ((size_t)1 << 20)
-#define BUFFER_BYTES ((size_t)64 * 1024)
+#define PIECE_BYTES ((size_t)256 * 1024)
+/* Room for a piece that does not shrink: stored blocks have 5 bytes in 65535.
+ */
+#define OUT_BYTES (PIECE_BYTES + 4096)
 #define HEADER_AND_TRAILER_BYTES 18 /* RFC 1952: 10 before, 8 behind */
 
 struct task {
@@ -29,7 +31,7 @@ struct task {
 struct buffers {
     struct isal_zstream stream;
     uint8_t level[ISAL_DEF_LVL1_DEFAULT];
-    uint8_t in[BUFFER_BYTES], out[BUFFER_BYTES];
+    uint8_t in[PIECE_BYTES], out[OUT_BYTES];
 };
 
 static enum cz_status read_all(struct task *task, uint8_t *bytes, size_t size,
@@ -49,40 +51,25 @@ static enum cz_status read_all(struct task *task, uint8_t *bytes, size_t size,
     return CZ_OK;
 }
 
-/* Compresses what is in `in`, counting what comes out. */
-static enum cz_status deflate_buffer(struct task *task, struct buffers *b)
-{
-    do {
-        b->stream.next_out = b->out;
-        b->stream.avail_out = sizeof b->out;
-        if (isal_deflate(&b->stream) != COMP_OK)
-            return CZ_EINTERNAL;
-        atomic_fetch_add(&task->deflated_bytes,
-                         sizeof b->out - b->stream.avail_out);
-    } while (b->stream.avail_out == 0);
-    return CZ_OK;
-}
-
-/* Compresses the bytes from `offset` to `end`, which nothing refers to from
- * outside. */
+/* Compresses the first `size` bytes of `in`; nothing refers to what was before
+ * them. */
 static enum cz_status deflate_piece(struct task *task, struct buffers *b,
-                                    uint64_t offset, uint64_t end)
+                                    size_t size, bool is_last)
 {
-    isal_deflate_init(&b->stream);
+    isal_deflate_stateless_init(&b->stream);
     b->stream.level = 1;
     b->stream.level_buf = b->level;
     b->stream.level_buf_size = sizeof b->level;
-    do {
-        size_t size =
-            end - offset < sizeof b->in ? (size_t)(end - offset) : sizeof b->in;
-        CZ_TRY(read_all(task, b->in, size, offset));
-        offset += size;
-        b->stream.next_in = b->in;
-        b->stream.avail_in = (uint32_t)size;
-        b->stream.end_of_stream = offset == task->file_bytes;
-        b->stream.flush = offset == end ? FULL_FLUSH : NO_FLUSH;
-        CZ_TRY(deflate_buffer(task, b));
-    } while (offset < end);
+    b->stream.next_in = b->in;
+    b->stream.avail_in = (uint32_t)size;
+    b->stream.next_out = b->out;
+    b->stream.avail_out = sizeof b->out;
+    b->stream.end_of_stream = is_last;
+    b->stream.flush = FULL_FLUSH;
+    if (isal_deflate_stateless(&b->stream) != COMP_OK)
+        return CZ_EINTERNAL;
+    atomic_fetch_add(&task->deflated_bytes,
+                     sizeof b->out - b->stream.avail_out);
     return CZ_OK;
 }
 
@@ -91,12 +78,14 @@ static void run_piece(void *user, size_t i)
     struct task *task = user;
     uint64_t offset = (uint64_t)i * PIECE_BYTES;
     uint64_t rest = task->file_bytes - offset;
-    uint64_t end = offset + (rest < PIECE_BYTES ? rest : PIECE_BYTES);
+    size_t size = rest < PIECE_BYTES ? (size_t)rest : PIECE_BYTES;
     if (atomic_load(&task->status) != CZ_OK)
         return;
     struct buffers *buffers = cz_malloc(sizeof *buffers);
     enum cz_status status =
-        buffers ? deflate_piece(task, buffers, offset, end) : CZ_ENOMEM;
+        buffers ? read_all(task, buffers->in, size, offset) : CZ_ENOMEM;
+    if (status == CZ_OK)
+        status = deflate_piece(task, buffers, size, rest <= PIECE_BYTES);
     cz_free(buffers);
     if (status != CZ_OK)
         atomic_store(&task->status, (int)status);

@@ -7,11 +7,11 @@
 
 #include "core/error.h"
 
-/* Compresses the file at `path` piece by piece (1 MiB each, as `pigz -i`
+/* Compresses the file at `path` piece by piece (256 KiB each, as `pigz -i`
  * would; deflate by ISA-L, level 1) and gives the size of the result with
  * gzip's header and trailer; nothing is written. Within 0.3 % of `gzip -6` on
  * model weights and 30 times faster. Uses up to `threads` threads (0: all
- * cores), 0.4 MB each; the size does not depend on their number. CZ_EIO when
+ * cores), 0.8 MB each; the size does not depend on their number. CZ_EIO when
  * the file cannot be read. */
 enum cz_status cz_gzip_size(uint64_t *size_bytes, const char *path,
                             size_t threads, struct cz_error *err);

@@ -82,6 +82,24 @@ static cz_magnitude load_wide(const struct cz_elements *tensor, size_t i)
 
 /* ---- selection -------------------------------------------------------- */
 
+/* Counts the digit behind `shift` of the magnitudes in `tensor` that begin with
+ * `prefix`; `n_prefix` bits of it lie above the digit, `digits` is the number
+ * of values that the digit can have. */
+static void count_digits(size_t *counts, const struct cz_elements *tensor,
+                         bool wide, cz_magnitude prefix, unsigned shift,
+                         size_t digits)
+{
+    const unsigned known = shift + (unsigned)__builtin_ctzl(digits);
+    if (known == (wide ? WIDE_BITS : NARROW_BITS)) {
+        FOR_EACH(tensor, wide, { counts[key >> shift]++; });
+    } else {
+        FOR_EACH(tensor, wide, {
+            if (key >> known == prefix)
+                counts[(key >> shift) & (digits - 1)]++;
+        });
+    }
+}
+
 struct cz_selection cz_select_smallest(const struct cz_elements *tensors,
                                        size_t n_tensors, size_t k)
 {
@@ -99,19 +117,16 @@ struct cz_selection cz_select_smallest(const struct cz_elements *tensors,
     cz_magnitude prefix = 0;
     unsigned shift = wide ? WIDE_BITS : NARROW_BITS;
     while (shift > 0) {
-        const unsigned known = shift;
-        shift = shift > digit_bits ? shift - digit_bits : 0;
-        const size_t digits = (size_t)1 << (known - shift);
+        const unsigned bits = shift < digit_bits ? shift : digit_bits;
+        const size_t digits = (size_t)1 << bits;
+        shift -= bits;
         memset(counts, 0, digits * sizeof *counts);
         for (size_t t = 0; t < n_tensors; t++)
-            FOR_EACH(&tensors[t], wide, {
-                if (key >> known == prefix)
-                    counts[(key >> shift) & (digits - 1)]++;
-            });
+            count_digits(counts, &tensors[t], wide, prefix, shift, digits);
         size_t digit = 0;
         while (k > counts[digit])
             k -= counts[digit++];
-        prefix = prefix << (known - shift) | digit;
+        prefix = prefix << bits | digit;
     }
     return (struct cz_selection){prefix, k, wide};
 }

@@ -16,15 +16,6 @@ struct conversion {
 
 /* ---- constants -------------------------------------------------------- */
 
-static bool feeds_learned(const struct cz_value *value)
-{
-    for (size_t i = 0; i < value->n_uses; i++) {
-        if (value->uses[i].input > 0 && cz_node_is_learned(value->uses[i].node))
-            return true;
-    }
-    return false;
-}
-
 static enum cz_status check_counts(const struct conversion *c,
                                    const struct cz_value *value,
                                    const struct cz_half_counts *counts,
@@ -33,7 +24,7 @@ static enum cz_status check_counts(const struct conversion *c,
     if (counts->nan)
         return cz_error_set(err, CZ_EINVAL, "tensor '%.200s': holds %zu NaNs",
                             value->name, counts->nan);
-    if (counts->infinite && feeds_learned(value))
+    if (counts->infinite && cz_value_is_parameter(value))
         return cz_error_set(err, CZ_EINVAL,
                             "tensor '%.200s': holds %zu infinite weights",
                             value->name, counts->infinite);
@@ -154,7 +145,9 @@ static enum cz_status handle_constant(struct conversion *c,
         c->report->tensors_kept++;
         return CZ_OK;
     }
-    if (!count_wishes(c, value, CZ_WISH_FLOAT) && !value->is_output)
+    /* A Cast to integers wants all digits, too. */
+    if (!count_wishes(c, value, CZ_WISH_FLOAT) &&
+        !count_wishes(c, value, CZ_WISH_ANY) && !value->is_output)
         return convert_constant(c, value, err);
     /* Both kinds of readers: one tensor for each. */
     c->report->tensors_kept++;

@@ -1,9 +1,10 @@
 /* Decides for each node of the main graph whether it computes in float16.
  *
  * float32 stay: operators without an entry in fp16_ops.c, arithmetic on
- * shapes, and the decode tail. In the tail, operators that only move elements
- * follow what they move as long as all of it is float16: that puts one Cast
- * behind the Concat of a head instead of one behind each convolution. */
+ * shapes, arithmetic on constants where float32 is wanted of it, and the
+ * decode tail. In the tail, operators that only move elements follow what they
+ * move as long as all of it is float16: that puts one Cast behind the Concat
+ * of a head instead of one behind each convolution. */
 #include "quant/fp16_internal.h"
 
 #include "core/alloc.h"
@@ -13,25 +14,43 @@ static bool is_float(const struct cz_value *value)
     return value && value->dtype == CZ_DTYPE_FLOAT;
 }
 
-/* ---- shape arithmetic ------------------------------------------------- */
+/* ---- where operands come from ------------------------------------------ */
 
-/* A node whose inputs come from shapes and constants alone, at least one from
- * a shape. */
-static bool is_shape_arithmetic(const struct cz_node *node, const bool *shapes)
+/* What a node computes with: the image, at least one shape beside constants,
+ * or nothing but constants. */
+enum origin { ORIGIN_DATA, ORIGIN_SHAPES, ORIGIN_CONSTANTS };
+
+static bool has_subgraph(const struct cz_node *node)
 {
-    bool any = false;
+    for (size_t i = 0; i < node->n_attrs; i++) {
+        if (node->attrs[i].kind == CZ_ATTR_GRAPH)
+            return true;
+    }
+    return false;
+}
+
+/* origins: of the nodes before this one, by position. */
+static enum origin find_origin(const struct cz_node *node,
+                               const enum origin *origins)
+{
+    enum origin origin = ORIGIN_CONSTANTS;
     if (cz_node_is(node, "Shape") || cz_node_is(node, "Size"))
-        return true;
+        return ORIGIN_SHAPES;
+    if (has_subgraph(node))
+        return ORIGIN_DATA;
     for (size_t i = 0; i < node->n_inputs; i++) {
         const struct cz_value *value = node->inputs[i];
         if (!value || value->constant)
             continue;
-        if (!value->producer || value->graph != node->graph ||
-            !shapes[value->producer->position])
-            return false;
-        any = true;
+        if (!value->producer || value->graph != node->graph)
+            return ORIGIN_DATA;
+        enum origin from = origins[value->producer->position];
+        if (from != ORIGIN_CONSTANTS)
+            origin = from;
+        if (from == ORIGIN_DATA)
+            break;
     }
-    return any;
+    return origin;
 }
 
 /* ---- values ----------------------------------------------------------- */
@@ -108,39 +127,64 @@ static bool moves_half_only(const struct cz_half_plan *plan,
     return true;
 }
 
-/* A Cast to float32 may as well give float16, if that is what all its readers
- * want. */
-static bool decide_cast(const struct cz_half_plan *plan,
-                        const struct cz_node *node)
+/* Does nobody want what the node makes in another type than float16? */
+static bool only_half_reads(const struct cz_half_plan *plan,
+                            const struct cz_node *node)
 {
-    const struct cz_value *output = node->n_outputs ? node->outputs[0] : NULL;
-    if (!is_float(output) || output->is_output || !output->n_uses)
-        return false;
-    for (size_t i = 0; i < output->n_uses; i++) {
-        if (cz_half_plan_wish(plan, &output->uses[i]) != CZ_WISH_HALF)
+    size_t n_uses = 0;
+    for (size_t i = 0; i < node->n_outputs; i++) {
+        const struct cz_value *output = node->outputs[i];
+        if (!output)
+            continue;
+        if (output->is_output)
             return false;
+        for (size_t u = 0; u < output->n_uses; u++) {
+            if (cz_half_plan_wish(plan, &output->uses[u]) != CZ_WISH_HALF)
+                return false;
+        }
+        n_uses += output->n_uses;
     }
-    return true;
+    return n_uses > 0;
 }
 
-/* shapes, tail: by position. */
-static void decide(struct cz_half_plan *plan, bool *shapes, const bool *tail,
-                   bool half_decode)
+static bool decide_node(const struct cz_half_plan *plan,
+                        const struct cz_node *node, enum origin origin,
+                        bool in_tail)
+{
+    const struct cz_half_op *op = cz_half_op_find(node);
+    return op && origin != ORIGIN_SHAPES && can_be_half(node, op) &&
+           (!in_tail || moves_half_only(plan, node, op));
+}
+
+/* Two kinds of nodes ask their readers. What is made of constants alone is
+ * float16 when all of them want that: a weight may be computed, but so may
+ * the scales of a Resize. And a Cast to float32 may then as well give
+ * float16. */
+static bool decide_by_readers(const struct cz_half_plan *plan,
+                              const struct cz_node *node, enum origin origin)
+{
+    if (cz_node_is(node, "Cast"))
+        return origin != ORIGIN_SHAPES && node->n_outputs &&
+               is_float(node->outputs[0]) && only_half_reads(plan, node);
+    return plan->half[node->id] &&
+           (origin != ORIGIN_CONSTANTS || only_half_reads(plan, node));
+}
+
+/* origins, tail: by position. */
+static void decide(struct cz_half_plan *plan, enum origin *origins,
+                   const bool *tail, bool half_decode)
 {
     const struct cz_graph *graph = plan->graph;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const struct cz_node *node = graph->nodes[i];
-        const struct cz_half_op *op = cz_half_op_find(node);
-        shapes[i] = is_shape_arithmetic(node, shapes);
+        origins[i] = find_origin(node, origins);
         plan->half[node->id] =
-            op && !shapes[i] && can_be_half(node, op) &&
-            (half_decode || !tail[i] || moves_half_only(plan, node, op));
+            decide_node(plan, node, origins[i], tail[i] && !half_decode);
         plan->n_tail += tail[i];
     }
-    for (size_t i = 0; i < graph->n_nodes; i++) {
+    for (size_t i = graph->n_nodes; i-- > 0;) {
         const struct cz_node *node = graph->nodes[i];
-        if (cz_node_is(node, "Cast") && !shapes[i])
-            plan->half[node->id] = decide_cast(plan, node);
+        plan->half[node->id] = decide_by_readers(plan, node, origins[i]);
     }
 }
 
@@ -153,16 +197,16 @@ enum cz_status cz_half_plan_make(struct cz_half_plan *plan,
     *plan = (struct cz_half_plan){
         .graph = graph, .n_nodes = n, .half_io = options->half_io};
     plan->half = cz_calloc(n, sizeof *plan->half);
-    bool *shapes = cz_calloc(n, sizeof *shapes);
+    enum origin *origins = cz_calloc(n, sizeof *origins);
     bool *tail = cz_calloc(n, sizeof *tail);
     enum cz_status status = CZ_OK;
-    if (plan->half && shapes && tail) {
+    if (plan->half && origins && tail) {
         cz_graph_mark_tail(graph, tail);
-        decide(plan, shapes, tail, options->half_decode);
+        decide(plan, origins, tail, options->half_decode);
     } else {
         status = cz_error_nomem(err);
     }
-    cz_free(shapes);
+    cz_free(origins);
     cz_free(tail);
     return status;
 }

@@ -10,7 +10,7 @@
 #include "onnx/onnx.h"
 
 struct cz_fp16_options {
-    bool half_io;     /* graph inputs and outputs become float16 too */
+    bool half_io;     /* graph inputs and computed outputs become float16 too */
     bool half_decode; /* the decode tail too (default: it stays float32) */
     bool strict;      /* values beyond the range are an error */
     const struct cz_progress *progress;
@@ -42,7 +42,8 @@ struct cz_fp16_report {
  * otherwise (shapes, indices, Resize's roi and scales) stays as it is. These
  * stay float32: the decode tail behind the last learned operators
  * (cz_graph_mark_tail()), where a float16 step is up to half a pixel;
- * arithmetic on shapes; NonMaxSuppression, TopK, Range, Min, Max and all that
+ * arithmetic on shapes, and on constants where float32 is wanted of it;
+ * NonMaxSuppression, TopK, Range, Min, Max and all that
  * is not in the list of quant/fp16_ops.c; nodes with subgraphs and what is
  * inside. Casts are added on the edges between the two kinds, one for each
  * value, none in pairs; existing Casts are redirected.

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Ctrl-C at any moment: the program either says that it was interrupted, exits
+# with 130 and leaves nothing behind, or it was done already. When the signal
+# arrives is up to the machine, so it is sent after 0, 1, 2, ... ms until the
+# program has both been stopped and come through.
+set -uo pipefail
+
+fail() {
+    printf '%s\n' "$1"
+    exit 1
+}
+
+stopped=0
+done=0
+for ((ms = 0; ms < 2000 && (stopped < 3 || done < 3); ms++)); do
+    "$COMPRESS" "$MODELS/tiny_v8_opset17.onnx" --prune 0.05 --fp16 -q \
+        -o out.onnx 2> message &
+    program=$!
+    sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
+    kill -INT "$program" 2> /dev/null
+    wait "$program"
+    code=$?
+    message=$(cat message)
+    case $code in
+    0)
+        [[ -s out.onnx && -z $message ]] || fail "exit 0: $message"
+        done=$((done + 1))
+        ;;
+    130)
+        [[ ! -e out.onnx ]] || fail "interrupted, but out.onnx is there"
+        [[ $message == "compress: interrupted" ||
+            $message == "compress: "*": interrupted" ]] ||
+            fail "exit 130: $message"
+        stopped=$((stopped + 1))
+        ;;
+    *) fail "exit $code: $message" ;;
+    esac
+    [[ $(ls -A | grep -v -e '^message$' -e '^out.onnx$') == "" ]] ||
+        fail "left behind: $(ls -A)"
+    rm -f out.onnx
+done
+((stopped > 0)) || fail "was never interrupted in $ms tries"
+((done > 0)) || fail "never came through in $ms tries"
