@@ -51,9 +51,18 @@ int app_usage_error(const char *command, const char *format, ...)
 
 void app_catch_interrupts(void)
 {
-    struct sigaction action = {.sa_handler = on_interrupt,
-                               .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
+        struct sigaction action;
+        /* What the caller wants ignored (nohup) stays so. */
+        if (sigaction(ending[i], NULL, &action) != 0 ||
+            action.sa_handler == SIG_IGN)
+            continue;
+        action = (struct sigaction){.sa_handler = on_interrupt,
+                                    .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+        sigemptyset(&action.sa_mask);
+        sigaction(ending[i], &action, NULL);
+    }
+    /* A file beyond the limit is an error of write(), not the end. */
+    signal(SIGXFSZ, SIG_IGN);
 }

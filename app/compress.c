@@ -3,13 +3,11 @@
  * A second thread sets up libonnx's checker while the file is parsed, and
  * measures the input's gzip size while the model is worked on. */
 #include <semaphore.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "app/app.h"
 #include "app/compress_report.h"
 #include "app/progress.h"
-#include "core/alloc.h"
 #include "core/gzip.h"
 #include "core/output.h"
 #include "core/parallel.h"
@@ -103,12 +101,14 @@ static enum cz_status edit(struct cz_model *model,
     const struct app_compress_options *o = report->options;
     double start = app_now_ms();
     CZ_TRY(o->prune ? cz_prune_l1(model, &o->prune_options, &report->prune, err)
-                    : cz_prune_inspect(model, &report->prune, err));
+                    : cz_prune_inspect(model, o->prune_options.threads,
+                                       &report->prune, err));
     double pruned = app_now_ms();
     report->ms.prune = pruned - start;
     report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
     if (o->fp16)
         CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
+    cz_model_count(&report->edited, model);
     report->ms.fp16 = app_now_ms() - pruned;
     return CZ_OK;
 }

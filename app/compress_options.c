@@ -94,7 +94,7 @@ bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
     if (end != text && !*end && *sparsity >= 0 && *sparsity < 1)
         return true;
     bool is_percent = end != text && (!*end || strcmp(end, "%") == 0) &&
-                      *sparsity >= 1 && *sparsity < 100;
+                      *sparsity > 1 && *sparsity < 100;
     if (is_percent)
         app_usage_error("compress",
                         "%s %s: want a fraction, 0 <= P < 1; for %g %% that "

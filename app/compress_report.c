@@ -27,11 +27,6 @@ static const char *precision(enum cz_dtype dtype)
     }
 }
 
-static enum cz_dtype output_dtype(const struct app_compress_report *r)
-{
-    return r->options->fp16 ? CZ_DTYPE_FLOAT16 : r->stats.dtype;
-}
-
 /* So many Convs that were left alone are named. */
 #define LEFT_ALONE_MAX 3
 
@@ -73,7 +68,7 @@ static void print_totals(const struct app_compress_report *r)
     char a[APP_NUMBER_BYTES], b[APP_NUMBER_BYTES], note[64];
     print_row("", "before", "after", "");
     print_row("precision", precision(r->stats.dtype),
-              precision(output_dtype(r)), "");
+              precision(r->edited.dtype), "");
     app_count(a, r->stats.parameters);
     print_row("parameters", a, a, "");
     snprintf(note, sizeof note, "%.2f %% of %s Conv weights",
@@ -138,7 +133,7 @@ static void print_notes(const struct app_compress_report *r)
         printf("note: %zu model-local functions are left as they are\n",
                r->functions);
     if (!r->used_checker)
-        puts("note: libonnx's checker does not know this opset; own checks "
+        puts("note: too new for libonnx's checker (opset 17, IR 8): own checks "
              "only");
 }
 
@@ -245,7 +240,7 @@ void app_compress_report_json(const struct app_compress_report *report)
     json_object_set_new(root, "input", file_json(o->model, &report->input));
     json_object_set_new(root, "output", file_json(o->output, &report->output));
     json_object_set_new(root, "precision",
-                        json_string(precision(output_dtype(report))));
+                        json_string(precision(report->edited.dtype)));
     json_object_set_new(root, "parameters",
                         app_json_count(report->stats.parameters));
     json_object_set_new(root, "macs", macs_json(report));

@@ -13,8 +13,9 @@ struct app_compress_report {
     const struct app_compress_options *options;
     bool measure_gzip; /* somebody will read the sizes after gzip */
     struct app_file input, output;
-    struct cz_stats stats; /* of the model as it came */
-    uint64_t macs_nonzero; /* after pruning */
+    struct cz_stats stats;  /* of the model as it came */
+    struct cz_stats edited; /* of the model that is saved */
+    uint64_t macs_nonzero;  /* after pruning */
     struct cz_prune_report prune;
     struct cz_fp16_report fp16;
     size_t functions; /* model-local, left alone */

@@ -132,9 +132,9 @@ static void print_layer(const struct cz_prune_layer *layer)
     const struct cz_node *node = layer->node;
     const struct cz_value *weight = cz_node_input(node, 1);
     char shape[128], out[128], count[APP_NUMBER_BYTES] = "?";
-    uint64_t times;
-    if (layer->weights && cz_node_weight_reuse(node, &times))
-        app_si(count, times * layer->weights);
+    uint64_t macs;
+    if (cz_node_macs(node, &macs))
+        app_si(count, macs);
     printf("%-16s %-8s %-16s %9zu %6.2f%% %8s  ",
            weight ? shape_text(shape, sizeof shape, &weight->shape) : "?",
            weight ? cz_dtype_name(weight->dtype) : "?",
@@ -167,7 +167,7 @@ static void print_text(const struct inspection *in)
                in->stats.macs_unknown);
     putchar('\n');
     if (!in->used_checker)
-        puts("note: libonnx's checker does not know this opset; own checks "
+        puts("note: too new for libonnx's checker (opset 17, IR 8): own checks "
              "only");
 }
 
@@ -211,8 +211,8 @@ static json_t *layer_json(const struct cz_prune_layer *layer)
     const struct cz_shape unknown = {.known = false};
     const struct cz_value *weight = cz_node_input(node, 1);
     const struct cz_value *output = node->n_outputs ? node->outputs[0] : NULL;
-    uint64_t times;
-    bool known = layer->weights && cz_node_weight_reuse(node, &times);
+    uint64_t macs;
+    bool known = cz_node_macs(node, &macs);
     json_t *object = json_object();
     json_object_set_new(object, "name", app_json_text(layer->name));
     json_object_set_new(object, "weight", app_json_text(layer->weight));
@@ -226,8 +226,7 @@ static json_t *layer_json(const struct cz_prune_layer *layer)
     json_object_set_new(object, "weights", app_json_count(layer->weights));
     json_object_set_new(object, "zeros", app_json_count(layer->zeros));
     json_object_set_new(object, "macs",
-                        known ? app_json_count(times * layer->weights)
-                              : json_null());
+                        known ? app_json_count(macs) : json_null());
     json_object_set_new(object, "skipped", app_json_maybe(layer->skipped));
     return object;
 }
@@ -275,7 +274,7 @@ static enum cz_status inspect(struct inspection *in, struct cz_error *err)
     CZ_TRY(cz_graph_infer(cz_model_graph(in->model), err));
     cz_model_count(&in->stats, in->model);
     in->head = cz_graph_head(cz_model_graph(in->model), &in->classes);
-    return cz_prune_inspect(in->model, &in->convs, err);
+    return cz_prune_inspect(in->model, 0, &in->convs, err);
 }
 
 int app_inspect(int argc, char **argv)

@@ -2,6 +2,7 @@
 #include "app/progress.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,18 +18,25 @@ double app_now_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+static void draw(struct app_progress *p, const char *stage, size_t percent)
+{
+    char bar[WIDTH + 1];
+    size_t filled = percent * WIDTH / 100;
+    memset(bar, '.', WIDTH);
+    memset(bar, '#', filled);
+    bar[WIDTH] = 0;
+    fprintf(stderr, "\r%-6s [%s] %3zu %%", stage, bar, percent);
+    p->percent = percent;
+    p->stage = stage;
+}
+
 static bool tick(void *user, const char *stage, size_t done, size_t total)
 {
     struct app_progress *p = user;
-    if (p->visible && app_now_ms() - p->start_ms > DELAY_MS && total) {
-        size_t filled = (size_t)((double)done / (double)total * WIDTH);
-        fprintf(stderr, "\r%-6s [", stage);
-        for (size_t i = 0; i < WIDTH; i++)
-            fputc(i < filled ? '#' : '.', stderr);
-        fprintf(stderr, "] %3zu %%",
-                (size_t)((double)done / (double)total * 100));
-        p->shown = true;
-    }
+    size_t percent = total ? (size_t)((double)done / (double)total * 100) : 0;
+    bool is_new = !p->stage || strcmp(p->stage, stage) || percent != p->percent;
+    if (p->visible && is_new && app_now_ms() - p->start_ms > DELAY_MS)
+        draw(p, stage, percent);
     return !app_interrupted();
 }
 
@@ -43,7 +51,7 @@ void app_progress_init(struct app_progress *progress, bool quiet)
 
 void app_progress_fini(struct app_progress *progress)
 {
-    if (progress->shown)
+    if (progress->stage)
         fprintf(stderr, "\r\033[K");
-    progress->shown = false;
+    progress->stage = NULL;
 }

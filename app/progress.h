@@ -9,7 +9,8 @@
 struct app_progress {
     struct cz_progress callback; /* what the stages get */
     bool visible;                /* stderr is a terminal, and not --quiet */
-    bool shown;
+    const char *stage; /* what is drawn, and how much of it; NULL: nothing */
+    size_t percent;
     double start_ms;
 };
 

@@ -2,7 +2,6 @@
 #include "app/text.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -65,7 +64,7 @@ json_t *app_json_maybe(const char *text)
 
 json_t *app_json_count(uint64_t number)
 {
-    return json_integer((json_int_t)number);
+    return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
 }
 
 const char *app_count(char *text, uint64_t number)

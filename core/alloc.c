@@ -47,6 +47,22 @@ void *cz_realloc_array(void *array, size_t count, size_t size)
     return realloc(array, bytes ? bytes : 1);
 }
 
+static size_t next_capacity(size_t capacity)
+{
+    return capacity ? capacity * 2 : 4;
+}
+
+void *cz_array_grow(void *array, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return array;
+    size_t doubled = next_capacity(*capacity);
+    void *grown = cz_realloc_array(array, doubled, size);
+    if (grown)
+        *capacity = doubled;
+    return grown;
+}
+
 void cz_free(void *memory)
 {
     free(memory);
@@ -114,7 +130,7 @@ void *cz_arena_grow(struct cz_arena *arena, void *array, size_t count,
 {
     if (count < *capacity)
         return array;
-    size_t doubled = *capacity ? *capacity * 2 : 4;
+    size_t doubled = next_capacity(*capacity);
     void *grown = cz_arena_alloc(arena, doubled, size);
     if (!grown)
         return NULL;

@@ -18,6 +18,10 @@ void *cz_calloc(size_t count, size_t size);
 /* Grows or shrinks an array; the old one stays valid when NULL comes back. */
 void *cz_realloc_array(void *array, size_t count, size_t size);
 
+/* Room for one element more at array[count]: gives `array`, or a reallocated
+ * one of twice the capacity; the old one stays valid when NULL comes back. */
+void *cz_array_grow(void *array, size_t count, size_t *capacity, size_t size);
+
 void cz_free(void *memory);
 
 /* For tests: the nth allocation from now (1 = the next) and all after it

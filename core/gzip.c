@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +23,7 @@ struct task {
     int fd;
     uint64_t file_bytes;
     atomic_uint_fast64_t deflated_bytes;
-    atomic_int status; /* enum cz_status of the first piece that failed */
+    atomic_int status; /* enum cz_status of a piece that failed */
     atomic_int read_errno;
 };
 

@@ -16,9 +16,11 @@ enum cz_status cz_output_check(const char *path, bool overwrite,
                                struct cz_error *err)
 {
     struct stat info;
-    if (stat(path, &info) != 0)
+    if (lstat(path, &info) != 0)
         return CZ_OK;
-    if (!S_ISREG(info.st_mode))
+    bool is_link = S_ISLNK(info.st_mode);
+    if (is_link ? stat(path, &info) == 0 && !S_ISREG(info.st_mode)
+                : !S_ISREG(info.st_mode))
         return cz_error_set(err, CZ_EINVAL, "%s: is not a regular file", path);
     if (!overwrite)
         return cz_error_set(err, CZ_EINVAL,
@@ -32,13 +34,13 @@ static enum cz_status open_temporary(struct cz_output *output,
     const char *slash = strrchr(output->path, '/');
     const char *base = slash ? slash + 1 : output->path;
     int folder_length = (int)(base - output->path);
-    size_t size = strlen(output->path) + 64;
+    size_t size = (size_t)folder_length + 64;
     output->temporary = cz_malloc(size);
     if (!output->temporary)
         return cz_error_nomem(err);
     for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        snprintf(output->temporary, size, "%.*s.%s.%ld-%d.tmp", folder_length,
-                 output->path, base, (long)getpid(), attempt);
+        snprintf(output->temporary, size, "%.*s.compress-%ld-%d.tmp",
+                 folder_length, output->path, (long)getpid(), attempt);
         output->fd = open(output->temporary,
                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (output->fd >= 0)

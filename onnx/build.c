@@ -119,13 +119,13 @@ static enum cz_status declare(struct cz_value *value, void *info,
                             dtype);
     if (value->dtype == CZ_DTYPE_UNDEFINED)
         value->dtype = (enum cz_dtype)dtype;
-    size_t slots = sizeof value->protos / sizeof *value->protos;
-    for (size_t i = 0; i < slots; i++) {
-        if (!value->protos[i]) {
-            value->protos[i] = info;
-            break;
-        }
-    }
+    void **protos =
+        cz_arena_grow(&value->graph->model->arena, value->protos,
+                      value->n_protos, &value->proto_capacity, sizeof *protos);
+    if (!protos)
+        return cz_error_nomem(err);
+    value->protos = protos;
+    value->protos[value->n_protos++] = info;
     return declare_shape(value, info, err);
 }
 
@@ -368,8 +368,7 @@ static enum cz_status build_attr(struct cz_attr *attr, struct cz_node *node,
 
 /* The value of a Constant node is known before it runs. */
 static enum cz_status build_constant(struct cz_node *node, const void *proto,
-                                     const struct cz_attr *attr,
-                                     struct cz_error *err)
+                                     struct cz_attr *attr, struct cz_error *err)
 {
     struct cz_tensor *tensor = NULL;
     if (!cz_node_is(node, "Constant") || node->n_outputs != 1 ||
@@ -383,8 +382,11 @@ static enum cz_status build_constant(struct cz_node *node, const void *proto,
               attr->kind == CZ_ATTR_INT || attr->kind == CZ_ATTR_INTS))
         CZ_TRY(cz_tensor_view_attr(&tensor, node->graph->model, (void *)proto,
                                    err));
-    if (tensor)
-        set_constant(node->outputs[0], tensor);
+    if (!tensor)
+        return CZ_OK;
+    if (tensor->storage == CZ_STORAGE_ATTR)
+        tensor->attr = attr;
+    set_constant(node->outputs[0], tensor);
     return CZ_OK;
 }
 

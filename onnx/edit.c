@@ -4,47 +4,50 @@
 
 #include "onnx/onnx_internal.h"
 
-/* Longer stems are cut; the number keeps the name unique. */
-#define STEM_BYTES 256
-
-/* `stem`, or `stem` with the first number behind it that makes it a name that
- * nothing in the model has. */
+/* `stem` with `suffix`, and with a number behind it where something in the
+ * model has that name. Numbers are not used twice, so that many names with the
+ * same stem cost no more than others. */
 static enum cz_status unique_name(const char **name, struct cz_model *model,
-                                  const char *stem, struct cz_error *err)
+                                  const char *stem, const char *suffix,
+                                  struct cz_error *err)
 {
-    char text[STEM_BYTES + 24];
-    size_t number = 0;
-    snprintf(text, sizeof text, "%.*s", STEM_BYTES, stem);
+    size_t size = strlen(stem) + strlen(suffix) + 24;
+    char *text = cz_arena_alloc(&model->arena, size, 1);
+    if (!text)
+        return cz_error_nomem(err);
+    snprintf(text, size, "%s%s", stem, suffix);
     while (cz_model_has_name(model, text))
-        snprintf(text, sizeof text, "%.*s_%zu", STEM_BYTES, stem, ++number);
-    *name = cz_arena_strdup(&model->arena, text, strlen(text));
-    return *name ? CZ_OK : cz_error_nomem(err);
+        snprintf(text, size, "%s%s_%zu", stem, suffix, ++model->n_made);
+    *name = text;
+    return CZ_OK;
 }
 
 void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype)
 {
-    size_t slots = sizeof value->protos / sizeof *value->protos;
     value->dtype = dtype;
-    for (size_t i = 0; i < slots; i++) {
-        if (value->protos[i])
-            cz_proto_info_set_dtype(value->protos[i], (int)dtype);
-    }
+    for (size_t i = 0; i < value->n_protos; i++)
+        cz_proto_info_set_dtype(value->protos[i], (int)dtype);
+}
+
+bool cz_value_can_clone(const struct cz_value *value)
+{
+    return value->constant->storage != CZ_STORAGE_ATTR &&
+           cz_model_ir_version(value->graph->model) > 3;
 }
 
 enum cz_status cz_value_clone_constant(struct cz_value **clone,
-                                       struct cz_value *value, const char *name,
-                                       struct cz_error *err)
+                                       struct cz_value *value,
+                                       const char *suffix, struct cz_error *err)
 {
     struct cz_graph *graph = value->graph;
     struct cz_model *model = graph->model;
     const char *own_name;
     void *proto;
-    if (value->constant->storage == CZ_STORAGE_ATTR)
+    if (!cz_value_can_clone(value))
         return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "'%.100s': a Constant of plain numbers cannot be "
-                            "cloned",
+                            "'%.100s': this constant cannot be cloned",
                             value->name);
-    CZ_TRY(unique_name(&own_name, model, name, err));
+    CZ_TRY(unique_name(&own_name, model, value->name, suffix, err));
     CZ_TRY(cz_proto_graph_add_copy(&proto, graph->proto, value->constant->proto,
                                    own_name, err));
     CZ_TRY(cz_graph_add_value(clone, graph, own_name, err));
@@ -57,24 +60,29 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
                : CZ_OK;
 }
 
-static void drop_use(struct cz_value *value, const struct cz_node *node,
-                     size_t input)
+enum cz_status cz_value_move_use(struct cz_value *value, size_t use,
+                                 struct cz_value *to, struct cz_error *err)
 {
-    for (size_t i = 0; i < value->n_uses; i++) {
-        if (value->uses[i].node == node && value->uses[i].input == input) {
-            /* Not moved up: there may be as many as a file can list. */
-            value->uses[i] = value->uses[--value->n_uses];
-            return;
-        }
-    }
+    const struct cz_use moved = value->uses[use];
+    CZ_TRY(
+        cz_proto_node_put_input(moved.node->proto, moved.input, to->name, err));
+    value->uses[use] = value->uses[--value->n_uses];
+    moved.node->inputs[moved.input] = to;
+    return cz_value_add_use(to, moved.node, moved.input, err);
 }
 
 enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
                                  struct cz_value *value, struct cz_error *err)
 {
+    struct cz_value *before = node->inputs[input];
+    size_t use = 0;
+    if (before) {
+        while (before->uses[use].node != node ||
+               before->uses[use].input != input)
+            use++;
+        return cz_value_move_use(before, use, value, err);
+    }
     CZ_TRY(cz_proto_node_put_input(node->proto, input, value->name, err));
-    if (node->inputs[input])
-        drop_use(node->inputs[input], node, input);
     node->inputs[input] = value;
     return cz_value_add_use(value, node, input, err);
 }
@@ -128,8 +136,8 @@ static enum cz_status place(struct cz_node *node, size_t position,
 
 /* A node with room for one input and one output, with nothing connected. */
 static enum cz_status new_node(struct cz_node **result, struct cz_graph *graph,
-                               const char *op_type, const char *name,
-                               size_t position, struct cz_error *err)
+                               const char *op_type, size_t position,
+                               struct cz_error *err)
 {
     struct cz_arena *arena = &graph->model->arena;
     struct cz_node *node = cz_arena_alloc(arena, 1, sizeof *node);
@@ -137,15 +145,14 @@ static enum cz_status new_node(struct cz_node **result, struct cz_graph *graph,
     char *op_copy = cz_arena_strdup(arena, op_type, strlen(op_type));
     if (!node || !ends || !op_copy)
         return cz_error_nomem(err);
-    node->name = name;
+    node->name = "";
     node->op_type = op_copy;
     node->domain = "";
     node->graph = graph;
     node->inputs = ends;
     node->outputs = ends + 1;
     node->n_inputs = node->n_outputs = 1;
-    CZ_TRY(cz_proto_graph_add_node(&node->proto, graph->proto, op_type, name,
-                                   err));
+    CZ_TRY(cz_proto_graph_add_node(&node->proto, graph->proto, op_type, err));
     *result = node;
     return place(node, position, err);
 }
@@ -168,11 +175,11 @@ static enum cz_status add_pair(struct cz_node **node, struct cz_value **made,
     struct cz_graph *graph = value->graph;
     const char *name;
     size_t position = value->producer ? value->producer->position + 1 : 0;
-    CZ_TRY(unique_name(&name, graph->model, spec->value_name, err));
+    CZ_TRY(unique_name(&name, graph->model, value->name, spec->suffix, err));
     CZ_TRY(cz_graph_add_value(made, graph, name, err));
     (*made)->dtype = spec->dtype;
     (*made)->shape = value->shape;
-    return new_node(node, graph, spec->op_type, name, position, err);
+    return new_node(node, graph, spec->op_type, position, err);
 }
 
 enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,

@@ -29,11 +29,34 @@ static enum cz_status write_all(const struct cz_output *output,
     return CZ_OK;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    struct stat info_a, info_b;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 &&
+           info_a.st_dev == info_b.st_dev && info_a.st_ino == info_b.st_ino;
+}
+
+/* Is `path` a file that the model was read from? */
+static bool is_source(const struct cz_model *model, const char *path)
+{
+    for (size_t i = 0; i < model->n_files; i++) {
+        if (is_same(model->files[i], path))
+            return true;
+    }
+    return false;
+}
+
 /* One output more in `files`, open for writing. */
 static enum cz_status add_file(struct cz_external_files *files,
-                               struct cz_output **output, const char *path,
+                               struct cz_output **output,
+                               const struct cz_model *model, const char *path,
                                bool overwrite, struct cz_error *err)
 {
+    if (!files->in_place && is_source(model, path))
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: the model is read from this file; give the "
+                            "output another name",
+                            path);
     struct cz_output *outputs = cz_realloc_array(
         files->outputs, files->count + 1, sizeof *files->outputs);
     if (!outputs)
@@ -83,7 +106,7 @@ static enum cz_status write_data_file(struct cz_external_files *files,
     const char *slash = strrchr(data_path, '/');
     struct cz_output *output = NULL;
     uint64_t offset = 0;
-    CZ_TRY(add_file(files, &output, data_path, overwrite, err));
+    CZ_TRY(add_file(files, &output, model, data_path, overwrite, err));
     model->externals_changed = true; /* entries will speak of this file */
     /* The new file may take the place of one that holds the elements. */
     for (struct cz_external *x = model->externals; x; x = x->next)
@@ -121,18 +144,11 @@ static enum cz_status copy_file(struct cz_external_files *files,
     int fd;
     CZ_TRY(
         cz_model_join(&path, x->tensor->model, folder, "/", x->location, err));
-    CZ_TRY(add_file(files, &output, path, overwrite, err));
+    CZ_TRY(add_file(files, &output, x->tensor->model, path, overwrite, err));
     CZ_TRY(cz_external_open(&fd, x, err));
     enum cz_status status = copy_bytes(fd, output, err);
     close(fd);
     return status;
-}
-
-static bool is_same(const char *a, const char *b)
-{
-    struct stat info_a, info_b;
-    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 &&
-           info_a.st_dev == info_b.st_dev && info_a.st_ino == info_b.st_ino;
 }
 
 /* The model must not take the place of the data that it refers to. */
@@ -178,6 +194,7 @@ enum cz_status cz_external_write(struct cz_external_files *files,
     if (!folder)
         return cz_error_nomem(err);
     CZ_TRY(check_path(model, path, err));
+    files->in_place = model->n_files && is_same(model->files[0], path);
     bool same_folder = is_same(folder, model->folder);
     if (model->externals_changed || (!same_folder && !all_in_top_folder(model)))
         return write_data_file(files, model, path, overwrite, err);

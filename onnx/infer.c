@@ -9,10 +9,11 @@
 /* Where the element type of an operator's output 0 comes from; the further
  * outputs follow as noted. */
 enum dtype_rule {
-    DTYPE_OF_INPUT,   /* as input `dtype_input`, all outputs */
-    DTYPE_THEN_INT64, /* output 0 as input 0, output 1 int64 (indices) */
-    DTYPE_THEN_BOOL,  /* output 0 as input 0, output 1 bool (masks) */
-    DTYPE_INT64,      /* all outputs */
+    DTYPE_OF_INPUT,    /* as input `dtype_input`, all outputs */
+    DTYPE_OF_OPERANDS, /* as the operands, which all have one type */
+    DTYPE_THEN_INT64,  /* output 0 as input 0, output 1 int64 (indices) */
+    DTYPE_THEN_BOOL,   /* output 0 as input 0, output 1 bool (masks) */
+    DTYPE_INT64,       /* all outputs */
     DTYPE_BOOL,
     DTYPE_OF_ATTR_TO, /* Cast's `to` */
     DTYPE_OF_VALUE,   /* ConstantOfShape's `value`, float32 without */
@@ -27,24 +28,26 @@ struct op {
 
 static const struct op ops[] = {
     {"Abs", cz_infer_same, DTYPE_OF_INPUT, 0},
-    {"Add", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
+    {"Add", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
     {"And", cz_infer_broadcast, DTYPE_BOOL, 0},
     {"ArgMax", NULL, DTYPE_INT64, 0},
     {"ArgMin", NULL, DTYPE_INT64, 0},
     {"AveragePool", cz_infer_pool, DTYPE_OF_INPUT, 0},
-    {"BatchNormalization", cz_infer_same, DTYPE_OF_INPUT, 0},
+    {"BatchNormalization", cz_infer_same, DTYPE_OF_OPERANDS, 0},
     {"Cast", cz_infer_same, DTYPE_OF_ATTR_TO, 0},
+    {"CastLike", cz_infer_same, DTYPE_OF_INPUT, 1},
     {"Ceil", cz_infer_same, DTYPE_OF_INPUT, 0},
+    {"Celu", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Clip", cz_infer_same, DTYPE_OF_INPUT, 0},
-    {"Concat", cz_infer_concat, DTYPE_OF_INPUT, 0},
+    {"Concat", cz_infer_concat, DTYPE_OF_OPERANDS, 0},
     {"ConstantOfShape", NULL, DTYPE_OF_VALUE, 0},
-    {"Conv", cz_infer_conv, DTYPE_OF_INPUT, 0},
-    {"ConvTranspose", cz_infer_conv_transpose, DTYPE_OF_INPUT, 0},
+    {"Conv", cz_infer_conv, DTYPE_OF_OPERANDS, 0},
+    {"ConvTranspose", cz_infer_conv_transpose, DTYPE_OF_OPERANDS, 0},
     {"Cos", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"CumSum", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"DepthToSpace", cz_infer_depth_to_space, DTYPE_OF_INPUT, 0},
     {"DequantizeLinear", cz_infer_same, DTYPE_OF_INPUT, 1},
-    {"Div", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
+    {"Div", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
     {"Dropout", cz_infer_same, DTYPE_THEN_BOOL, 0},
     {"Einsum", NULL, DTYPE_OF_INPUT, 0},
     {"Elu", cz_infer_same, DTYPE_OF_INPUT, 0},
@@ -58,8 +61,9 @@ static const struct op ops[] = {
     {"GatherElements", NULL, DTYPE_OF_INPUT, 0},
     {"GatherND", NULL, DTYPE_OF_INPUT, 0},
     {"Gelu", cz_infer_same, DTYPE_OF_INPUT, 0},
-    {"Gemm", cz_infer_gemm, DTYPE_OF_INPUT, 0},
+    {"Gemm", cz_infer_gemm, DTYPE_OF_OPERANDS, 0},
     {"GlobalAveragePool", cz_infer_global_pool, DTYPE_OF_INPUT, 0},
+    {"GlobalLpPool", cz_infer_global_pool, DTYPE_OF_INPUT, 0},
     {"GlobalMaxPool", cz_infer_global_pool, DTYPE_OF_INPUT, 0},
     {"Greater", cz_infer_broadcast, DTYPE_BOOL, 0},
     {"GreaterOrEqual", cz_infer_broadcast, DTYPE_BOOL, 0},
@@ -69,6 +73,8 @@ static const struct op ops[] = {
     {"HardSwish", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Identity", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"InstanceNormalization", cz_infer_same, DTYPE_OF_INPUT, 0},
+    {"IsInf", cz_infer_same, DTYPE_BOOL, 0},
+    {"IsNaN", cz_infer_same, DTYPE_BOOL, 0},
     {"LRN", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"LayerNormalization", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"LeakyRelu", cz_infer_same, DTYPE_OF_INPUT, 0},
@@ -76,40 +82,49 @@ static const struct op ops[] = {
     {"LessOrEqual", cz_infer_broadcast, DTYPE_BOOL, 0},
     {"Log", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"LogSoftmax", cz_infer_same, DTYPE_OF_INPUT, 0},
+    {"LpNormalization", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"LpPool", cz_infer_pool, DTYPE_OF_INPUT, 0},
-    {"MatMul", cz_infer_matmul, DTYPE_OF_INPUT, 0},
-    {"Max", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
+    {"MatMul", cz_infer_matmul, DTYPE_OF_OPERANDS, 0},
+    {"Max", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
     {"MaxPool", cz_infer_pool, DTYPE_THEN_INT64, 0},
-    {"Mean", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
-    {"Min", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
+    {"MaxRoiPool", NULL, DTYPE_OF_INPUT, 0},
+    {"Mean", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
+    {"Min", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
     {"Mish", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Mod", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
-    {"Mul", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
+    {"Mul", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
     {"Neg", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"NonMaxSuppression", NULL, DTYPE_INT64, 0},
     {"NonZero", NULL, DTYPE_INT64, 0},
     {"Not", cz_infer_same, DTYPE_BOOL, 0},
     {"Or", cz_infer_broadcast, DTYPE_BOOL, 0},
-    {"PRelu", cz_infer_same, DTYPE_OF_INPUT, 0},
+    {"PRelu", cz_infer_same, DTYPE_OF_OPERANDS, 0},
     {"Pad", cz_infer_pad, DTYPE_OF_INPUT, 0},
     {"Pow", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
+    {"QuantizeLinear", cz_infer_same, DTYPE_OF_INPUT, 2},
     {"Range", NULL, DTYPE_OF_INPUT, 0},
     {"Reciprocal", cz_infer_same, DTYPE_OF_INPUT, 0},
+    {"ReduceL1", cz_infer_reduce, DTYPE_OF_INPUT, 0},
     {"ReduceL2", cz_infer_reduce, DTYPE_OF_INPUT, 0},
+    {"ReduceLogSum", cz_infer_reduce, DTYPE_OF_INPUT, 0},
+    {"ReduceLogSumExp", cz_infer_reduce, DTYPE_OF_INPUT, 0},
     {"ReduceMax", cz_infer_reduce, DTYPE_OF_INPUT, 0},
     {"ReduceMean", cz_infer_reduce, DTYPE_OF_INPUT, 0},
     {"ReduceMin", cz_infer_reduce, DTYPE_OF_INPUT, 0},
     {"ReduceProd", cz_infer_reduce, DTYPE_OF_INPUT, 0},
     {"ReduceSum", cz_infer_reduce, DTYPE_OF_INPUT, 0},
+    {"ReduceSumSquare", cz_infer_reduce, DTYPE_OF_INPUT, 0},
     {"Relu", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Reshape", cz_infer_reshape, DTYPE_OF_INPUT, 0},
     {"Resize", cz_infer_resize, DTYPE_OF_INPUT, 0},
+    {"ReverseSequence", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"RoiAlign", NULL, DTYPE_OF_INPUT, 0},
     {"Round", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"ScatterElements", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"ScatterND", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Selu", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Shape", cz_infer_shape_of, DTYPE_INT64, 0},
+    {"Shrink", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Sigmoid", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Sign", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Sin", cz_infer_same, DTYPE_OF_INPUT, 0},
@@ -122,12 +137,15 @@ static const struct op ops[] = {
     {"Split", cz_infer_split, DTYPE_OF_INPUT, 0},
     {"Sqrt", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Squeeze", cz_infer_squeeze, DTYPE_OF_INPUT, 0},
-    {"Sub", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
-    {"Sum", cz_infer_broadcast, DTYPE_OF_INPUT, 0},
+    {"Sub", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
+    {"Sum", cz_infer_broadcast, DTYPE_OF_OPERANDS, 0},
+    {"Tan", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Tanh", cz_infer_same, DTYPE_OF_INPUT, 0},
+    {"ThresholdedRelu", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Tile", NULL, DTYPE_OF_INPUT, 0},
     {"TopK", NULL, DTYPE_THEN_INT64, 0},
     {"Transpose", cz_infer_transpose, DTYPE_OF_INPUT, 0},
+    {"Trilu", cz_infer_same, DTYPE_OF_INPUT, 0},
     {"Unsqueeze", cz_infer_unsqueeze, DTYPE_OF_INPUT, 0},
     {"Upsample", cz_infer_resize, DTYPE_OF_INPUT, 0},
     {"Where", cz_infer_broadcast, DTYPE_OF_INPUT, 1},
@@ -220,6 +238,26 @@ static enum cz_dtype value_attr_dtype(const struct cz_node *node)
     return CZ_DTYPE_FLOAT;
 }
 
+static enum cz_dtype operands_dtype(const struct cz_node *node)
+{
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        if (node->inputs[i] && node->inputs[i]->dtype != CZ_DTYPE_UNDEFINED)
+            return node->inputs[i]->dtype;
+    }
+    return CZ_DTYPE_UNDEFINED;
+}
+
+/* What an operator that is not known here makes has the type that its reader
+ * has for its other operands. */
+static void type_operands(struct cz_node *node)
+{
+    enum cz_dtype dtype = operands_dtype(node);
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        if (node->inputs[i] && node->inputs[i]->dtype == CZ_DTYPE_UNDEFINED)
+            node->inputs[i]->dtype = dtype;
+    }
+}
+
 static enum cz_dtype output_dtype(const struct op *op,
                                   const struct cz_node *node, size_t output)
 {
@@ -228,6 +266,8 @@ static enum cz_dtype output_dtype(const struct op *op,
     switch (op->dtype) {
     case DTYPE_OF_INPUT:
         return same;
+    case DTYPE_OF_OPERANDS:
+        return operands_dtype(node);
     case DTYPE_THEN_INT64:
         return output == 0 ? same : CZ_DTYPE_INT64;
     case DTYPE_THEN_BOOL:
@@ -302,6 +342,8 @@ static enum cz_status infer_node(struct cz_node *node, struct cz_error *err)
     const struct op *op = find_op(node);
     if (!op)
         return CZ_OK;
+    if (op->dtype == DTYPE_OF_OPERANDS)
+        type_operands(node);
     for (size_t i = 0; i < node->n_outputs; i++) {
         struct cz_value *value = node->outputs[i];
         if (value && value->dtype == CZ_DTYPE_UNDEFINED)

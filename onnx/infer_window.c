@@ -40,8 +40,9 @@ static enum cz_status read_list(int64_t *list, const struct cz_node *node,
     for (size_t i = 0; i < count; i++) {
         list[i] = ints ? ints[i] : otherwise;
         if (list[i] < least || list[i] > CZ_DIM_MAX)
-            return cz_infer_error(node, err, "'%s' is %lld, want %lld or more",
-                                  name, (long long)list[i], (long long)least);
+            return cz_infer_error(node, err, "'%s' is %lld, want %lld to %d",
+                                  name, (long long)list[i], (long long)least,
+                                  CZ_DIM_MAX);
     }
     return CZ_OK;
 }
@@ -129,7 +130,8 @@ static enum cz_status check_weight_dtype(const struct cz_node *node,
                           cz_dtype_name(weight->dtype));
 }
 
-/* Reads x and w of a convolution; false when the rules cannot go on. */
+/* Reads x and w of a convolution; `*known` is false when their shapes do not
+ * suffice to go on. */
 static enum cz_status read_conv(const struct cz_node *node, bool *known,
                                 struct cz_infer_shape *x,
                                 struct cz_infer_shape *w, struct window *win,

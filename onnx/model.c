@@ -10,8 +10,12 @@
 #include "core/output.h"
 #include "onnx/onnx_internal.h"
 
-/* libonnx 1.12: its checker has schemas up to this opset. */
+/* Each node looks its operator set up among them. */
+#define IMPORTS_MAX 64
+
+/* What libonnx 1.12's checker knows. */
 #define CHECKER_OPSET_MAX 17
+#define CHECKER_IR_MAX 8
 
 static enum cz_status new_model(struct cz_model **model, const char *name,
                                 struct cz_error *err)
@@ -48,6 +52,11 @@ static enum cz_status check_imports(const struct cz_model *model, int64_t opset,
 
 static enum cz_status check_opset(struct cz_model *model, struct cz_error *err)
 {
+    size_t imports = cz_proto_model_opset_count(model->proto);
+    if (imports > IMPORTS_MAX)
+        return cz_error_set(err, CZ_EPARSE,
+                            "imports %zu operator sets, want %d at most",
+                            imports, IMPORTS_MAX);
     int64_t opset = cz_model_opset(model, "");
     CZ_TRY(check_imports(model, opset, err));
     if (opset >= CZ_OPSET_MIN && opset <= CZ_OPSET_MAX)
@@ -279,7 +288,8 @@ void cz_model_check_prepare(void)
 enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
                               struct cz_error *err)
 {
-    *checked = cz_model_opset(model, "") <= CHECKER_OPSET_MAX;
+    *checked = cz_model_opset(model, "") <= CHECKER_OPSET_MAX &&
+               cz_model_ir_version(model) <= CHECKER_IR_MAX;
     if (!*checked)
         return CZ_OK;
     enum cz_status status =

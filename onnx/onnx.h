@@ -11,9 +11,9 @@
  * after edits; a removed node must not be used again. Strings are UTF-8 and
  * may hold control characters: clean them before showing them on a terminal.
  *
- * One thread may edit a model at a time; any number may read one that nobody
- * edits. Elements of different tensors may be changed by different threads
- * once cz_tensor_elements() was called for each. */
+ * One thread uses a model at a time: reading, too, may load external data and
+ * fill in the view. Elements of different tensors may be read and changed by
+ * different threads once cz_tensor_elements() was called for each. */
 #ifndef CZ_ONNX_ONNX_H
 #define CZ_ONNX_ONNX_H
 
@@ -86,7 +86,8 @@ struct cz_tensor {
     size_t count;        /* product of dims */
     enum cz_storage storage;
     struct cz_model *model;
-    struct cz_external *external; /* for onnx/ only, as is the next */
+    struct cz_external *external; /* for onnx/ only, as are the next */
+    struct cz_attr *attr;         /* that holds the numbers, or NULL */
     void *proto;
 };
 
@@ -115,9 +116,10 @@ struct cz_value {
     struct cz_use *uses;        /* by nodes of this graph and of subgraphs,
                                    in no order after edits */
     size_t n_uses, use_capacity;
-    bool is_input;   /* of its graph; with `constant`: a default value */
-    bool is_output;  /* of its graph */
-    void *protos[3]; /* for onnx/ only: where its type is declared */
+    bool is_input;  /* of its graph; with `constant`: a default value */
+    bool is_output; /* of its graph */
+    void **protos;  /* for onnx/ only: where its type is declared */
+    size_t n_protos, proto_capacity;
 };
 
 /* AttributeProto.AttributeType, same numbers. */
@@ -207,8 +209,9 @@ void cz_model_free(struct cz_model *model);
  * external: while none of them was changed they keep file name, offset and
  * length, and the data files are copied when `path` is in another folder;
  * when one was changed, or files in subfolders would have to be copied, all
- * of them are written to `path`.data. `overwrite` applies to data files too.
- */
+ * of them are written to `path`.data. `overwrite` applies to data files too;
+ * a file that the model was read from is never replaced by one. The data files
+ * get their names first: should the model's rename fail then, they stay. */
 enum cz_status cz_model_save(struct cz_model *model, const char *path,
                              bool overwrite, struct cz_error *err);
 
@@ -216,8 +219,10 @@ enum cz_status cz_model_save(struct cz_model *model, const char *path,
  * model itself and then its data files. None after cz_model_parse(). */
 const char *const *cz_model_files(const struct cz_model *model, size_t *count);
 
-/* Has libonnx's checker read the model where it knows the opset (up to 17);
- * `*checked` says whether it did. CZ_EPARSE with what it found. It takes 10 ms
+/* Has libonnx's checker read the model where it knows the opset (up to 17) and
+ * the IR version (up to 8); `*checked` says whether it did. Not for a model
+ * with edits: nodes that were added have their place in the message only once
+ * it was saved. CZ_EPARSE with what it found. It takes 10 ms
  * to start up, which cz_model_check_prepare() can do ahead of time in another
  * thread. */
 enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
@@ -273,8 +278,8 @@ enum cz_status cz_graph_visit(struct cz_graph *graph,
                                                       struct cz_node *node),
                               void *user);
 
-/* The elements of a tensor. Element i lies at data + i * stride; float16 and
- * bfloat16 in int32_data have stride 4, with the value in the two low bytes.
+/* The elements of a tensor. Element i lies at data + i * stride, in its low
+ * bytes where the typed field is wider (float16 in int32_data: stride 4).
  * Not necessarily aligned: read and write with memcpy(). */
 struct cz_elements {
     void *data;
@@ -308,10 +313,14 @@ enum cz_status cz_tensor_to_half(struct cz_tensor *tensor,
  * or output. The shape stays. */
 void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype);
 
-/* A new initializer in value->graph with the content of value->constant;
- * its name begins with `name`. */
+/* A new initializer in value->graph with the content of value->constant; it
+ * is called like the value, with `suffix` (and a number where that is taken).
+ * Not for models of IR version 3, which list initializers as inputs, nor for
+ * Constants of plain numbers: CZ_EUNSUPPORTED where _can_clone() is false. */
+bool cz_value_can_clone(const struct cz_value *value);
 enum cz_status cz_value_clone_constant(struct cz_value **clone,
-                                       struct cz_value *value, const char *name,
+                                       struct cz_value *value,
+                                       const char *suffix,
                                        struct cz_error *err);
 
 /* Lets node->inputs[input] read `value`, which must be defined before the
@@ -319,14 +328,19 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
 enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
                                  struct cz_value *value, struct cz_error *err);
 
+/* Lets the reader value->uses[use] read `to` instead; the last use takes its
+ * place in the list. */
+enum cz_status cz_value_move_use(struct cz_value *value, size_t use,
+                                 struct cz_value *to, struct cz_error *err);
+
 enum cz_status cz_node_set_attr_int(struct cz_node *node, const char *name,
                                     int64_t number, struct cz_error *err);
 
 /* A node with one input and one output that an edit adds. */
 struct cz_node_spec {
     const char *op_type;
-    const char *value_name; /* of the new value; made unique with a number */
-    enum cz_dtype dtype;    /* of the new value */
+    const char *suffix;  /* of the new value's name, behind the old one's */
+    enum cz_dtype dtype; /* of the new value */
 };
 
 /* Adds a node that reads `value` and makes a new value of the same shape,
@@ -361,6 +375,9 @@ void cz_model_count(struct cz_stats *stats, struct cz_model *model);
  * one frame (an open batch dimension counts as 1): its MACs are this times
  * the number of weights. False where shapes are not known. */
 bool cz_node_weight_reuse(const struct cz_node *node, uint64_t *times);
+
+/* The MACs of the node for one frame; false where they are not known. */
+bool cz_node_macs(const struct cz_node *node, uint64_t *macs);
 
 /* What a detector's outputs are, told from their shapes and the operators of
  * the decode tail. */

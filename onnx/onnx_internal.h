@@ -37,7 +37,8 @@ struct cz_model {
     bool externals_changed;
     const char **files; /* [n_files], see cz_model_files() */
     size_t n_files;
-    void *names; /* a tsearch() tree of values: the names of all graphs */
+    size_t n_made; /* names that edits made; counts on */
+    void *names;   /* a tsearch() tree of values: the names of all graphs */
 };
 
 /* ---- tensor.c --------------------------------------------------------- */
@@ -84,6 +85,7 @@ bool cz_external_is_first(const struct cz_external *external);
 struct cz_external_files {
     struct cz_output *outputs; /* [count] */
     size_t count;
+    bool in_place; /* the model itself is replaced, and its data with it */
 };
 
 /* Writes the data files that the model needs beside `path`, still under

@@ -1,7 +1,5 @@
 /* Structure before names: weights behind constants, the DFL convolution, the
  * decode tail. */
-#include <math.h>
-#include <string.h>
 
 #include "onnx/onnx_internal.h"
 

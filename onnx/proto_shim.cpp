@@ -312,13 +312,12 @@ void *cz_proto_graph_item(void *graph, cz_proto_list list, size_t i)
 }
 
 cz_status cz_proto_graph_add_node(void **node, void *graph, const char *op_type,
-                                  const char *name, cz_error *err)
+                                  cz_error *err)
 {
     return guarded(err, [&] {
         NodeProto *added = static_cast<GraphProto *>(graph)->add_node();
         *node = added;
         added->set_op_type(op_type);
-        added->set_name(name);
         return CZ_OK;
     });
 }

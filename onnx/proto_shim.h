@@ -74,7 +74,7 @@ size_t cz_proto_graph_count(const void *graph, enum cz_proto_list list);
 void *cz_proto_graph_item(void *graph, enum cz_proto_list list, size_t i);
 
 enum cz_status cz_proto_graph_add_node(void **node, void *graph,
-                                       const char *op_type, const char *name,
+                                       const char *op_type,
                                        struct cz_error *err);
 
 /* Puts the nodes into the order of `nodes`, which holds all of them. */

@@ -16,33 +16,49 @@ static bool product(uint64_t *result, const struct cz_shape *shape,
 
 bool cz_node_weight_reuse(const struct cz_node *node, uint64_t *times)
 {
-    bool is_conv = cz_node_is(node, "Conv");
-    bool is_gemm = cz_node_is(node, "Gemm");
-    const struct cz_value *value =
-        is_conv && node->n_outputs ? node->outputs[0] : cz_node_input(node, 0);
+    bool reads_input =
+        cz_node_is(node, "ConvTranspose") || cz_node_is(node, "Gemm");
+    const struct cz_value *weight = cz_node_input(node, 1);
+    const struct cz_value *value = cz_node_input(node, 0);
+    if (!reads_input)
+        value = node->n_outputs ? node->outputs[0] : NULL;
     if (!value || !value->shape.known || value->shape.rank < 2)
         return false;
     const struct cz_shape *shape = &value->shape;
     *times = 1;
-    if (is_conv || cz_node_is(node, "ConvTranspose"))
+    if (cz_node_is(node, "Conv") || cz_node_is(node, "ConvTranspose"))
         return product(times, shape, 0, 1) &&
                product(times, shape, 2, shape->rank);
-    if (is_gemm && cz_node_attr_int(node, "transA", 0))
-        return product(times, shape, 1, 2);
-    if (is_gemm || cz_node_is(node, "MatMul"))
-        return product(times, shape, 0, shape->rank - 1);
-    return false;
+    if (cz_node_is(node, "Gemm")) {
+        size_t rows = cz_node_attr_int(node, "transA", 0) ? 1 : 0;
+        return product(times, shape, rows, rows + 1);
+    }
+    if (!cz_node_is(node, "MatMul") || !weight || !weight->shape.known ||
+        weight->shape.rank < 2)
+        return false;
+    uint64_t stack = 1; /* matrices in the weight, each used for its own */
+    if (!product(times, shape, 0, shape->rank - 1) ||
+        !product(&stack, &weight->shape, 0, weight->shape.rank - 2) || !stack)
+        return false;
+    *times /= stack;
+    return true;
+}
+
+bool cz_node_macs(const struct cz_node *node, uint64_t *macs)
+{
+    struct cz_value *value;
+    const struct cz_tensor *weight = cz_node_weight(node, &value);
+    uint64_t times;
+    return weight && cz_node_weight_reuse(node, &times) &&
+           !__builtin_mul_overflow(times, (uint64_t)weight->count, macs);
 }
 
 static void count_macs(struct cz_stats *stats, const struct cz_node *node)
 {
-    struct cz_value *value;
-    const struct cz_tensor *weight = cz_node_weight(node, &value);
-    uint64_t times, macs;
+    uint64_t macs;
     if (cz_node_is(node, "BatchNormalization"))
         return;
-    if (!weight || !cz_node_weight_reuse(node, &times) ||
-        __builtin_mul_overflow(times, (uint64_t)weight->count, &macs) ||
+    if (!cz_node_macs(node, &macs) ||
         __builtin_add_overflow(stats->macs, macs, &stats->macs))
         stats->macs_unknown++;
 }

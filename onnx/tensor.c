@@ -42,7 +42,7 @@ static struct typed_field typed_field(enum cz_dtype dtype)
 static bool packed_bytes(enum cz_dtype dtype, size_t count, size_t *bytes)
 {
     size_t bits = cz_dtype_bits(dtype);
-    if (bits >= 8)
+    if (bits != 4)
         return cz_mul_size(count, bits / 8, bytes);
     *bytes = count / 2 + count % 2;
     return true;
@@ -222,7 +222,10 @@ double cz_elements_get(const struct cz_elements *elements, size_t i)
         uint64_t u64;
         int64_t i64;
     } v;
-    memcpy(&v, at, cz_dtype_bits(elements->dtype) / 8);
+    size_t bits = cz_dtype_bits(elements->dtype);
+    if (bits < 8 || bits > 64)
+        return 0;
+    memcpy(&v, at, bits / 8);
     switch (elements->dtype) {
     case CZ_DTYPE_FLOAT:
         return (double)v.f;
@@ -273,6 +276,21 @@ void cz_tensor_touch(struct cz_tensor *tensor)
         tensor->model->externals_changed = true;
 }
 
+/* The attribute of a Constant that held plain numbers holds `t` now. */
+static enum cz_status view_as_tensor(struct cz_tensor *t, struct cz_error *err)
+{
+    struct cz_tensor **tensors =
+        cz_arena_alloc(&t->model->arena, 1, sizeof *tensors);
+    if (!tensors)
+        return cz_error_nomem(err);
+    tensors[0] = t;
+    *t->attr = (struct cz_attr){.name = "value",
+                                .kind = CZ_ATTR_TENSOR,
+                                .count = 1,
+                                .tensors = tensors};
+    return CZ_OK;
+}
+
 /* Gives a tensor that is not packed float32 its float16 content. */
 static enum cz_status replace_by_half(struct cz_tensor *t, const void *half,
                                       struct cz_error *err)
@@ -285,7 +303,8 @@ static enum cz_status replace_by_half(struct cz_tensor *t, const void *half,
         t->dims = cz_proto_tensor_dims(proto, &t->rank);
     }
     t->storage = CZ_STORAGE_RAW;
-    return cz_proto_tensor_put_raw(t->proto, half, t->count * 2, err);
+    CZ_TRY(cz_proto_tensor_put_raw(t->proto, half, t->count * 2, err));
+    return t->attr ? view_as_tensor(t, err) : CZ_OK;
 }
 
 enum cz_status cz_tensor_to_half(struct cz_tensor *tensor,

@@ -11,48 +11,47 @@
 
 /* ---- the list --------------------------------------------------------- */
 
-/* Makes room for one element more; false when memory is short. */
-static bool grow(void **array, size_t count, size_t capacity, size_t size)
+static enum cz_status grow_layers(struct cz_prune_layers *list,
+                                  struct cz_error *err)
 {
-    if (count < capacity)
-        return true;
-    void *grown = cz_realloc_array(*array, capacity ? capacity * 2 : 64, size);
-    if (grown)
-        *array = grown;
-    return grown != NULL;
-}
-
-static bool grow_layers(struct cz_prune_layers *list)
-{
-    bool grown = grow((void **)&list->layers, list->n_layers,
-                      list->layer_capacity, sizeof *list->layers) &&
-                 grow((void **)&list->target_of, list->n_layers,
-                      list->layer_capacity, sizeof *list->target_of);
-    if (grown && list->n_layers == list->layer_capacity)
-        list->layer_capacity = list->n_layers ? list->n_layers * 2 : 64;
-    return grown;
+    size_t capacity = list->layer_capacity;
+    struct cz_prune_layer *layers =
+        cz_array_grow(list->layers, list->n_layers, &capacity, sizeof *layers);
+    if (!layers)
+        return cz_error_nomem(err);
+    list->layers = layers;
+    size_t *target_of = cz_array_grow(list->target_of, list->n_layers,
+                                      &list->layer_capacity, sizeof *target_of);
+    if (!target_of)
+        return cz_error_nomem(err);
+    list->target_of = target_of;
+    return CZ_OK;
 }
 
 static enum cz_status find_target(size_t *index, struct cz_prune_layers *list,
-                                  struct cz_tensor *tensor,
+                                  const struct cz_value *value,
                                   const struct cz_node *node,
                                   struct cz_error *err)
 {
+    struct cz_tensor *tensor = value->constant;
     for (size_t i = 0; i < list->n_targets; i++) {
         if (list->targets[i].tensor == tensor) {
             *index = i;
             return CZ_OK;
         }
     }
-    if (!grow((void **)&list->targets, list->n_targets, list->target_capacity,
-              sizeof *list->targets))
+    struct cz_prune_target *targets =
+        cz_array_grow(list->targets, list->n_targets, &list->target_capacity,
+                      sizeof *targets);
+    if (!targets)
         return cz_error_nomem(err);
-    if (list->n_targets == list->target_capacity)
-        list->target_capacity = list->n_targets ? list->n_targets * 2 : 64;
+    list->targets = targets;
     *index = list->n_targets++;
-    list->targets[*index] =
+    targets[*index] =
         (struct cz_prune_target){.tensor = tensor, .node = node, .sparsity = 1};
-    return cz_tensor_elements(tensor, &list->targets[*index].elements, err);
+    if (value->is_output || cz_weight_other_reader(value))
+        targets[*index].skipped = "read by other operators too";
+    return cz_tensor_elements(tensor, &targets[*index].elements, err);
 }
 
 /* ---- options ---------------------------------------------------------- */
@@ -148,8 +147,7 @@ static enum cz_status collect(void *user, struct cz_node *node)
     struct cz_value *value;
     if (!cz_node_is(node, "Conv"))
         return CZ_OK;
-    if (!grow_layers(list))
-        return cz_error_nomem(c->err);
+    CZ_TRY(grow_layers(list, c->err));
     size_t at = list->n_layers++;
     struct cz_tensor *tensor = cz_node_weight(node, &value);
     list->layers[at] = (struct cz_prune_layer){
@@ -165,9 +163,7 @@ static enum cz_status collect(void *user, struct cz_node *node)
     list->layers[at].weights = tensor->count;
     if (!c->prune_dfl && cz_node_is_dfl(node))
         list->layers[at].skipped = "DFL";
-    else if (value->is_output || cz_weight_other_reader(value))
-        list->layers[at].skipped = "read by other operators too";
-    return find_target(&list->target_of[at], list, tensor, node, c->err);
+    return find_target(&list->target_of[at], list, value, node, c->err);
 }
 
 static void count_target(void *user, size_t i)

@@ -86,10 +86,10 @@ static enum cz_status check_goal(const struct cz_prune_layers *list,
     count_goal(list, options, &goal, &missing);
     if (goal && !missing)
         return cz_error_set(err, CZ_EINVAL,
-                            "is pruned already: its Convs hold the zeros that "
-                            "a sparsity of %g asks for; ask for more, or leave "
+                            "is pruned already: its Convs hold the %zu zeros "
+                            "that are asked for; ask for more, or leave "
                             "--prune out",
-                            options->sparsity);
+                            goal);
     return CZ_OK;
 }
 
@@ -205,11 +205,11 @@ enum cz_status cz_prune_l1(struct cz_model *model,
     return status;
 }
 
-enum cz_status cz_prune_inspect(struct cz_model *model,
+enum cz_status cz_prune_inspect(struct cz_model *model, size_t threads,
                                 struct cz_prune_report *report,
                                 struct cz_error *err)
 {
-    const struct cz_prune_options options = CZ_PRUNE_OPTIONS_INIT;
+    const struct cz_prune_options options = {.threads = threads};
     struct cz_prune_layers list;
     *report = (struct cz_prune_report){.layers = NULL};
     enum cz_status status = cz_prune_layers_find(&list, model, &options, err);

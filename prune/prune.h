@@ -74,6 +74,8 @@ struct cz_prune_report {
  * are all. Convs inside subgraphs are pruned, those inside model-local
  * functions are not.
  *
+ * Wants the shapes of cz_graph_infer(), by which a DFL convolution is told.
+ *
  * report: free with cz_prune_report_fini(), also after an error.
  *
  * CZ_EINVAL: a number outside its range, a pattern that matches no Conv, no
@@ -84,8 +86,9 @@ enum cz_status cz_prune_l1(struct cz_model *model,
                            struct cz_prune_report *report,
                            struct cz_error *err);
 
-/* The same report for the model as it is; nothing changes. */
-enum cz_status cz_prune_inspect(struct cz_model *model,
+/* The same report for the model as it is; nothing changes. threads: 0 for as
+ * many as there are cores. */
+enum cz_status cz_prune_inspect(struct cz_model *model, size_t threads,
                                 struct cz_prune_report *report,
                                 struct cz_error *err);
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/alloc.h"
 #include "core/half.h"
 
 /* Two passes over many float32 weights, with counters for 16 bits; three over
@@ -109,9 +110,13 @@ struct cz_selection cz_select_smallest(const struct cz_elements *tensors,
         wide |= tensors[t].dtype == CZ_DTYPE_DOUBLE;
         total += tensors[t].count;
     }
-    const unsigned digit_bits =
-        total < LARGE ? DIGIT_BITS_SMALL : DIGIT_BITS_LARGE;
-    size_t counts[(size_t)1 << DIGIT_BITS_LARGE];
+    size_t few[(size_t)1 << DIGIT_BITS_SMALL];
+    size_t *many = NULL;
+    if (total >= LARGE)
+        many = cz_calloc((size_t)1 << DIGIT_BITS_LARGE, sizeof *many);
+    /* Without memory for the large ones the small counters do. */
+    size_t *counts = many ? many : few;
+    const unsigned digit_bits = many ? DIGIT_BITS_LARGE : DIGIT_BITS_SMALL;
     /* Of the threshold the bits above `shift` are known: `prefix`. k is its
      * rank among the magnitudes that begin with it. */
     cz_magnitude prefix = 0;
@@ -128,6 +133,7 @@ struct cz_selection cz_select_smallest(const struct cz_elements *tensors,
             k -= counts[digit++];
         prefix = prefix << bits | digit;
     }
+    cz_free(many);
     return (struct cz_selection){prefix, k, wide};
 }
 

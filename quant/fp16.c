@@ -1,12 +1,8 @@
 /* Carries out the plan of fp16_plan.c: converts constants, redirects edges
  * between the two precisions through Casts, retypes what is declared. */
-#include <stdio.h>
-#include <string.h>
 
 #include "core/half.h"
 #include "quant/fp16_internal.h"
-
-#define NAME_BYTES 280
 
 struct conversion {
     struct cz_half_plan plan;
@@ -21,13 +17,12 @@ static enum cz_status check_counts(const struct conversion *c,
                                    const struct cz_half_counts *counts,
                                    struct cz_error *err)
 {
-    if (counts->nan)
-        return cz_error_set(err, CZ_EINVAL, "tensor '%.200s': holds %zu NaNs",
-                            value->name, counts->nan);
-    if (counts->infinite && cz_value_is_parameter(value))
+    /* Elsewhere they may be meant: a mask, a mark. float16 has both. */
+    if ((counts->nan || counts->infinite) && cz_value_is_parameter(value))
         return cz_error_set(err, CZ_EINVAL,
-                            "tensor '%.200s': holds %zu infinite weights",
-                            value->name, counts->infinite);
+                            "tensor '%.200s': %zu of its weights are NaN, %zu "
+                            "infinite",
+                            value->name, counts->nan, counts->infinite);
     if (counts->clamped && c->options->strict)
         return cz_error_set(err, CZ_EINVAL,
                             "tensor '%.200s': %zu values are beyond float16's "
@@ -70,21 +65,17 @@ static enum cz_status redirect(const struct conversion *c,
                                enum cz_half_wish wish, struct cz_error *err)
 {
     for (size_t i = 0; i < from->n_uses;) {
-        struct cz_use use = from->uses[i];
-        if (use.node != to->producer &&
-            cz_half_plan_wish(&c->plan, &use) == wish)
-            CZ_TRY(cz_node_set_input(use.node, use.input, to, err));
+        if (cz_half_plan_wish(&c->plan, &from->uses[i]) == wish)
+            CZ_TRY(cz_value_move_use(from, i, to, err));
         else
             i++;
     }
     return CZ_OK;
 }
 
-static void other_name(char *name, const struct cz_value *value,
-                       enum cz_dtype dtype)
+static const char *suffix_of(enum cz_dtype dtype)
 {
-    snprintf(name, NAME_BYTES, "%.255s_%s", value->name,
-             dtype == CZ_DTYPE_FLOAT16 ? "fp16" : "fp32");
+    return dtype == CZ_DTYPE_FLOAT16 ? "_fp16" : "_fp32";
 }
 
 static enum cz_dtype other_dtype(enum cz_dtype dtype)
@@ -101,12 +92,10 @@ static enum cz_status cast_for_readers(struct conversion *c,
 {
     enum cz_half_wish wish =
         dtype == CZ_DTYPE_FLOAT16 ? CZ_WISH_HALF : CZ_WISH_FLOAT;
-    char name[NAME_BYTES];
     struct cz_node *cast;
     if (!count_wishes(c, value, wish))
         return CZ_OK;
-    other_name(name, value, dtype);
-    const struct cz_node_spec spec = {"Cast", name, dtype};
+    const struct cz_node_spec spec = {"Cast", suffix_of(dtype), dtype};
     CZ_TRY(cz_value_append(&cast, value, &spec, err));
     CZ_TRY(cz_node_set_attr_int(cast, "to", (int64_t)dtype, err));
     c->report->casts++;
@@ -120,17 +109,18 @@ static enum cz_status cast_output(struct conversion *c, struct cz_value *value,
                                   struct cz_error *err)
 {
     enum cz_dtype dtype = other_dtype(inner_dtype);
-    char name[NAME_BYTES];
     struct cz_node *cast;
-    other_name(name, value, inner_dtype);
-    const struct cz_node_spec spec = {"Cast", name, inner_dtype};
+    const struct cz_node_spec spec = {"Cast", suffix_of(inner_dtype),
+                                      inner_dtype};
     CZ_TRY(cz_value_interpose(&cast, value, &spec, err));
     CZ_TRY(cz_node_set_attr_int(cast, "to", (int64_t)dtype, err));
     c->report->casts++;
     cz_value_set_dtype(value, dtype);
-    return redirect(
-        c, value, cast->inputs[0],
-        inner_dtype == CZ_DTYPE_FLOAT16 ? CZ_WISH_HALF : CZ_WISH_FLOAT, err);
+    if (inner_dtype == CZ_DTYPE_FLOAT16)
+        return redirect(c, value, cast->inputs[0], CZ_WISH_HALF, err);
+    /* A Cast to integers wants all digits, too. */
+    CZ_TRY(redirect(c, value, cast->inputs[0], CZ_WISH_ANY, err));
+    return redirect(c, value, cast->inputs[0], CZ_WISH_FLOAT, err);
 }
 
 /* ---- values ----------------------------------------------------------- */
@@ -140,7 +130,6 @@ static enum cz_status handle_constant(struct conversion *c,
                                       struct cz_error *err)
 {
     struct cz_value *clone;
-    char name[NAME_BYTES];
     if (!count_wishes(c, value, CZ_WISH_HALF)) {
         c->report->tensors_kept++;
         return CZ_OK;
@@ -151,10 +140,10 @@ static enum cz_status handle_constant(struct conversion *c,
         return convert_constant(c, value, err);
     /* Both kinds of readers: one tensor for each. */
     c->report->tensors_kept++;
-    if (value->constant->storage == CZ_STORAGE_ATTR)
+    if (!cz_value_can_clone(value))
         return cast_for_readers(c, value, CZ_DTYPE_FLOAT16, err);
-    other_name(name, value, CZ_DTYPE_FLOAT16);
-    CZ_TRY(cz_value_clone_constant(&clone, value, name, err));
+    CZ_TRY(cz_value_clone_constant(&clone, value, suffix_of(CZ_DTYPE_FLOAT16),
+                                   err));
     CZ_TRY(redirect(c, value, clone, CZ_WISH_HALF, err));
     return convert_constant(c, clone, err);
 }
@@ -217,7 +206,7 @@ static enum cz_status handle_nodes(struct conversion *c, struct cz_graph *graph,
 /* ---- checks ----------------------------------------------------------- */
 
 struct census {
-    size_t float_weights, half_weights, quantized;
+    size_t half_weights, quantized;
     const char *half_name;
 };
 
@@ -231,8 +220,6 @@ static enum cz_status take_census(void *user, struct cz_node *node)
     if (!cz_node_is_learned(node))
         return CZ_OK;
     const struct cz_tensor *weight = cz_node_weight(node, &value);
-    if (weight && weight->dtype == CZ_DTYPE_FLOAT)
-        census->float_weights++;
     if (weight && weight->dtype == CZ_DTYPE_FLOAT16) {
         census->half_weights++;
         census->half_name = cz_node_label(node);
@@ -251,13 +238,9 @@ static enum cz_status check_model(struct cz_graph *graph, struct cz_error *err)
                             census.half_weights, census.half_name);
     if (census.quantized)
         return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "is quantized (%zu DequantizeLinear); --fp16 wants "
-                            "the float32 model",
+                            "is quantized (%zu quantized operators); --fp16 "
+                            "wants the float32 model",
                             census.quantized);
-    if (!census.float_weights)
-        return cz_error_set(err, CZ_EINVAL,
-                            "has no Conv, Gemm or MatMul with float32 weights; "
-                            "there is nothing to convert");
     return CZ_OK;
 }
 
@@ -278,5 +261,10 @@ enum cz_status cz_fp16_convert(struct cz_model *model,
     if (status == CZ_OK)
         status = handle_values(&c, graph, err);
     cz_half_plan_fini(&c.plan);
+    if (status == CZ_OK && !report->tensors)
+        status = cz_error_set(
+            err, CZ_EINVAL,
+            "has no float32 weights that an operator could use as float16; "
+            "there is nothing to convert");
     return status;
 }

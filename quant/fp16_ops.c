@@ -3,7 +3,6 @@
  * specification) and that a float16 step does not hurt. Left out on purpose:
  * Max, Min, Range, CumSum, TopK, NonMaxSuppression, RoiAlign, Upsample,
  * GridSample (positions and thresholds), and what holds subgraphs. */
-#include <string.h>
 
 #include "quant/fp16_internal.h"
 

@@ -156,6 +156,23 @@ static bool decide_node(const struct cz_half_plan *plan,
            (!in_tail || moves_half_only(plan, node, op));
 }
 
+/* Can no value that the Cast reads be beyond float16? Integers of more bits
+ * can. */
+static bool fits_half(const struct cz_node *cast)
+{
+    const struct cz_value *input = cz_node_input(cast, 0);
+    switch (input ? input->dtype : CZ_DTYPE_UNDEFINED) {
+    case CZ_DTYPE_FLOAT:
+    case CZ_DTYPE_FLOAT16:
+    case CZ_DTYPE_BOOL:
+    case CZ_DTYPE_INT8:
+    case CZ_DTYPE_UINT8:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Two kinds of nodes ask their readers. What is made of constants alone is
  * float16 when all of them want that: a weight may be computed, but so may
  * the scales of a Resize. And a Cast to float32 may then as well give
@@ -165,7 +182,8 @@ static bool decide_by_readers(const struct cz_half_plan *plan,
 {
     if (cz_node_is(node, "Cast"))
         return origin != ORIGIN_SHAPES && node->n_outputs &&
-               is_float(node->outputs[0]) && only_half_reads(plan, node);
+               is_float(node->outputs[0]) && fits_half(node) &&
+               only_half_reads(plan, node);
     return plan->half[node->id] &&
            (origin != ORIGIN_CONSTANTS || only_half_reads(plan, node));
 }

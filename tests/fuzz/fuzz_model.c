@@ -19,7 +19,7 @@ static void read_all(struct cz_model *model)
     cz_model_check(model, &checked, &err);
     cz_model_count(&stats, model);
     cz_graph_head(cz_model_graph(model), &classes);
-    cz_prune_inspect(model, &report, &err);
+    cz_prune_inspect(model, 0, &report, &err);
     cz_prune_report_fini(&report);
 }
 

@@ -143,7 +143,7 @@ static void names_the_node_and_the_numbers_that_contradict(void **state)
          "Conv 'y': 3 output channels in 2 groups"},
         {"in x f32[1,3,8,8]; const w f32[4,3,1,1] 1; out y;"
          "y = Conv(x, w) pads=[1,1,-1,1]",
-         "Conv 'y': 'pads' is -1, want 0 or more"},
+         "Conv 'y': 'pads' is -1, want 0 to 2147483647"},
         {"in x f32[1,3,8,8]; out y; y = MaxPool(x) kernel_shape=[9,9]",
          "MaxPool 'y': dimension 2 of its input is 8, too small"},
         {"in x f32[1,3,8,8]; out y; y = MaxPool(x)",

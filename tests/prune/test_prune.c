@@ -260,7 +260,7 @@ static void inspects_without_a_change(void **state)
     struct cz_model *model = cz_test_load(cz_test_model("ties.onnx"));
     struct cz_test_operands before = cz_test_operands_read(model);
     struct cz_prune_report report;
-    assert_ok(cz_prune_inspect(model, &report, cz_test_error()));
+    assert_ok(cz_prune_inspect(model, 0, &report, cz_test_error()));
     struct cz_test_operands after = cz_test_operands_read(model);
     assert_operands_equal(&after, &before);
     assert_int_equal(report.n_layers, 4);
