@@ -156,6 +156,22 @@ static enum cz_status build_inputs(struct cz_graph *g, struct cz_error *err)
     return CZ_OK;
 }
 
+/* A sparse tensor is not viewed, but others read it: its two tensors must hold
+ * the data that they say. Its name is that of the values. */
+static enum cz_status check_sparse(struct cz_tensor **values,
+                                   struct cz_model *model, void *proto,
+                                   struct cz_error *err)
+{
+    struct cz_tensor *indices;
+    void *values_proto = cz_proto_sparse_values(proto);
+    void *indices_proto = cz_proto_sparse_indices(proto);
+    if (!values_proto || !indices_proto)
+        return cz_error_set(err, CZ_EPARSE,
+                            "a sparse tensor has no values or no indices");
+    CZ_TRY(cz_tensor_view(values, model, values_proto, err));
+    return cz_tensor_view(&indices, model, indices_proto, err);
+}
+
 static enum cz_status build_initializers(struct cz_graph *g,
                                          struct cz_error *err)
 {
@@ -178,12 +194,11 @@ static enum cz_status build_initializers(struct cz_graph *g,
     for (size_t i = 0; i < count; i++) {
         void *proto =
             cz_proto_graph_item(g->proto, CZ_PROTO_SPARSE_INITIALIZER, i);
+        struct cz_tensor *values;
         struct cz_value *value;
-        const char *name;
-        CZ_TRY(
-            cz_model_text(&name, g->model, cz_proto_tensor_name(proto), err));
-        if (!find_local(g, name)) /* else it is the default of an input */
-            CZ_TRY(cz_graph_add_value(&value, g, name, err));
+        CZ_TRY(check_sparse(&values, g->model, proto, err));
+        if (!find_local(g, values->name)) /* else the default of an input */
+            CZ_TRY(cz_graph_add_value(&value, g, values->name, err));
     }
     return CZ_OK;
 }
@@ -345,6 +360,11 @@ static enum cz_status build_attr(struct cz_attr *attr, struct cz_node *node,
     attr->count = cz_proto_attr_count(proto);
     enum cz_attr_kind kind = (enum cz_attr_kind)cz_proto_attr_kind(proto);
     attr->kind = kind;
+    for (size_t i = 0; i < cz_proto_attr_sparse_count(proto); i++) {
+        struct cz_tensor *values;
+        CZ_TRY(
+            check_sparse(&values, model, cz_proto_attr_sparse(proto, i), err));
+    }
     switch (kind) {
     case CZ_ATTR_FLOAT:
     case CZ_ATTR_INT:

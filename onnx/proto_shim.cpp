@@ -28,6 +28,7 @@ using onnx::AttributeProto;
 using onnx::GraphProto;
 using onnx::ModelProto;
 using onnx::NodeProto;
+using onnx::SparseTensorProto;
 using onnx::StringStringEntryProto;
 using onnx::TensorProto;
 using onnx::ValueInfoProto;
@@ -299,8 +300,7 @@ void *cz_proto_graph_item(void *graph, cz_proto_list list, size_t i)
     case CZ_PROTO_INITIALIZER:
         return g->mutable_initializer(at);
     case CZ_PROTO_SPARSE_INITIALIZER:
-        /* Its name is that of the tensor of values. */
-        return g->mutable_sparse_initializer(at)->mutable_values();
+        return g->mutable_sparse_initializer(at);
     case CZ_PROTO_INPUT:
         return g->mutable_input(at);
     case CZ_PROTO_OUTPUT:
@@ -566,6 +566,22 @@ void *cz_proto_attr_graph(void *attr, size_t i)
     return a->mutable_graphs(static_cast<int>(i));
 }
 
+size_t cz_proto_attr_sparse_count(const void *attr)
+{
+    const AttributeProto &a = attr_of(attr);
+    return static_cast<size_t>(a.has_sparse_tensor()) +
+           static_cast<size_t>(a.sparse_tensors_size());
+}
+
+void *cz_proto_attr_sparse(void *attr, size_t i)
+{
+    auto *a = static_cast<AttributeProto *>(attr);
+    if (a->has_sparse_tensor() && i == 0)
+        return a->mutable_sparse_tensor();
+    size_t single = a->has_sparse_tensor();
+    return a->mutable_sparse_tensors(static_cast<int>(i - single));
+}
+
 cz_status cz_proto_attr_make_tensor(void **tensor, void *attr, const char *name,
                                     cz_error *err)
 {
@@ -655,6 +671,18 @@ void *cz_proto_tensor_data(void *tensor, cz_proto_data field)
         break;
     }
     return nullptr;
+}
+
+void *cz_proto_sparse_values(void *sparse)
+{
+    auto *s = static_cast<SparseTensorProto *>(sparse);
+    return s->has_values() ? s->mutable_values() : nullptr;
+}
+
+void *cz_proto_sparse_indices(void *sparse)
+{
+    auto *s = static_cast<SparseTensorProto *>(sparse);
+    return s->has_indices() ? s->mutable_indices() : nullptr;
 }
 
 bool cz_proto_tensor_is_external(const void *tensor)

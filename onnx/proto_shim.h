@@ -143,6 +143,10 @@ struct cz_proto_text cz_proto_attr_string(const void *attr, size_t i);
 void *cz_proto_attr_tensor(void *attr, size_t i);
 void *cz_proto_attr_graph(void *attr, size_t i);
 
+/* Sparse tensors, single or in a list. */
+size_t cz_proto_attr_sparse_count(const void *attr);
+void *cz_proto_attr_sparse(void *attr, size_t i);
+
 /* Turns the attribute into a single tensor called `name` with no content;
  * gives the tensor. */
 enum cz_status cz_proto_attr_make_tensor(void **tensor, void *attr,
@@ -169,6 +173,10 @@ size_t cz_proto_tensor_data_count(const void *tensor, enum cz_proto_data field);
 
 /* The array of a field, for reading and for changes in place. */
 void *cz_proto_tensor_data(void *tensor, enum cz_proto_data field);
+
+/* The values and the indices of a sparse tensor; NULL where it has none. */
+void *cz_proto_sparse_values(void *sparse);
+void *cz_proto_sparse_indices(void *sparse);
 
 bool cz_proto_tensor_is_external(const void *tensor);
 size_t cz_proto_tensor_external_count(const void *tensor);
