@@ -223,12 +223,6 @@ static bool check_together(const struct app_compress_options *o)
 {
     const struct cz_prune_options *prune = &o->prune_options;
     const struct cz_fp16_options *fp16 = &o->fp16_options;
-    if (!o->prune && !o->fp16)
-        return app_usage_error("compress",
-                               "%s: nothing to do; add --prune 0.05, --fp16, "
-                               "or both",
-                               o->model),
-               false;
     if (!o->prune && (prune->n_skip || prune->prune_dfl || prune->scope))
         return app_usage_error("compress",
                                "--skip, --prune-all and --prune-scope go with "
@@ -238,6 +232,12 @@ static bool check_together(const struct app_compress_options *o)
         return app_usage_error("compress",
                                "--fp16-io, --fp16-all and --strict go with "
                                "--fp16"),
+               false;
+    if (!o->prune && !o->fp16)
+        return app_usage_error("compress",
+                               "%s: nothing to do; add --prune 0.05, --fp16, "
+                               "or both",
+                               o->model),
                false;
     return true;
 }

@@ -92,15 +92,34 @@ enum cz_half_wish cz_half_plan_wish(const struct cz_half_plan *plan,
 
 /* ---- nodes ------------------------------------------------------------ */
 
+/* Can no value that the Cast reads be beyond float16? Integers of more than 8
+ * bits can. */
+static bool fits_half(const struct cz_node *cast)
+{
+    const struct cz_value *input = cz_node_input(cast, 0);
+    switch (input ? input->dtype : CZ_DTYPE_UNDEFINED) {
+    case CZ_DTYPE_FLOAT:
+    case CZ_DTYPE_FLOAT16:
+    case CZ_DTYPE_BOOL:
+    case CZ_DTYPE_INT8:
+    case CZ_DTYPE_UINT8:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Can the operator take and give float16 here? All operands of type T must be
- * float32 now, and there must be one. */
+ * float32 now, none a large integer, and there must be one. */
 static bool can_be_half(const struct cz_node *node, const struct cz_half_op *op)
 {
     bool any = false;
     for (size_t i = 0; i < node->n_inputs; i++) {
         if (!node->inputs[i] || !cz_half_op_input(op, i))
             continue;
-        if (!is_float(node->inputs[i]))
+        const struct cz_node *producer = node->inputs[i]->producer;
+        if (!is_float(node->inputs[i]) ||
+            (producer && cz_node_is(producer, "Cast") && !fits_half(producer)))
             return false;
         any = true;
     }
@@ -154,23 +173,6 @@ static bool decide_node(const struct cz_half_plan *plan,
     const struct cz_half_op *op = cz_half_op_find(node);
     return op && origin != ORIGIN_SHAPES && can_be_half(node, op) &&
            (!in_tail || moves_half_only(plan, node, op));
-}
-
-/* Can no value that the Cast reads be beyond float16? Integers of more bits
- * can. */
-static bool fits_half(const struct cz_node *cast)
-{
-    const struct cz_value *input = cz_node_input(cast, 0);
-    switch (input ? input->dtype : CZ_DTYPE_UNDEFINED) {
-    case CZ_DTYPE_FLOAT:
-    case CZ_DTYPE_FLOAT16:
-    case CZ_DTYPE_BOOL:
-    case CZ_DTYPE_INT8:
-    case CZ_DTYPE_UINT8:
-        return true;
-    default:
-        return false;
-    }
 }
 
 /* Two kinds of nodes ask their readers. What is made of constants alone is

@@ -250,6 +250,29 @@ static void declares_types_wherever_they_stand(void **state)
     cz_model_free(model);
 }
 
+/* Behind the name "a": TypeProto, tensor type, float16. */
+static const char half_info[] = "a\x12\x0a\x0a\x08\x08\x0a";
+
+static void declares_a_type_five_times(void **state)
+{
+    (void)state;
+    struct cz_model *model = cz_test_graph(
+        "in x f32[2]; a = Relu(x); y = Relu(a); info a f32[2]; info a f32[2];"
+        "info a f32[2]; info a f32[2]; info a f32[2]; out y f32[2]");
+    char *folder = cz_test_folder_new();
+    const char *path = cz_test_path(folder, "x.onnx");
+    size_t size, count = 0, length = sizeof half_info - 1;
+    cz_value_set_dtype(cz_test_value(model, "a"), CZ_DTYPE_FLOAT16);
+    assert_ok(cz_model_save(model, path, false, cz_test_error()));
+    cz_model_free(model);
+    char *bytes = cz_test_file_read(path, &size);
+    for (size_t i = 0; i + length <= size; i++)
+        count += memcmp(bytes + i, half_info, length) == 0;
+    assert_int_equal(count, 5);
+    cz_free(bytes);
+    cz_test_folder_remove(folder);
+}
+
 static void edits_inside_a_subgraph(void **state)
 {
     (void)state;
@@ -328,6 +351,7 @@ int main(void)
         cmocka_unit_test(clones_edited_external_data),
         cmocka_unit_test(redirects_a_hundred_thousand_inputs),
         cmocka_unit_test(declares_types_wherever_they_stand),
+        cmocka_unit_test(declares_a_type_five_times),
         cmocka_unit_test(edits_inside_a_subgraph),
         cmocka_unit_test(edits_a_model_with_unknown_fields),
         cmocka_unit_test(sets_metadata),

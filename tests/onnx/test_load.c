@@ -290,6 +290,21 @@ static void checks_up_to_opset_17(void **state)
     }
 }
 
+static void checks_up_to_ir_8(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "opset 17; ir 8; in x f32[1]; y = Relu(x); out y f32[1]",
+        "opset 17; ir 10; in x f32[1]; y = Relu(x); out y f32[1]"};
+    for (size_t i = 0; i < 2; i++) {
+        bool checked;
+        struct cz_model *model = cz_test_graph(texts[i]);
+        assert_ok(cz_model_check(model, &checked, cz_test_error()));
+        assert_int_equal(checked, i == 0);
+        cz_model_free(model);
+    }
+}
+
 static void parses_the_same_from_memory(void **state)
 {
     (void)state;
@@ -326,6 +341,7 @@ int main(void)
         cmocka_unit_test(takes_ai_onnx_for_the_default_domain),
         cmocka_unit_test(labels_nodes_without_a_name_by_their_output),
         cmocka_unit_test(checks_up_to_opset_17),
+        cmocka_unit_test(checks_up_to_ir_8),
         cmocka_unit_test(parses_the_same_from_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

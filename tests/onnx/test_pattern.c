@@ -276,6 +276,9 @@ static void counts_parameters_and_macs(void **state)
          160, 0},
         {"in x f32[1,7,16]; const w f32[16,10] 1; y = MatMul(x, w); out y", 160,
          7 * 160, 0},
+        /* Five matrices, each for its own rows. */
+        {"in x f32[5,7,3]; const w f32[5,3,2] 1; y = MatMul(x, w); out y", 30,
+         210, 0},
         {"in x f32[16,5]; const w f32[10,16] 1; const b f32[10] 1; out y;"
          "y = Gemm(x, w, b) transA=1 transB=1",
          170, 5 * 160, 0},
@@ -355,6 +358,12 @@ static void tells_heads_from_shapes_and_decode(void **state)
         {"in x f32[1,8400,85]; const w f32[85,85] 1; a = MatMul(x, w);"
          "y = Mul(a, x); out y",
          CZ_HEAD_ANCHORS, 80},
+        {"in x f32[1,25600,6]; const w f32[6,6] 1; a = MatMul(x, w);"
+         "y = Mul(a, x); out y",
+         CZ_HEAD_ANCHORS, 1},
+        {"in x f32[1,300,6]; const w f32[6,6] 1; a = MatMul(x, w);"
+         "y = Mul(a, x); out y",
+         CZ_HEAD_END_TO_END, 0},
         {"in x f32[1,300,6]; y = Relu(x); out y", CZ_HEAD_END_TO_END, 0},
         {"in x f32[n,100,6]; y = Relu(x); out y", CZ_HEAD_END_TO_END, 0},
         {"in x f32[1,64,8,8]; a = Relu(x); b = Exp(x); c = Neg(x); out a;"

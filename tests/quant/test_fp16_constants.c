@@ -125,6 +125,33 @@ static void refuses_an_infinite_weight_behind_a_reshape(void **state)
                   "tensor 'f': 0 of its weights are NaN, 1 infinite");
 }
 
+static void accepts_nan_that_is_no_weight(void **state)
+{
+    (void)state;
+    struct halved h =
+        convert_text("in x f32[1,2,4,4]; in b bool[1,2,4,4]; out y\n"
+                     "const w f32[2,2,1,1] 0.5; const none f32[1] nan\n"
+                     "c = Conv(x, w); m = Where(b, c, none); y = Conv(m, w)");
+    assert_half(reads(&h, "m", 2));
+    assert_true(isnan(element(h.model, "none", 0)));
+    halved_free(&h);
+}
+
+/* 100000 is beyond float16. */
+static void keeps_casts_of_large_integers_float32(void **state)
+{
+    (void)state;
+    struct halved h =
+        convert_text("in x f32[1,2,4,4]; out y; const w f32[2,2,1,1] 0.5\n"
+                     "const large i64[1] 100000; c = Conv(x, w)\n"
+                     "f = Cast(large) to=1; m = Mul(c, f); y = Conv(m, w)");
+    assert_float(dtype_of(&h, "f"));
+    assert_int_equal(cz_node_attr_int(cz_test_node(h.model, "f"), "to", 0),
+                     CZ_DTYPE_FLOAT);
+    assert_float(dtype_of(&h, "m"));
+    halved_free(&h);
+}
+
 /* ---- two kinds of readers --------------------------------------------- */
 
 static void duplicates_a_constant_that_both_precisions_read(void **state)
@@ -153,6 +180,37 @@ static void casts_a_plain_number_that_both_precisions_read(void **state)
     assert_string_equal(body->inputs[1]->producer->op_type, "Cast");
     assert_float(reads(&h, "Mul_1", 1));
     halved_free(&h);
+}
+
+/* IR version 3 lists initializers as inputs: a new one would be missing. */
+static void casts_a_shared_constant_of_ir_3(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    const char *path = cz_test_path(folder, "half.onnx");
+    struct halved h = convert_text(
+        "ir 3; opset 9; in x f32[1,2,4,4]; in w f32[2,2,1,1]; in s f32[1]\n"
+        "const w f32[2,2,1,1] 0.5; const s f32[1] 1.5; out y f32[1,2,4,4]\n"
+        "c = Conv(x, w); m = Mul(c, s); d = Conv(m, w); e = Sigmoid(d)\n"
+        "y = Mul(e, s)");
+    assert_ok(cz_model_save(h.model, path, false, cz_test_error()));
+    halved_free(&h);
+    bool checked;
+    h.model = cz_test_load(path);
+    assert_ok(cz_model_check(h.model, &checked, cz_test_error()));
+    assert_true(checked);
+    assert_ok(cz_graph_infer(cz_model_graph(h.model), cz_test_error()));
+    assert_half(reads(&h, "m", 1));
+    assert_string_equal(
+        cz_test_node(h.model, "m")->inputs[1]->producer->op_type, "Cast");
+    assert_float(dtype_of(&h, "s"));
+    assert_string_equal(cz_test_node(h.model, "y")->inputs[1]->name, "s");
+    for (size_t i = 0; i < cz_model_graph(h.model)->n_values; i++) {
+        const struct cz_value *value = cz_model_graph(h.model)->values[i];
+        assert_true(!value->constant || value->is_input);
+    }
+    halved_free(&h);
+    cz_test_folder_remove(folder);
 }
 
 static void keeps_a_constant_that_is_an_output(void **state)
@@ -340,8 +398,11 @@ int main(void)
         cmocka_unit_test(keeps_the_infinities_of_a_mask),
         cmocka_unit_test(refuses_weights_that_are_not_finite),
         cmocka_unit_test(refuses_an_infinite_weight_behind_a_reshape),
+        cmocka_unit_test(accepts_nan_that_is_no_weight),
+        cmocka_unit_test(keeps_casts_of_large_integers_float32),
         cmocka_unit_test(duplicates_a_constant_that_both_precisions_read),
         cmocka_unit_test(casts_a_plain_number_that_both_precisions_read),
+        cmocka_unit_test(casts_a_shared_constant_of_ir_3),
         cmocka_unit_test(keeps_a_constant_that_is_an_output),
         cmocka_unit_test(keeps_a_constant_that_only_float32_reads),
         cmocka_unit_test(converts_every_storage_alike),

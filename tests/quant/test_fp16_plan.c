@@ -308,6 +308,27 @@ static void leaves_foreign_operators_in_float32(void **state)
     halved_free(&h);
 }
 
+static void converts_what_follows_an_unknown_operator(void **state)
+{
+    (void)state;
+    static const char *const operators[] = {"com.example::Guess", "NoSuchOp"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "in x f32[1,2,4,4]; out y; const w f32[2,2,1,1] 0.5\n"
+                 "u = %s(x); c = Conv(u, w); r = Relu(c); y = Conv(r, w)",
+                 operators[i]);
+        struct halved h = convert_text(text);
+        assert_true(h.report.tensors > 0);
+        assert_half(dtype_of(&h, "w"));
+        assert_float(dtype_of(&h, "u"));
+        assert_half(reads(&h, "c", 0));
+        assert_half(reads(&h, "r", 0));
+        assert_half(reads(&h, "y", 0));
+        halved_free(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +353,7 @@ int main(void)
         cmocka_unit_test(reads_the_shape_of_a_half_value_without_a_cast),
         cmocka_unit_test(leaves_subgraphs_and_what_they_capture_in_float32),
         cmocka_unit_test(leaves_foreign_operators_in_float32),
+        cmocka_unit_test(converts_what_follows_an_unknown_operator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ struct reader {
     const char *at;
     struct buffer graph;
     struct buffer metadata;
-    long opset;
+    long opset, ir;
 };
 
 /* ---- wire format ------------------------------------------------------ */
@@ -380,6 +380,8 @@ static void take_statement(struct reader *r)
 {
     if (take_word(r, "opset"))
         r->opset = take_int(r);
+    else if (take_word(r, "ir"))
+        r->ir = take_int(r);
     else if (take_word(r, "meta"))
         take_metadata(r);
     else if (take_word(r, "in"))
@@ -409,12 +411,12 @@ static void put_import(struct buffer *model, const char *domain, long version)
 enum cz_status cz_test_graph_try(struct cz_model **model, const char *text,
                                  struct cz_error *err)
 {
-    struct reader r = {.at = text, .opset = 17};
+    struct reader r = {.at = text, .opset = 17, .ir = VERSION_OF_IR};
     struct buffer proto = {0};
     put_text(&r.graph, 2, "text");
     while (*r.at)
         take_statement(&r);
-    put_int(&proto, 1, VERSION_OF_IR);
+    put_int(&proto, 1, r.ir);
     put_text(&proto, 2, "graph_text");
     put_message(&proto, 7, &r.graph);
     put_import(&proto, "", r.opset);

@@ -4,6 +4,7 @@
  * i64 bool; a type may be followed by dimensions: numbers, names, or ?.
  *
  *     opset 13                        17 without it
+ *     ir 3                            8 without it
  *     meta stride 32                  metadata
  *     in x f32[1,3,h,?]               graph input
  *     const w f32[4,3,1,1] 1 2 3      initializer in raw_data; the last number
