@@ -10,7 +10,7 @@
 #include "onnx/onnx.h"
 
 struct cz_fp16_options {
-    bool half_io;     /* graph inputs and computed outputs become float16 too */
+    bool half_io;     /* graph inputs, and outputs that are computed, too */
     bool half_decode; /* the decode tail too (default: it stays float32) */
     bool strict;      /* values beyond the range are an error */
     const struct cz_progress *progress;
