@@ -1,8 +1,7 @@
 /* `compress MODEL`: load, prune, cast, save, report.
  *
- * A second thread sets up libonnx's checker while the file is parsed, and
- * measures the input's gzip size while the model is worked on. */
-#include <semaphore.h>
+ * A second thread sets up libonnx's checker while the file is parsed. The gzip
+ * sizes come last: who waits for the file does not wait for them. */
 #include <sys/stat.h>
 
 #include "app/app.h"
@@ -12,39 +11,10 @@
 #include "core/output.h"
 #include "core/parallel.h"
 
-/* What runs beside the main thread from start to end. */
-struct background {
-    struct cz_job job;
-    sem_t checker_ready;
-    const char *input; /* NULL: its gzip size is not wanted */
-    uint64_t gzip_bytes;
-    enum cz_status status;
-    struct cz_error err;
-};
-
-static void run_background(void *user)
+static void prepare_checker(void *user)
 {
-    struct background *b = user;
+    (void)user;
     cz_model_check_prepare();
-    sem_post(&b->checker_ready);
-    if (b->input)
-        b->status = cz_gzip_size(&b->gzip_bytes, b->input, 1, &b->err);
-}
-
-static void background_start(struct background *b)
-{
-    sem_init(&b->checker_ready, 0, 0);
-    cz_job_start(&b->job, run_background, b);
-}
-
-static enum cz_status background_join(struct background *b,
-                                      struct cz_error *err)
-{
-    cz_job_join(&b->job);
-    sem_destroy(&b->checker_ready);
-    if (b->status != CZ_OK)
-        *err = b->err;
-    return b->status;
 }
 
 /* ---- before the work -------------------------------------------------- */
@@ -140,12 +110,10 @@ static void add_bytes(struct app_file *file, const struct cz_model *model)
 }
 
 static enum cz_status add_gzip_bytes(struct app_file *file,
-                                     const struct cz_model *model, size_t first,
+                                     const char *const *paths, size_t count,
                                      size_t threads, struct cz_error *err)
 {
-    size_t count;
-    const char *const *paths = cz_model_files(model, &count);
-    for (size_t i = first; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint64_t size;
         CZ_TRY(cz_gzip_size(&size, paths[i], threads, err));
         file->gzip_bytes += size;
@@ -155,23 +123,17 @@ static enum cz_status add_gzip_bytes(struct app_file *file,
 
 /* ---- from start to end ------------------------------------------------ */
 
-static enum cz_status edit_and_save(struct cz_model *model,
-                                    struct app_compress_report *report,
-                                    struct cz_error *err)
+static enum cz_status load(struct cz_model **model, const char *path,
+                           struct app_compress_report *report,
+                           struct cz_error *err)
 {
-    const struct app_compress_options *o = report->options;
-    CZ_TRY(check(model, report, err));
-    add_bytes(&report->input, model);
-    if (report->measure_gzip) /* the model's own is being measured */
-        CZ_TRY(add_gzip_bytes(&report->input, model, 1,
-                              o->prune_options.threads, err));
-    CZ_TRY(cz_error_prefix(err, edit(model, report, err), o->model));
-    CZ_TRY(save(model, report, err));
-    add_bytes(&report->output, model);
-    if (report->measure_gzip)
-        CZ_TRY(add_gzip_bytes(&report->output, model, 0,
-                              o->prune_options.threads, err));
-    return CZ_OK;
+    double start = app_now_ms();
+    struct cz_job job;
+    cz_job_start(&job, prepare_checker, NULL);
+    enum cz_status status = cz_model_load(model, path, err);
+    cz_job_join(&job);
+    report->ms.load = app_now_ms() - start;
+    return status;
 }
 
 /* From the model's file to the output's; `*model` has to be freed whatever
@@ -181,21 +143,20 @@ static enum cz_status work(struct cz_model **model,
                            struct cz_error *err)
 {
     const struct app_compress_options *o = report->options;
-    double start = app_now_ms();
-    struct background background = {.input =
-                                        report->measure_gzip ? o->model : NULL};
-    background_start(&background);
-    enum cz_status status = cz_model_load(model, o->model, err);
-    sem_wait(&background.checker_ready);
-    report->ms.load = app_now_ms() - start;
-    if (status == CZ_OK)
-        status = edit_and_save(*model, report, err);
-    struct cz_error gzip_error;
-    enum cz_status gzip_status = background_join(&background, &gzip_error);
-    report->input.gzip_bytes += background.gzip_bytes;
-    if (status == CZ_OK && gzip_status != CZ_OK)
-        *err = gzip_error;
-    return status == CZ_OK ? gzip_status : status;
+    const size_t threads = o->prune_options.threads;
+    CZ_TRY(load(model, o->model, report, err));
+    CZ_TRY(check(*model, report, err));
+    add_bytes(&report->input, *model);
+    size_t n_before, n_after;
+    const char *const *before = cz_model_files(*model, &n_before);
+    CZ_TRY(cz_error_prefix(err, edit(*model, report, err), o->model));
+    CZ_TRY(save(*model, report, err));
+    add_bytes(&report->output, *model);
+    if (!report->measure_gzip)
+        return CZ_OK;
+    const char *const *after = cz_model_files(*model, &n_after);
+    CZ_TRY(add_gzip_bytes(&report->input, before, n_before, threads, err));
+    return add_gzip_bytes(&report->output, after, n_after, threads, err);
 }
 
 static enum cz_status run(struct app_compress_report *report,

@@ -49,8 +49,8 @@ struct cz_fp16_report {
  * value, none in pairs; existing Casts are redirected.
  *
  * CZ_EINVAL: the model computes in float16 already, nothing could be
- * converted, a weight is NaN or infinite, or, with `strict`, a value is beyond the
- * range. The model may then be half converted: do not save it. */
+ * converted, a weight is NaN or infinite, or, with `strict`, a value is beyond
+ * the range. The model may then be half converted: do not save it. */
 enum cz_status cz_fp16_convert(struct cz_model *model,
                                const struct cz_fp16_options *options,
                                struct cz_fp16_report *report,
