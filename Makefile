@@ -144,6 +144,19 @@ $(OUT)/%.o: %.cpp $(OUT)/flags | $(OUT)/headers
 	@mkdir -p $(@D)
 	$(call run,CXX,$(COMPILE_CXX) -c -o $@ $<)
 
+# SCHEMA(operator, domain, version) for each that libonnx's headers declare.
+SCHEMAS := $(OUT)/onnx/schemas.inc
+$(SCHEMAS): $(OUT)/flags | $(OUT)/headers
+	@mkdir -p $(@D)
+	@printf '#include <onnx/defs/operator_sets%s.h>\n' '' _ml > $@.cpp
+	$(call run,MAKE,$(COMPILE_CXX) -MF /dev/null -E $@.cpp | \
+		sed -En 's/^class (.*)_(Onnx|OnnxML)_ver([0-9]+);$$/SCHEMA(\1, \2, \3)/p' \
+		| sort -u > $@)
+	@rm $@.cpp && test -s $@
+
+$(OUT)/onnx/checker_shim.o: $(SCHEMAS)
+$(OUT)/onnx/checker_shim.o: private CPPFLAGS += -iquote $(OUT)
+
 # Other flags, other objects: this file changes when the command lines do.
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)

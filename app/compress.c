@@ -11,12 +11,6 @@
 #include "core/output.h"
 #include "core/parallel.h"
 
-static void prepare_checker(void *user)
-{
-    (void)user;
-    cz_model_check_prepare();
-}
-
 /* ---- before the work -------------------------------------------------- */
 
 /* The output must not be the input, nor a file that may not be replaced. */
@@ -128,10 +122,7 @@ static enum cz_status load(struct cz_model **model, const char *path,
                            struct cz_error *err)
 {
     double start = app_now_ms();
-    struct cz_job job;
-    cz_job_start(&job, prepare_checker, NULL);
     enum cz_status status = cz_model_load(model, path, err);
-    cz_job_join(&job);
     report->ms.load = app_now_ms() - start;
     return status;
 }

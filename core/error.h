@@ -6,8 +6,12 @@
 #ifndef CZ_CORE_ERROR_H
 #define CZ_CORE_ERROR_H
 
+/* Behind each function that a C++ shim gives to C: nothing is thrown. */
 #ifdef __cplusplus
+#define CZ_NOEXCEPT noexcept
 extern "C" {
+#else
+#define CZ_NOEXCEPT
 #endif
 
 enum cz_status {

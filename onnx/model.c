@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/output.h"
+#include "onnx/checker_shim.h"
 #include "onnx/onnx_internal.h"
 
 /* Each node looks its operator set up among them. */
@@ -280,11 +281,6 @@ const char *const *cz_model_files(const struct cz_model *model, size_t *count)
     return model->files;
 }
 
-void cz_model_check_prepare(void)
-{
-    cz_proto_schemas_prepare();
-}
-
 enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
                               struct cz_error *err)
 {
@@ -292,8 +288,7 @@ enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
                cz_model_ir_version(model) <= CHECKER_IR_MAX;
     if (!*checked)
         return CZ_OK;
-    enum cz_status status =
-        cz_proto_model_check(model->proto, model->folder, err);
+    enum cz_status status = cz_checker_run(model->proto, model->folder, err);
     return cz_error_prefix(err, status, model->name);
 }
 
@@ -330,11 +325,6 @@ size_t cz_model_function_count(const struct cz_model *model)
     return cz_proto_model_function_count(model->proto);
 }
 
-bool cz_model_has_external_data(const struct cz_model *model)
-{
-    return model->externals != NULL;
-}
-
 const char *cz_model_metadata(const struct cz_model *model, const char *key)
 {
     size_t count = cz_proto_model_metadata_count(model->proto);
@@ -345,10 +335,4 @@ const char *cz_model_metadata(const struct cz_model *model, const char *key)
             return value.data;
     }
     return NULL;
-}
-
-enum cz_status cz_model_metadata_set(struct cz_model *model, const char *key,
-                                     const char *value, struct cz_error *err)
-{
-    return cz_proto_model_metadata_put(model->proto, key, value, err);
 }

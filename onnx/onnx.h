@@ -227,7 +227,6 @@ const char *const *cz_model_files(const struct cz_model *model, size_t *count);
  * thread. */
 enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
                               struct cz_error *err);
-void cz_model_check_prepare(void);
 
 struct cz_graph *cz_model_graph(struct cz_model *model);
 int64_t cz_model_ir_version(const struct cz_model *model);
@@ -238,13 +237,10 @@ const char *cz_model_producer(const struct cz_model *model);
 int64_t cz_model_opset(const struct cz_model *model, const char *domain);
 
 size_t cz_model_function_count(const struct cz_model *model);
-bool cz_model_has_external_data(const struct cz_model *model);
 
 /* metadata_props by key, as exporters write "names" and "stride"; NULL when
  * there is no such key. */
 const char *cz_model_metadata(const struct cz_model *model, const char *key);
-enum cz_status cz_model_metadata_set(struct cz_model *model, const char *key,
-                                     const char *value, struct cz_error *err);
 
 /* ---- reading ---------------------------------------------------------- */
 

@@ -12,17 +12,17 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/stubs/logging.h>
-#include <onnx/checker.h>
-#include <onnx/defs/schema.h>
 #include <onnx/onnx_pb.h>
 
 using google::protobuf::io::ArrayInputStream;
 using google::protobuf::io::CodedInputStream;
+using google::protobuf::io::CopyingOutputStreamAdaptor;
 using google::protobuf::io::FileInputStream;
-using google::protobuf::io::FileOutputStream;
 using google::protobuf::io::ZeroCopyInputStream;
 using onnx::AttributeProto;
 using onnx::GraphProto;
@@ -33,16 +33,42 @@ using onnx::StringStringEntryProto;
 using onnx::TensorProto;
 using onnx::ValueInfoProto;
 
-/* libonnx exports this overload, but its header does not declare it. */
-namespace onnx::checker
-{
-void check_model(const ModelProto &model, CheckerContext &context);
-}
-
 namespace
 {
 
-constexpr int kBufferBytes = 256 * 1024;
+/* Fits in the caches, and is allocated without a mapping of its own. */
+constexpr int kBufferBytes = 64 * 1024;
+
+/* FileOutputStream of protobuf 3.21 ignores its block size and writes 8 KB at
+ * a time. */
+class FileWriter final : public google::protobuf::io::CopyingOutputStream
+{
+    int fd;
+
+  public:
+    int error = 0;
+
+    explicit FileWriter(int to) : fd(to)
+    {
+    }
+
+    bool Write(const void *bytes, int size) override
+    {
+        auto *at = static_cast<const char *>(bytes);
+        while (size > 0) {
+            ssize_t written = write(fd, at, static_cast<size_t>(size));
+            if (written < 0 && errno == EINTR)
+                continue;
+            if (written < 0) {
+                error = errno;
+                return false;
+            }
+            at += written;
+            size -= static_cast<int>(written);
+        }
+        return true;
+    }
+};
 
 const ModelProto &model_of(const void *p)
 {
@@ -124,7 +150,7 @@ StringStringEntryProto *entry(Entries *entries, const char *key)
 
 /* ---- model ------------------------------------------------------------ */
 
-cz_status cz_proto_model_read(void **model, int fd, cz_error *err)
+cz_status cz_proto_model_read(void **model, int fd, cz_error *err) noexcept
 {
     return guarded(err, [&] {
         FileInputStream stream(fd, kBufferBytes);
@@ -139,7 +165,7 @@ cz_status cz_proto_model_read(void **model, int fd, cz_error *err)
 }
 
 cz_status cz_proto_model_parse(void **model, const void *bytes, size_t size,
-                               cz_error *err)
+                               cz_error *err) noexcept
 {
     return guarded(err, [&] {
         if (size > INT_MAX)
@@ -149,121 +175,87 @@ cz_status cz_proto_model_parse(void **model, const void *bytes, size_t size,
     });
 }
 
-cz_status cz_proto_model_write(const void *model, int fd, cz_error *err)
+cz_status cz_proto_model_write(const void *model, int fd,
+                               cz_error *err) noexcept
 {
     return guarded(err, [&] {
         if (model_of(model).ByteSizeLong() > INT_MAX)
             return cz_error_set(err, CZ_EUNSUPPORTED,
                                 "larger than protobuf's 2 GB");
-        FileOutputStream stream(fd, kBufferBytes);
+        FileWriter file(fd);
+        CopyingOutputStreamAdaptor stream(&file, kBufferBytes);
         if (model_of(model).SerializePartialToZeroCopyStream(&stream) &&
             stream.Flush())
             return CZ_OK;
         return cz_error_set(err, CZ_EIO, "cannot write: %s",
-                            strerror(stream.GetErrno()));
+                            strerror(file.error));
     });
 }
 
-void cz_proto_model_free(void *model)
+void cz_proto_model_free(void *model) noexcept
 {
     delete static_cast<ModelProto *>(model);
 }
 
-cz_status cz_proto_model_check(const void *model, const char *folder,
-                               cz_error *err)
-{
-    try {
-        onnx::checker::CheckerContext context;
-        context.set_model_dir(folder ? folder : "");
-        onnx::checker::check_model(model_of(model), context);
-        return CZ_OK;
-    } catch (const std::bad_alloc &) {
-        return cz_error_set(err, CZ_ENOMEM, "out of memory");
-    } catch (const std::exception &e) {
-        std::string line = e.what();
-        std::replace(line.begin(), line.end(), '\n', ' ');
-        return cz_error_set(err, CZ_EPARSE, "ONNX checker: %s", line.c_str());
-    }
-}
-
-void cz_proto_schemas_prepare(void)
-{
-    try {
-        onnx::OpSchemaRegistry::Schema("Conv");
-    } catch (...) {
-        /* cz_proto_model_check() meets the same and reports it. */
-    }
-}
-
-int64_t cz_proto_model_ir_version(const void *model)
+int64_t cz_proto_model_ir_version(const void *model) noexcept
 {
     return model_of(model).ir_version();
 }
 
-cz_proto_text cz_proto_model_producer(const void *model)
+cz_proto_text cz_proto_model_producer(const void *model) noexcept
 {
     return text_of(model_of(model).producer_name());
 }
 
-bool cz_proto_model_has_graph(const void *model)
+bool cz_proto_model_has_graph(const void *model) noexcept
 {
     return model_of(model).has_graph();
 }
 
-void *cz_proto_model_graph(void *model)
+void *cz_proto_model_graph(void *model) noexcept
 {
     return static_cast<ModelProto *>(model)->mutable_graph();
 }
 
-size_t cz_proto_model_function_count(const void *model)
+size_t cz_proto_model_function_count(const void *model) noexcept
 {
     return static_cast<size_t>(model_of(model).functions_size());
 }
 
-size_t cz_proto_model_opset_count(const void *model)
+size_t cz_proto_model_opset_count(const void *model) noexcept
 {
     return static_cast<size_t>(model_of(model).opset_import_size());
 }
 
-int64_t cz_proto_model_opset(const void *model, size_t i, cz_proto_text *domain)
+int64_t cz_proto_model_opset(const void *model, size_t i,
+                             cz_proto_text *domain) noexcept
 {
     const auto &opset = model_of(model).opset_import(static_cast<int>(i));
     *domain = text_of(opset.domain());
     return opset.version();
 }
 
-size_t cz_proto_model_metadata_count(const void *model)
+size_t cz_proto_model_metadata_count(const void *model) noexcept
 {
     return static_cast<size_t>(model_of(model).metadata_props_size());
 }
 
 void cz_proto_model_metadata(const void *model, size_t i, cz_proto_text *key,
-                             cz_proto_text *value)
+                             cz_proto_text *value) noexcept
 {
     const auto &prop = model_of(model).metadata_props(static_cast<int>(i));
     *key = text_of(prop.key());
     *value = text_of(prop.value());
 }
 
-cz_status cz_proto_model_metadata_put(void *model, const char *key,
-                                      const char *value, cz_error *err)
-{
-    return guarded(err, [&] {
-        auto *props =
-            static_cast<ModelProto *>(model)->mutable_metadata_props();
-        entry(props, key)->set_value(value);
-        return CZ_OK;
-    });
-}
-
 /* ---- graph ------------------------------------------------------------ */
 
-cz_proto_text cz_proto_graph_name(const void *graph)
+cz_proto_text cz_proto_graph_name(const void *graph) noexcept
 {
     return text_of(graph_of(graph).name());
 }
 
-size_t cz_proto_graph_count(const void *graph, cz_proto_list list)
+size_t cz_proto_graph_count(const void *graph, cz_proto_list list) noexcept
 {
     const GraphProto &g = graph_of(graph);
     int count = 0;
@@ -290,7 +282,7 @@ size_t cz_proto_graph_count(const void *graph, cz_proto_list list)
     return static_cast<size_t>(count);
 }
 
-void *cz_proto_graph_item(void *graph, cz_proto_list list, size_t i)
+void *cz_proto_graph_item(void *graph, cz_proto_list list, size_t i) noexcept
 {
     auto *g = static_cast<GraphProto *>(graph);
     int at = static_cast<int>(i);
@@ -312,7 +304,7 @@ void *cz_proto_graph_item(void *graph, cz_proto_list list, size_t i)
 }
 
 cz_status cz_proto_graph_add_node(void **node, void *graph, const char *op_type,
-                                  cz_error *err)
+                                  cz_error *err) noexcept
 {
     return guarded(err, [&] {
         NodeProto *added = static_cast<GraphProto *>(graph)->add_node();
@@ -323,7 +315,7 @@ cz_status cz_proto_graph_add_node(void **node, void *graph, const char *op_type,
 }
 
 cz_status cz_proto_graph_order(void *graph, void *const *nodes, size_t count,
-                               cz_error *err)
+                               cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *list = static_cast<GraphProto *>(graph)->mutable_node();
@@ -339,7 +331,7 @@ cz_status cz_proto_graph_order(void *graph, void *const *nodes, size_t count,
 }
 
 cz_status cz_proto_graph_add_copy(void **copy, void *graph, const void *tensor,
-                                  const char *name, cz_error *err)
+                                  const char *name, cz_error *err) noexcept
 {
     return guarded(err, [&] {
         TensorProto *added =
@@ -353,24 +345,24 @@ cz_status cz_proto_graph_add_copy(void **copy, void *graph, const void *tensor,
 
 /* ---- value info ------------------------------------------------------- */
 
-cz_proto_text cz_proto_info_name(const void *info)
+cz_proto_text cz_proto_info_name(const void *info) noexcept
 {
     return text_of(info_of(info).name());
 }
 
-int cz_proto_info_dtype(const void *info)
+int cz_proto_info_dtype(const void *info) noexcept
 {
     const auto &type = info_of(info).type();
     return type.has_tensor_type() ? type.tensor_type().elem_type() : 0;
 }
 
-void cz_proto_info_set_dtype(void *info, int dtype)
+void cz_proto_info_set_dtype(void *info, int dtype) noexcept
 {
     auto *type = static_cast<ValueInfoProto *>(info)->mutable_type();
     type->mutable_tensor_type()->set_elem_type(dtype);
 }
 
-bool cz_proto_info_rank(const void *info, size_t *rank)
+bool cz_proto_info_rank(const void *info, size_t *rank) noexcept
 {
     const auto &type = info_of(info).type();
     if (!type.has_tensor_type() || !type.tensor_type().has_shape())
@@ -379,7 +371,7 @@ bool cz_proto_info_rank(const void *info, size_t *rank)
     return true;
 }
 
-int64_t cz_proto_info_dim(const void *info, size_t i)
+int64_t cz_proto_info_dim(const void *info, size_t i) noexcept
 {
     const auto &shape = info_of(info).type().tensor_type().shape();
     const auto &dim = shape.dim(static_cast<int>(i));
@@ -388,7 +380,8 @@ int64_t cz_proto_info_dim(const void *info, size_t i)
 
 /* ---- node ------------------------------------------------------------- */
 
-cz_proto_text cz_proto_node_text(const void *node, cz_proto_node_field field)
+cz_proto_text cz_proto_node_text(const void *node,
+                                 cz_proto_node_field field) noexcept
 {
     switch (field) {
     case CZ_PROTO_NODE_NAME:
@@ -401,39 +394,39 @@ cz_proto_text cz_proto_node_text(const void *node, cz_proto_node_field field)
     return {"", 0};
 }
 
-size_t cz_proto_node_input_count(const void *node)
+size_t cz_proto_node_input_count(const void *node) noexcept
 {
     return static_cast<size_t>(node_of(node).input_size());
 }
 
-size_t cz_proto_node_output_count(const void *node)
+size_t cz_proto_node_output_count(const void *node) noexcept
 {
     return static_cast<size_t>(node_of(node).output_size());
 }
 
-cz_proto_text cz_proto_node_input(const void *node, size_t i)
+cz_proto_text cz_proto_node_input(const void *node, size_t i) noexcept
 {
     return text_of(node_of(node).input(static_cast<int>(i)));
 }
 
-cz_proto_text cz_proto_node_output(const void *node, size_t i)
+cz_proto_text cz_proto_node_output(const void *node, size_t i) noexcept
 {
     return text_of(node_of(node).output(static_cast<int>(i)));
 }
 
-size_t cz_proto_node_attr_count(const void *node)
+size_t cz_proto_node_attr_count(const void *node) noexcept
 {
     return static_cast<size_t>(node_of(node).attribute_size());
 }
 
-void *cz_proto_node_attr(void *node, size_t i)
+void *cz_proto_node_attr(void *node, size_t i) noexcept
 {
     auto *n = static_cast<NodeProto *>(node);
     return n->mutable_attribute(static_cast<int>(i));
 }
 
 cz_status cz_proto_node_put_input(void *node, size_t i, const char *name,
-                                  cz_error *err)
+                                  cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *n = static_cast<NodeProto *>(node);
@@ -444,7 +437,7 @@ cz_status cz_proto_node_put_input(void *node, size_t i, const char *name,
 }
 
 cz_status cz_proto_node_put_output(void *node, size_t i, const char *name,
-                                   cz_error *err)
+                                   cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *n = static_cast<NodeProto *>(node);
@@ -456,7 +449,7 @@ cz_status cz_proto_node_put_output(void *node, size_t i, const char *name,
 }
 
 cz_status cz_proto_node_put_int(void **attr, void *node, const char *name,
-                                int64_t number, cz_error *err)
+                                int64_t number, cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *attrs = static_cast<NodeProto *>(node)->mutable_attribute();
@@ -474,17 +467,17 @@ cz_status cz_proto_node_put_int(void **attr, void *node, const char *name,
 
 /* ---- attribute -------------------------------------------------------- */
 
-cz_proto_text cz_proto_attr_name(const void *attr)
+cz_proto_text cz_proto_attr_name(const void *attr) noexcept
 {
     return text_of(attr_of(attr).name());
 }
 
-int cz_proto_attr_kind(const void *attr)
+int cz_proto_attr_kind(const void *attr) noexcept
 {
     return attr_of(attr).type();
 }
 
-size_t cz_proto_attr_count(const void *attr)
+size_t cz_proto_attr_count(const void *attr) noexcept
 {
     const AttributeProto &a = attr_of(attr);
     int count = 0;
@@ -521,36 +514,36 @@ size_t cz_proto_attr_count(const void *attr)
     return static_cast<size_t>(count);
 }
 
-float cz_proto_attr_float(const void *attr)
+float cz_proto_attr_float(const void *attr) noexcept
 {
     return attr_of(attr).f();
 }
 
-int64_t cz_proto_attr_int(const void *attr)
+int64_t cz_proto_attr_int(const void *attr) noexcept
 {
     return attr_of(attr).i();
 }
 
-float *cz_proto_attr_floats(void *attr)
+float *cz_proto_attr_floats(void *attr) noexcept
 {
     return static_cast<AttributeProto *>(attr)
         ->mutable_floats()
         ->mutable_data();
 }
 
-int64_t *cz_proto_attr_ints(void *attr)
+int64_t *cz_proto_attr_ints(void *attr) noexcept
 {
     return static_cast<AttributeProto *>(attr)->mutable_ints()->mutable_data();
 }
 
-cz_proto_text cz_proto_attr_string(const void *attr, size_t i)
+cz_proto_text cz_proto_attr_string(const void *attr, size_t i) noexcept
 {
     const AttributeProto &a = attr_of(attr);
     bool single = a.type() == AttributeProto::STRING;
     return text_of(single ? a.s() : a.strings(static_cast<int>(i)));
 }
 
-void *cz_proto_attr_tensor(void *attr, size_t i)
+void *cz_proto_attr_tensor(void *attr, size_t i) noexcept
 {
     auto *a = static_cast<AttributeProto *>(attr);
     if (a->type() == AttributeProto::TENSOR)
@@ -558,7 +551,7 @@ void *cz_proto_attr_tensor(void *attr, size_t i)
     return a->mutable_tensors(static_cast<int>(i));
 }
 
-void *cz_proto_attr_graph(void *attr, size_t i)
+void *cz_proto_attr_graph(void *attr, size_t i) noexcept
 {
     auto *a = static_cast<AttributeProto *>(attr);
     if (a->type() == AttributeProto::GRAPH)
@@ -566,14 +559,14 @@ void *cz_proto_attr_graph(void *attr, size_t i)
     return a->mutable_graphs(static_cast<int>(i));
 }
 
-size_t cz_proto_attr_sparse_count(const void *attr)
+size_t cz_proto_attr_sparse_count(const void *attr) noexcept
 {
     const AttributeProto &a = attr_of(attr);
     return static_cast<size_t>(a.has_sparse_tensor()) +
            static_cast<size_t>(a.sparse_tensors_size());
 }
 
-void *cz_proto_attr_sparse(void *attr, size_t i)
+void *cz_proto_attr_sparse(void *attr, size_t i) noexcept
 {
     auto *a = static_cast<AttributeProto *>(attr);
     if (a->has_sparse_tensor() && i == 0)
@@ -583,7 +576,7 @@ void *cz_proto_attr_sparse(void *attr, size_t i)
 }
 
 cz_status cz_proto_attr_make_tensor(void **tensor, void *attr, const char *name,
-                                    cz_error *err)
+                                    cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *a = static_cast<AttributeProto *>(attr);
@@ -600,29 +593,30 @@ cz_status cz_proto_attr_make_tensor(void **tensor, void *attr, const char *name,
 
 /* ---- tensor ----------------------------------------------------------- */
 
-cz_proto_text cz_proto_tensor_name(const void *tensor)
+cz_proto_text cz_proto_tensor_name(const void *tensor) noexcept
 {
     return text_of(tensor_of(tensor).name());
 }
 
-int cz_proto_tensor_dtype(const void *tensor)
+int cz_proto_tensor_dtype(const void *tensor) noexcept
 {
     return tensor_of(tensor).data_type();
 }
 
-const int64_t *cz_proto_tensor_dims(const void *tensor, size_t *rank)
+const int64_t *cz_proto_tensor_dims(const void *tensor, size_t *rank) noexcept
 {
     const auto &dims = tensor_of(tensor).dims();
     *rank = static_cast<size_t>(dims.size());
     return dims.data();
 }
 
-bool cz_proto_tensor_has_raw(const void *tensor)
+bool cz_proto_tensor_has_raw(const void *tensor) noexcept
 {
     return tensor_of(tensor).has_raw_data();
 }
 
-size_t cz_proto_tensor_data_count(const void *tensor, cz_proto_data field)
+size_t cz_proto_tensor_data_count(const void *tensor,
+                                  cz_proto_data field) noexcept
 {
     const TensorProto &t = tensor_of(tensor);
     int count = 0;
@@ -651,7 +645,7 @@ size_t cz_proto_tensor_data_count(const void *tensor, cz_proto_data field)
     return static_cast<size_t>(count);
 }
 
-void *cz_proto_tensor_data(void *tensor, cz_proto_data field)
+void *cz_proto_tensor_data(void *tensor, cz_proto_data field) noexcept
 {
     auto *t = static_cast<TensorProto *>(tensor);
     switch (field) {
@@ -673,30 +667,30 @@ void *cz_proto_tensor_data(void *tensor, cz_proto_data field)
     return nullptr;
 }
 
-void *cz_proto_sparse_values(void *sparse)
+void *cz_proto_sparse_values(void *sparse) noexcept
 {
     auto *s = static_cast<SparseTensorProto *>(sparse);
     return s->has_values() ? s->mutable_values() : nullptr;
 }
 
-void *cz_proto_sparse_indices(void *sparse)
+void *cz_proto_sparse_indices(void *sparse) noexcept
 {
     auto *s = static_cast<SparseTensorProto *>(sparse);
     return s->has_indices() ? s->mutable_indices() : nullptr;
 }
 
-bool cz_proto_tensor_is_external(const void *tensor)
+bool cz_proto_tensor_is_external(const void *tensor) noexcept
 {
     return tensor_of(tensor).data_location() == TensorProto::EXTERNAL;
 }
 
-size_t cz_proto_tensor_external_count(const void *tensor)
+size_t cz_proto_tensor_external_count(const void *tensor) noexcept
 {
     return static_cast<size_t>(tensor_of(tensor).external_data_size());
 }
 
 void cz_proto_tensor_external(const void *tensor, size_t i, cz_proto_text *key,
-                              cz_proto_text *value)
+                              cz_proto_text *value) noexcept
 {
     const auto &e = tensor_of(tensor).external_data(static_cast<int>(i));
     *key = text_of(e.key());
@@ -704,7 +698,8 @@ void cz_proto_tensor_external(const void *tensor, size_t i, cz_proto_text *key,
 }
 
 cz_status cz_proto_tensor_put_external(void *tensor, const char *key,
-                                       const char *value, cz_error *err)
+                                       const char *value,
+                                       cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *t = static_cast<TensorProto *>(tensor);
@@ -713,7 +708,7 @@ cz_status cz_proto_tensor_put_external(void *tensor, const char *key,
     });
 }
 
-void cz_proto_tensor_drop_external(void *tensor, const char *key)
+void cz_proto_tensor_drop_external(void *tensor, const char *key) noexcept
 {
     auto *entries = static_cast<TensorProto *>(tensor)->mutable_external_data();
     auto gone = std::remove_if(entries->begin(), entries->end(),
@@ -721,18 +716,18 @@ void cz_proto_tensor_drop_external(void *tensor, const char *key)
     entries->erase(gone, entries->end());
 }
 
-void cz_proto_tensor_set_dtype(void *tensor, int dtype)
+void cz_proto_tensor_set_dtype(void *tensor, int dtype) noexcept
 {
     static_cast<TensorProto *>(tensor)->set_data_type(dtype);
 }
 
-void cz_proto_tensor_cut_raw(void *tensor, size_t size)
+void cz_proto_tensor_cut_raw(void *tensor, size_t size) noexcept
 {
     static_cast<TensorProto *>(tensor)->mutable_raw_data()->resize(size);
 }
 
 cz_status cz_proto_tensor_put_raw(void *tensor, const void *bytes, size_t size,
-                                  cz_error *err)
+                                  cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *t = static_cast<TensorProto *>(tensor);
@@ -747,7 +742,7 @@ cz_status cz_proto_tensor_put_raw(void *tensor, const void *bytes, size_t size,
 }
 
 cz_status cz_proto_tensor_put_dims(void *tensor, const int64_t *dims,
-                                   size_t rank, cz_error *err)
+                                   size_t rank, cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *list = static_cast<TensorProto *>(tensor)->mutable_dims();

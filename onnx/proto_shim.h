@@ -27,36 +27,29 @@ struct cz_proto_text {
 
 /* Parses all that can be read from `fd`, in pieces. CZ_EPARSE, CZ_ENOMEM or
  * CZ_EIO; free with cz_proto_model_free(). */
-enum cz_status cz_proto_model_read(void **model, int fd, struct cz_error *err);
+enum cz_status cz_proto_model_read(void **model, int fd,
+                                   struct cz_error *err) CZ_NOEXCEPT;
 enum cz_status cz_proto_model_parse(void **model, const void *bytes,
-                                    size_t size, struct cz_error *err);
+                                    size_t size,
+                                    struct cz_error *err) CZ_NOEXCEPT;
 enum cz_status cz_proto_model_write(const void *model, int fd,
-                                    struct cz_error *err);
-void cz_proto_model_free(void *model);
+                                    struct cz_error *err) CZ_NOEXCEPT;
+void cz_proto_model_free(void *model) CZ_NOEXCEPT;
 
-/* libonnx's checker, which looks for external data in `folder` (may be NULL),
- * and the set-up of its operator schemas. */
-enum cz_status cz_proto_model_check(const void *model, const char *folder,
-                                    struct cz_error *err);
-void cz_proto_schemas_prepare(void);
+int64_t cz_proto_model_ir_version(const void *model) CZ_NOEXCEPT;
+struct cz_proto_text cz_proto_model_producer(const void *model) CZ_NOEXCEPT;
+bool cz_proto_model_has_graph(const void *model) CZ_NOEXCEPT;
+void *cz_proto_model_graph(void *model) CZ_NOEXCEPT;
+size_t cz_proto_model_function_count(const void *model) CZ_NOEXCEPT;
 
-int64_t cz_proto_model_ir_version(const void *model);
-struct cz_proto_text cz_proto_model_producer(const void *model);
-bool cz_proto_model_has_graph(const void *model);
-void *cz_proto_model_graph(void *model);
-size_t cz_proto_model_function_count(const void *model);
-
-size_t cz_proto_model_opset_count(const void *model);
+size_t cz_proto_model_opset_count(const void *model) CZ_NOEXCEPT;
 int64_t cz_proto_model_opset(const void *model, size_t i,
-                             struct cz_proto_text *domain);
+                             struct cz_proto_text *domain) CZ_NOEXCEPT;
 
-size_t cz_proto_model_metadata_count(const void *model);
+size_t cz_proto_model_metadata_count(const void *model) CZ_NOEXCEPT;
 void cz_proto_model_metadata(const void *model, size_t i,
                              struct cz_proto_text *key,
-                             struct cz_proto_text *value);
-enum cz_status cz_proto_model_metadata_put(void *model, const char *key,
-                                           const char *value,
-                                           struct cz_error *err);
+                             struct cz_proto_text *value) CZ_NOEXCEPT;
 
 /* ---- graph ------------------------------------------------------------ */
 
@@ -69,36 +62,39 @@ enum cz_proto_list {
     CZ_PROTO_VALUE_INFO,
 };
 
-struct cz_proto_text cz_proto_graph_name(const void *graph);
-size_t cz_proto_graph_count(const void *graph, enum cz_proto_list list);
-void *cz_proto_graph_item(void *graph, enum cz_proto_list list, size_t i);
+struct cz_proto_text cz_proto_graph_name(const void *graph) CZ_NOEXCEPT;
+size_t cz_proto_graph_count(const void *graph,
+                            enum cz_proto_list list) CZ_NOEXCEPT;
+void *cz_proto_graph_item(void *graph, enum cz_proto_list list,
+                          size_t i) CZ_NOEXCEPT;
 
 enum cz_status cz_proto_graph_add_node(void **node, void *graph,
                                        const char *op_type,
-                                       struct cz_error *err);
+                                       struct cz_error *err) CZ_NOEXCEPT;
 
 /* Puts the nodes into the order of `nodes`, which holds all of them. */
 enum cz_status cz_proto_graph_order(void *graph, void *const *nodes,
-                                    size_t count, struct cz_error *err);
+                                    size_t count,
+                                    struct cz_error *err) CZ_NOEXCEPT;
 
 /* Adds an initializer `name`, otherwise a copy of `tensor`. */
 enum cz_status cz_proto_graph_add_copy(void **copy, void *graph,
                                        const void *tensor, const char *name,
-                                       struct cz_error *err);
+                                       struct cz_error *err) CZ_NOEXCEPT;
 
 /* ---- value info ------------------------------------------------------- */
 
-struct cz_proto_text cz_proto_info_name(const void *info);
+struct cz_proto_text cz_proto_info_name(const void *info) CZ_NOEXCEPT;
 
 /* 0 where it is no tensor or says nothing. */
-int cz_proto_info_dtype(const void *info);
-void cz_proto_info_set_dtype(void *info, int dtype);
+int cz_proto_info_dtype(const void *info) CZ_NOEXCEPT;
+void cz_proto_info_set_dtype(void *info, int dtype) CZ_NOEXCEPT;
 
 /* False when no shape is declared. */
-bool cz_proto_info_rank(const void *info, size_t *rank);
+bool cz_proto_info_rank(const void *info, size_t *rank) CZ_NOEXCEPT;
 
 /* A dimension; -1 when it is symbolic or not given. */
-int64_t cz_proto_info_dim(const void *info, size_t i);
+int64_t cz_proto_info_dim(const void *info, size_t i) CZ_NOEXCEPT;
 
 /* ---- node ------------------------------------------------------------- */
 
@@ -108,50 +104,55 @@ enum cz_proto_node_field {
     CZ_PROTO_NODE_DOMAIN,
 };
 
-struct cz_proto_text cz_proto_node_text(const void *node,
-                                        enum cz_proto_node_field field);
-size_t cz_proto_node_input_count(const void *node);
-size_t cz_proto_node_output_count(const void *node);
-struct cz_proto_text cz_proto_node_input(const void *node, size_t i);
-struct cz_proto_text cz_proto_node_output(const void *node, size_t i);
-size_t cz_proto_node_attr_count(const void *node);
-void *cz_proto_node_attr(void *node, size_t i);
+struct cz_proto_text
+cz_proto_node_text(const void *node,
+                   enum cz_proto_node_field field) CZ_NOEXCEPT;
+size_t cz_proto_node_input_count(const void *node) CZ_NOEXCEPT;
+size_t cz_proto_node_output_count(const void *node) CZ_NOEXCEPT;
+struct cz_proto_text cz_proto_node_input(const void *node,
+                                         size_t i) CZ_NOEXCEPT;
+struct cz_proto_text cz_proto_node_output(const void *node,
+                                          size_t i) CZ_NOEXCEPT;
+size_t cz_proto_node_attr_count(const void *node) CZ_NOEXCEPT;
+void *cz_proto_node_attr(void *node, size_t i) CZ_NOEXCEPT;
 
 /* Sets an input or output; i may be one beyond the last. */
 enum cz_status cz_proto_node_put_input(void *node, size_t i, const char *name,
-                                       struct cz_error *err);
+                                       struct cz_error *err) CZ_NOEXCEPT;
 enum cz_status cz_proto_node_put_output(void *node, size_t i, const char *name,
-                                        struct cz_error *err);
+                                        struct cz_error *err) CZ_NOEXCEPT;
 
 /* Sets the int attribute `name`, adding it where it is missing. */
 enum cz_status cz_proto_node_put_int(void **attr, void *node, const char *name,
-                                     int64_t number, struct cz_error *err);
+                                     int64_t number,
+                                     struct cz_error *err) CZ_NOEXCEPT;
 
 /* ---- attribute -------------------------------------------------------- */
 
-struct cz_proto_text cz_proto_attr_name(const void *attr);
-int cz_proto_attr_kind(const void *attr);
+struct cz_proto_text cz_proto_attr_name(const void *attr) CZ_NOEXCEPT;
+int cz_proto_attr_kind(const void *attr) CZ_NOEXCEPT;
 
 /* How many values of its kind it holds: 0 or 1 for a single one. */
-size_t cz_proto_attr_count(const void *attr);
+size_t cz_proto_attr_count(const void *attr) CZ_NOEXCEPT;
 
-float cz_proto_attr_float(const void *attr);
-int64_t cz_proto_attr_int(const void *attr);
-float *cz_proto_attr_floats(void *attr);
-int64_t *cz_proto_attr_ints(void *attr);
-struct cz_proto_text cz_proto_attr_string(const void *attr, size_t i);
-void *cz_proto_attr_tensor(void *attr, size_t i);
-void *cz_proto_attr_graph(void *attr, size_t i);
+float cz_proto_attr_float(const void *attr) CZ_NOEXCEPT;
+int64_t cz_proto_attr_int(const void *attr) CZ_NOEXCEPT;
+float *cz_proto_attr_floats(void *attr) CZ_NOEXCEPT;
+int64_t *cz_proto_attr_ints(void *attr) CZ_NOEXCEPT;
+struct cz_proto_text cz_proto_attr_string(const void *attr,
+                                          size_t i) CZ_NOEXCEPT;
+void *cz_proto_attr_tensor(void *attr, size_t i) CZ_NOEXCEPT;
+void *cz_proto_attr_graph(void *attr, size_t i) CZ_NOEXCEPT;
 
 /* Sparse tensors, single or in a list. */
-size_t cz_proto_attr_sparse_count(const void *attr);
-void *cz_proto_attr_sparse(void *attr, size_t i);
+size_t cz_proto_attr_sparse_count(const void *attr) CZ_NOEXCEPT;
+void *cz_proto_attr_sparse(void *attr, size_t i) CZ_NOEXCEPT;
 
 /* Turns the attribute into a single tensor called `name` with no content;
  * gives the tensor. */
 enum cz_status cz_proto_attr_make_tensor(void **tensor, void *attr,
                                          const char *name,
-                                         struct cz_error *err);
+                                         struct cz_error *err) CZ_NOEXCEPT;
 
 /* ---- tensor ----------------------------------------------------------- */
 
@@ -165,41 +166,45 @@ enum cz_proto_data {
     CZ_PROTO_DATA_STRING, /* only counted */
 };
 
-struct cz_proto_text cz_proto_tensor_name(const void *tensor);
-int cz_proto_tensor_dtype(const void *tensor);
-const int64_t *cz_proto_tensor_dims(const void *tensor, size_t *rank);
-bool cz_proto_tensor_has_raw(const void *tensor);
-size_t cz_proto_tensor_data_count(const void *tensor, enum cz_proto_data field);
+struct cz_proto_text cz_proto_tensor_name(const void *tensor) CZ_NOEXCEPT;
+int cz_proto_tensor_dtype(const void *tensor) CZ_NOEXCEPT;
+const int64_t *cz_proto_tensor_dims(const void *tensor,
+                                    size_t *rank) CZ_NOEXCEPT;
+bool cz_proto_tensor_has_raw(const void *tensor) CZ_NOEXCEPT;
+size_t cz_proto_tensor_data_count(const void *tensor,
+                                  enum cz_proto_data field) CZ_NOEXCEPT;
 
 /* The array of a field, for reading and for changes in place. */
-void *cz_proto_tensor_data(void *tensor, enum cz_proto_data field);
+void *cz_proto_tensor_data(void *tensor, enum cz_proto_data field) CZ_NOEXCEPT;
 
 /* The values and the indices of a sparse tensor; NULL where it has none. */
-void *cz_proto_sparse_values(void *sparse);
-void *cz_proto_sparse_indices(void *sparse);
+void *cz_proto_sparse_values(void *sparse) CZ_NOEXCEPT;
+void *cz_proto_sparse_indices(void *sparse) CZ_NOEXCEPT;
 
-bool cz_proto_tensor_is_external(const void *tensor);
-size_t cz_proto_tensor_external_count(const void *tensor);
+bool cz_proto_tensor_is_external(const void *tensor) CZ_NOEXCEPT;
+size_t cz_proto_tensor_external_count(const void *tensor) CZ_NOEXCEPT;
 void cz_proto_tensor_external(const void *tensor, size_t i,
                               struct cz_proto_text *key,
-                              struct cz_proto_text *value);
+                              struct cz_proto_text *value) CZ_NOEXCEPT;
 
 /* Sets the entry `key` of external_data, adding it where it is missing. */
 enum cz_status cz_proto_tensor_put_external(void *tensor, const char *key,
                                             const char *value,
-                                            struct cz_error *err);
-void cz_proto_tensor_drop_external(void *tensor, const char *key);
+                                            struct cz_error *err) CZ_NOEXCEPT;
+void cz_proto_tensor_drop_external(void *tensor, const char *key) CZ_NOEXCEPT;
 
-void cz_proto_tensor_set_dtype(void *tensor, int dtype);
+void cz_proto_tensor_set_dtype(void *tensor, int dtype) CZ_NOEXCEPT;
 
 /* Cuts raw_data to its first `size` bytes. */
-void cz_proto_tensor_cut_raw(void *tensor, size_t size);
+void cz_proto_tensor_cut_raw(void *tensor, size_t size) CZ_NOEXCEPT;
 
 /* Replaces the content by `size` packed bytes in raw_data. */
 enum cz_status cz_proto_tensor_put_raw(void *tensor, const void *bytes,
-                                       size_t size, struct cz_error *err);
+                                       size_t size,
+                                       struct cz_error *err) CZ_NOEXCEPT;
 enum cz_status cz_proto_tensor_put_dims(void *tensor, const int64_t *dims,
-                                        size_t rank, struct cz_error *err);
+                                        size_t rank,
+                                        struct cz_error *err) CZ_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -323,20 +323,6 @@ static void edits_a_model_with_unknown_fields(void **state)
     cz_test_folder_remove(folder);
 }
 
-static void sets_metadata(void **state)
-{
-    (void)state;
-    struct cz_model *model =
-        cz_test_graph("meta stride 32; in x f32[1]; y = Relu(x); out y");
-    assert_ok(cz_model_metadata_set(model, "stride", "16", cz_test_error()));
-    assert_ok(cz_model_metadata_set(model, "task", "detect", cz_test_error()));
-    model = reload(model);
-    assert_string_equal(cz_model_metadata(model, "stride"), "16");
-    assert_string_equal(cz_model_metadata(model, "task"), "detect");
-    assert_null(cz_model_metadata(model, "names"));
-    cz_model_free(model);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,7 +340,6 @@ int main(void)
         cmocka_unit_test(declares_a_type_five_times),
         cmocka_unit_test(edits_inside_a_subgraph),
         cmocka_unit_test(edits_a_model_with_unknown_fields),
-        cmocka_unit_test(sets_metadata),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
