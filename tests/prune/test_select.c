@@ -1,4 +1,4 @@
-/* Radix selection against a stable sort: random tensors of every float type,
+/* Selection against a stable sort: random tensors of every float type,
  * however their elements are stored. */
 #include "prune/select_internal.h"
 
@@ -209,16 +209,38 @@ static void selects_any_number_of_a_few(void **state)
                 check_one(dtypes[d], k % 2, count, (enum mix)(k % N_MIXES), k);
 }
 
-/* Tensors large enough for the wider digits, on both sides of the limit. */
+/* Tensors large enough for a sample, on both sides of the limit; most mixes
+ * have more equal magnitudes than the sample leaves room for. */
 static void selects_in_tensors_of_many_weights(void **state)
 {
     (void)state;
-    static const size_t counts[] = {65535, 65536, 100000};
+    static const size_t counts[] = {16383, 16384, 100000};
     for (size_t d = 0; d < 4; d++)
         for (size_t c = 0; c < 3; c++)
             for (int mix = 0; mix < N_MIXES; mix++)
                 check_one(dtypes[d], mix % 2, counts[c], (enum mix)mix,
                           1 + random_below(counts[c]));
+}
+
+/* What weights look like, and where the sample's places are chosen to be
+ * unlike the rest. */
+static void
+selects_where_the_sample_is_right_and_where_it_misleads(void **state)
+{
+    (void)state;
+    const size_t count = 50 * 1024;
+    static const double shares[] = {0, 0.001, 0.05, 0.5, 0.95, 0.9999, 1};
+    for (size_t s = 0; s < sizeof shares / sizeof *shares; s++) {
+        for (int misleads = 0; misleads < 2; misleads++) {
+            struct cz_elements e =
+                new_tensor(CZ_DTYPE_FLOAT, count, false, ANY_BITS);
+            for (size_t i = 25; misleads && i < count; i += 50)
+                store(&e, i, 1e30);
+            size_t k = (size_t)(shares[s] * (double)count);
+            check_against_sort(&e, 1, k ? k : 1);
+            free_tensor(&e);
+        }
+    }
 }
 
 static void takes_the_first_of_equal_magnitudes(void **state)
@@ -317,6 +339,8 @@ int main(void)
         cmocka_unit_test(selects_over_several_tensors_of_several_types),
         cmocka_unit_test(selects_any_number_of_a_few),
         cmocka_unit_test(selects_in_tensors_of_many_weights),
+        cmocka_unit_test(
+            selects_where_the_sample_is_right_and_where_it_misleads),
         cmocka_unit_test(takes_the_first_of_equal_magnitudes),
         cmocka_unit_test(takes_ties_from_the_first_tensor_first),
         cmocka_unit_test(tells_subnormals_from_zeros),
