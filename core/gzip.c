@@ -22,6 +22,8 @@
 struct task {
     int fd;
     uint64_t file_bytes;
+    size_t n_pieces;
+    atomic_size_t next_piece;
     atomic_uint_fast64_t deflated_bytes;
     atomic_int status; /* enum cz_status of a piece that failed */
     atomic_int read_errno;
@@ -72,19 +74,30 @@ static enum cz_status deflate_piece(struct task *task, struct buffers *b,
     return CZ_OK;
 }
 
-static void run_piece(void *user, size_t i)
+static enum cz_status run_piece(struct task *task, struct buffers *buffers,
+                                size_t i)
 {
-    struct task *task = user;
     uint64_t offset = (uint64_t)i * PIECE_BYTES;
     uint64_t rest = task->file_bytes - offset;
     size_t size = rest < PIECE_BYTES ? (size_t)rest : PIECE_BYTES;
-    if (atomic_load(&task->status) != CZ_OK)
-        return;
+    CZ_TRY(read_all(task, buffers->in, size, offset));
+    return deflate_piece(task, buffers, size, rest <= PIECE_BYTES);
+}
+
+/* One worker's share: the buffers are set up once, since their pages cost as
+ * much as the compression of a piece. */
+static void run_worker(void *user, size_t worker)
+{
+    (void)worker;
+    struct task *task = user;
     struct buffers *buffers = cz_malloc(sizeof *buffers);
-    enum cz_status status =
-        buffers ? read_all(task, buffers->in, size, offset) : CZ_ENOMEM;
-    if (status == CZ_OK)
-        status = deflate_piece(task, buffers, size, rest <= PIECE_BYTES);
+    enum cz_status status = buffers ? CZ_OK : CZ_ENOMEM;
+    while (status == CZ_OK && atomic_load(&task->status) == CZ_OK) {
+        size_t i = atomic_fetch_add(&task->next_piece, 1);
+        if (i >= task->n_pieces)
+            break;
+        status = run_piece(task, buffers, i);
+    }
     cz_free(buffers);
     if (status != CZ_OK)
         atomic_store(&task->status, (int)status);
@@ -119,8 +132,13 @@ enum cz_status cz_gzip_size(uint64_t *size_bytes, const char *path,
         return CZ_EIO;
     }
     task.file_bytes = (uint64_t)info.st_size;
-    size_t pieces = (size_t)((task.file_bytes + PIECE_BYTES - 1) / PIECE_BYTES);
-    cz_parallel_for(pieces ? pieces : 1, threads, run_piece, &task);
+    task.n_pieces = (size_t)((task.file_bytes + PIECE_BYTES - 1) / PIECE_BYTES);
+    if (task.n_pieces == 0)
+        task.n_pieces = 1; /* an empty file's, which says that it ends */
+    if (threads == 0)
+        threads = cz_cpu_count();
+    cz_parallel_for(threads < task.n_pieces ? threads : task.n_pieces, threads,
+                    run_worker, &task);
     close(task.fd);
     *size_bytes = atomic_load(&task.deflated_bytes) + HEADER_AND_TRAILER_BYTES;
     return report(&task, path, err);

@@ -1,6 +1,7 @@
-/* Parallel loops and background jobs on POSIX threads. */
+/* Parallel loops on POSIX threads. */
 #include "core/parallel.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -48,27 +49,4 @@ void cz_parallel_for(size_t count, size_t threads,
     run_loop(&loop);
     for (size_t i = 0; i < started; i++)
         pthread_join(helpers[i], NULL);
-}
-
-static void *run_job(void *argument)
-{
-    struct cz_job *job = argument;
-    job->work(job->user);
-    return NULL;
-}
-
-void cz_job_start(struct cz_job *job, void (*work)(void *user), void *user)
-{
-    job->work = work;
-    job->user = user;
-    job->running = pthread_create(&job->thread, NULL, run_job, job) == 0;
-    if (!job->running)
-        work(user);
-}
-
-void cz_job_join(struct cz_job *job)
-{
-    if (job->running)
-        pthread_join(job->thread, NULL);
-    job->running = false;
 }

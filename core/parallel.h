@@ -1,8 +1,7 @@
-/* Threads: one loop over independent items, and one job beside the caller. */
+/* Threads: one loop over independent items. */
 #ifndef CZ_CORE_PARALLEL_H
 #define CZ_CORE_PARALLEL_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -19,17 +18,5 @@ size_t cz_cpu_count(void);
  * done all the same. */
 void cz_parallel_for(size_t count, size_t threads,
                      void (*work)(void *user, size_t i), void *user);
-
-/* A job that runs beside its caller. Start it, do something else, join it;
- * without a free thread it runs inside _start. */
-struct cz_job {
-    pthread_t thread;
-    bool running;
-    void (*work)(void *user);
-    void *user;
-};
-
-void cz_job_start(struct cz_job *job, void (*work)(void *user), void *user);
-void cz_job_join(struct cz_job *job);
 
 #endif

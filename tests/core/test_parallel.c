@@ -104,23 +104,6 @@ static void counts_the_cores_it_may_run_on(void **state)
     assert_int_equal(cz_cpu_count(), cores);
 }
 
-static void add_one(void *user)
-{
-    (*(int *)user)++;
-}
-
-static void runs_a_job_beside_its_caller(void **state)
-{
-    (void)state;
-    int number = 41;
-    struct cz_job job;
-    cz_job_start(&job, add_one, &number);
-    cz_job_join(&job);
-    assert_int_equal(number, 42);
-    cz_job_join(&job); /* nothing left to wait for */
-    assert_int_equal(number, 42);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,7 +112,6 @@ int main(void)
         cmocka_unit_test(works_in_order_with_one_thread),
         cmocka_unit_test(works_in_as_many_threads_as_asked_for),
         cmocka_unit_test(counts_the_cores_it_may_run_on),
-        cmocka_unit_test(runs_a_job_beside_its_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
