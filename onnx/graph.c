@@ -40,6 +40,23 @@ int64_t cz_node_attr_int(const struct cz_node *node, const char *name,
     return attr && attr->kind == CZ_ATTR_INT ? attr->ints[0] : otherwise;
 }
 
+float cz_node_attr_float(const struct cz_node *node, const char *name,
+                         float otherwise)
+{
+    const struct cz_attr *attr = cz_node_attr(node, name);
+    bool has = attr && attr->count &&
+               (attr->kind == CZ_ATTR_FLOAT || attr->kind == CZ_ATTR_FLOATS);
+    return has ? attr->floats[0] : otherwise;
+}
+
+const char *cz_node_attr_string(const struct cz_node *node, const char *name,
+                                const char *otherwise)
+{
+    const struct cz_attr *attr = cz_node_attr(node, name);
+    return attr && attr->kind == CZ_ATTR_STRING ? attr->strings[0].data
+                                                : otherwise;
+}
+
 const int64_t *cz_node_attr_ints(const struct cz_node *node, const char *name,
                                  size_t *count)
 {

@@ -222,9 +222,7 @@ const char *const *cz_model_files(const struct cz_model *model, size_t *count);
 /* Has libonnx's checker read the model where it knows the opset (up to 17) and
  * the IR version (up to 8); `*checked` says whether it did. Not for a model
  * with edits: nodes that were added have their place in the message only once
- * it was saved. CZ_EPARSE with what it found. It takes 10 ms
- * to start up, which cz_model_check_prepare() can do ahead of time in another
- * thread. */
+ * it was saved. CZ_EPARSE with what it found. */
 enum cz_status cz_model_check(const struct cz_model *model, bool *checked,
                               struct cz_error *err);
 
@@ -257,6 +255,14 @@ const struct cz_attr *cz_node_attr(const struct cz_node *node,
                                    const char *name);
 int64_t cz_node_attr_int(const struct cz_node *node, const char *name,
                          int64_t otherwise);
+
+/* A float attribute, or the first of a list. */
+float cz_node_attr_float(const struct cz_node *node, const char *name,
+                         float otherwise);
+
+/* A string attribute. */
+const char *cz_node_attr_string(const struct cz_node *node, const char *name,
+                                const char *otherwise);
 
 /* A list of ints; `*count` is 0 and NULL comes back when there is none. */
 const int64_t *cz_node_attr_ints(const struct cz_node *node, const char *name,

@@ -1,0 +1,139 @@
+/* The inference engine: a graph and the shapes of its inputs become a plan,
+ * a plan turns inputs into outputs, frame after frame.
+ *
+ *     struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
+ *     struct cz_plan *plan;
+ *     CZ_TRY(cz_plan_compile(&plan, model, &options, err));
+ *     memcpy(cz_plan_inputs(plan, NULL)->data, pixels, ...);
+ *     CZ_TRY(cz_plan_run(plan, err));
+ *     use(cz_plan_outputs(plan, NULL)->data);
+ *     cz_plan_free(plan);
+ *
+ * A plan reads the model's weights where they are: the model must outlive it
+ * and must not be edited meanwhile. One thread uses a plan at a time; it works
+ * with as many as the options say. Running a frame allocates nothing, but for
+ * arrays whose size depends on the data (behind NonMaxSuppression, NonZero),
+ * which grow when they have to. */
+#ifndef CZ_ENGINE_ENGINE_H
+#define CZ_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "onnx/onnx.h"
+
+#define CZ_RANK_MAX 8
+
+/* The dimensions of an array, row-major: size[rank - 1] varies fastest. */
+struct cz_dims {
+    size_t rank;
+    int64_t size[CZ_RANK_MAX];
+};
+
+/* The shape of one graph input. */
+struct cz_input_shape {
+    const char *name; /* NULL: every input whose dims are not fixed */
+    struct cz_dims dims;
+};
+
+enum cz_tune {
+    CZ_TUNE_OFF,  /* the first implementation of the table that fits */
+    CZ_TUNE_CACHE /* the fastest one, timed once and remembered */
+};
+
+struct cz_plan_options {
+    size_t threads; /* 0: the cores that this process may use */
+    /* Shapes of inputs that the model leaves open; [n_shapes]. An open batch
+     * dimension without one is 1. */
+    const struct cz_input_shape *shapes;
+    size_t n_shapes;
+    /* Names of values to keep for cz_plan_find(): [n_taps]. */
+    const char *const *taps;
+    size_t n_taps;
+    /* Every value keeps its place until the next frame, and no step is fused
+     * away: for running parts of the plan. */
+    bool keep_all;
+    /* "-fuse_activation,-layout" switches passes off, "none" all of them; NULL
+     * is all on. The names are those of cz_plan_passes(). */
+    const char *passes;
+    enum cz_tune tune;
+    const char *cache_file; /* of the tuning results; NULL: none is kept */
+};
+
+#define CZ_PLAN_OPTIONS_INIT ((struct cz_plan_options){.tune = CZ_TUNE_OFF})
+
+/* An input, output or tap: `data` is dense and row-major; it stays where it is
+ * until the plan is freed (one with an open size: until the next frame). */
+struct cz_port {
+    const char *name;
+    enum cz_dtype dtype; /* as the model declares it; float16 too */
+    struct cz_dims dims;
+    void *data;
+    size_t size_bytes;
+};
+
+struct cz_plan;
+
+/* CZ_EUNSUPPORTED names every operator that is not supported, with a node for
+ * each; CZ_ESHAPE the node whose operands contradict each other, or the input
+ * whose shape is not known. */
+enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
+                               const struct cz_plan_options *options,
+                               struct cz_error *err);
+void cz_plan_free(struct cz_plan *plan);
+
+/* [*count], in the order of the model. */
+const struct cz_port *cz_plan_inputs(const struct cz_plan *plan, size_t *count);
+const struct cz_port *cz_plan_outputs(const struct cz_plan *plan,
+                                      size_t *count);
+
+/* The tap, input or output called `name`; NULL when there is none. */
+const struct cz_port *cz_plan_find(const struct cz_plan *plan,
+                                   const char *name);
+
+/* One frame, from the inputs' data to the outputs'. Errors come from the data:
+ * CZ_EINVAL for an index outside of what it points into. */
+enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err);
+
+/* ---- parts and profiles ----------------------------------------------- */
+
+/* One step of the plan, in the order in which they run. */
+struct cz_step_info {
+    const char *name;    /* the node's */
+    const char *op_type; /* with what was fused into it: "Conv+Silu+Add" */
+    const char *kernel;  /* the implementation: "onednn", "reference", ... */
+    const char *layout;  /* of its first output: "plain", "blocked" */
+    struct cz_dims dims; /* of its first output */
+    uint64_t macs;       /* multiply-accumulates; 0 where it has none */
+};
+
+size_t cz_plan_step_count(const struct cz_plan *plan);
+struct cz_step_info cz_plan_step(const struct cz_plan *plan, size_t i);
+
+/* Runs the steps from..to-1. Wants a plan with `keep_all`, whose values before
+ * `from` stand from an earlier frame. */
+enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
+                                 struct cz_error *err);
+
+/* One frame; times_ms ([cz_plan_step_count()]) gets what each step took. */
+enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
+                                 struct cz_error *err);
+
+/* Bytes of the arena that all values of a frame share, and of weights that
+ * were packed anew. */
+void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
+                    size_t *packed_bytes);
+
+/* The names of the passes in their order, [*count]. */
+const char *const *cz_plan_passes(size_t *count);
+
+/* The operators: row i, or false behind the last. For docs/operators.md. */
+struct cz_operator_info {
+    const char *op_type;
+    unsigned since; /* the opset from which on this row's rules hold */
+};
+bool cz_operator(size_t i, struct cz_operator_info *info);
+
+#endif

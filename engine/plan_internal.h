@@ -1,0 +1,298 @@
+/* What the parts of the engine share: arrays, steps, operators, kernels.
+ *
+ * A plan is a list of steps. A step is one operator with its inputs and
+ * outputs, which are arrays. The graph is translated once (build.c): for each
+ * node the operator reads its attributes (parse), tells the shapes of its
+ * outputs (shape) and, where all inputs are known at compile time, computes
+ * them at once (run). Passes then rewrite the list, kernels.c picks an
+ * implementation for each step, memory.c a place for each array.
+ *
+ * Element types: float16 and bfloat16 exist only at the plan's ports; inside
+ * they are widened to float32. */
+#ifndef CZ_ENGINE_PLAN_INTERNAL_H
+#define CZ_ENGINE_PLAN_INTERNAL_H
+
+#include "core/alloc.h"
+#include "engine/engine.h"
+
+struct cz_step;
+struct cz_exec;
+
+/* ---- arrays ----------------------------------------------------------- */
+
+enum cz_layout {
+    CZ_LAYOUT_PLAIN,  /* dense, row-major */
+    CZ_LAYOUT_BLOCKED /* [N,C,H,W] as [N, C/b, H, W, b], b = plan->block; the
+                         channels beyond C in the last block are 0 */
+};
+
+/* What a step reads or makes. */
+struct cz_array {
+    const char *name; /* the value's in the model */
+    enum cz_dtype dtype;
+    struct cz_dims dims;
+    enum cz_layout layout;
+    /* Its elements, plain, where they are known at compile time (whether or
+     * not a step makes them again at run time); while a dynamic step is
+     * shaped at run time, those of its inputs. Else NULL. */
+    const void *known;
+    bool is_constant;         /* data == known, and no step makes it */
+    bool is_dynamic;          /* dims are not known before its step has run */
+    bool is_input, is_kept;   /* kept: output or tap, read after the frame */
+    struct cz_step *producer; /* NULL: an input or a constant */
+    size_t n_uses;            /* by steps, plus 1 where it is kept */
+    void *data;               /* where it is while the plan runs */
+    /* For memory.c: its bytes are those of `root` from `offset` on. */
+    struct cz_array *root;
+    size_t offset, size_bytes, capacity_bytes;
+    size_t first_step, last_step; /* between which it must keep its place */
+    size_t id;
+};
+
+size_t cz_array_count(const struct cz_array *array);
+
+/* Bytes of one element of `dtype`; 0 for types that the engine does not
+ * compute with (the float16s, strings, ...). */
+size_t cz_element_bytes(enum cz_dtype dtype);
+
+/* ---- steps ------------------------------------------------------------ */
+
+/* What is applied to each element of a step's output before it is stored;
+ * only to float32. */
+enum cz_activation_kind {
+    CZ_ACT_NONE,
+    CZ_ACT_RELU,
+    CZ_ACT_LEAKY_RELU,   /* alpha: slope below 0 */
+    CZ_ACT_CLIP,         /* alpha..beta */
+    CZ_ACT_SIGMOID,      /* 1 / (1 + exp(-x)) */
+    CZ_ACT_SILU,         /* x * sigmoid(x) */
+    CZ_ACT_HARD_SIGMOID, /* clip(alpha * x + beta, 0, 1) */
+    CZ_ACT_HARD_SWISH,   /* x * clip(x / 6 + 0.5, 0, 1) */
+    CZ_ACT_TANH,
+    CZ_ACT_MISH, /* x * tanh(log(1 + exp(x))) */
+    CZ_ACT_ELU,  /* alpha * (exp(x) - 1) below 0 */
+    CZ_ACT_GELU, /* x / 2 * (1 + erf(x / sqrt(2))) */
+    CZ_ACT_COUNT
+};
+
+struct cz_activation {
+    enum cz_activation_kind kind;
+    float alpha, beta;
+};
+
+struct cz_step {
+    const struct cz_op *op;
+    const char *name; /* cz_node_label() of the node */
+    int64_t opset;
+    size_t n_inputs, n_outputs;
+    struct cz_array **inputs;  /* NULL where an optional one is left out */
+    struct cz_array **outputs; /* NULL where nobody reads it */
+    void *params;              /* op->params_size bytes, made by op->parse() */
+    /* Fused in by passes, applied in this order: the activation, then the
+     * sum with `residual` (an input more, of the output's shape). */
+    struct cz_activation activation;
+    struct cz_array *residual;
+    bool is_dynamic; /* shaped anew in each frame */
+    bool is_dead;    /* a pass has no use for it any more */
+    /* Chosen by kernels.c. */
+    const struct cz_kernel *kernel;
+    void *state; /* the kernel's: packed weights and the like */
+};
+
+/* ---- operators -------------------------------------------------------- */
+
+enum {
+    /* Reads only the shape of its inputs, so that its output is known even if
+     * their elements are not: Shape, Size. */
+    CZ_OP_OF_SHAPE = 1,
+    /* Output 0 has the bytes of input 0 in the same order: Reshape, ... */
+    CZ_OP_VIEW = 2,
+    /* Works element by element on operands of the same shape, whatever the
+     * layout, and keeps zeros finite. */
+    CZ_OP_ELEMENTWISE = 4,
+};
+
+/* An operator of ONNX's own domain, as it is from opset `since` on (until the
+ * row of the same name with a larger one). */
+struct cz_op {
+    const char *op_type;
+    unsigned since;
+    unsigned flags;
+    size_t min_inputs, max_inputs; /* SIZE_MAX: any number */
+    size_t params_size;
+
+    /* Reads the attributes into step->params, which is zeroed; defaults are
+     * its job too. NULL: there are none. */
+    enum cz_status (*parse)(struct cz_step *step, const struct cz_node *node,
+                            struct cz_error *err);
+
+    /* Sets dtype and dims of the outputs that are not NULL, with
+     * cz_step_output(), from those of the inputs and the `known` elements of
+     * operands such as Reshape's shape; checks what run() relies on: ranks,
+     * types, sizes that fit together. Where elements that it needs are not
+     * known, or the result depends on data, it calls cz_step_set_dynamic() and
+     * returns CZ_OK; it is called again, with all inputs known, before run().
+     * CZ_ESHAPE or CZ_EUNSUPPORTED through cz_step_error(). */
+    enum cz_status (*shape)(struct cz_step *step, struct cz_error *err);
+
+    /* Computes the outputs: the reference kernel, plain C, any legal case, all
+     * layouts plain. A dynamic step may make its outputs' dims smaller than
+     * shape() said. Errors only where data are wrong (an index outside). */
+    enum cz_status (*run)(struct cz_step *step, const struct cz_exec *exec,
+                          struct cz_error *err);
+};
+
+/* The row for an operator of ONNX's domain at `opset`, or NULL. */
+const struct cz_op *cz_op_find(const char *op_type, int64_t opset);
+
+/* The tables, each ended by a row without op_type. */
+extern const struct cz_op cz_ops_pointwise[]; /* op_pointwise.c */
+extern const struct cz_op cz_ops_reduce[];    /* op_reduce.c */
+extern const struct cz_op cz_ops_view[];      /* op_view.c */
+extern const struct cz_op cz_ops_move[];      /* op_move.c */
+extern const struct cz_op cz_ops_index[];     /* op_index.c */
+extern const struct cz_op cz_ops_select[];    /* op_select.c: TopK, NMS, ... */
+extern const struct cz_op cz_ops_conv[];      /* op_conv.c */
+extern const struct cz_op cz_ops_pool[];      /* op_pool.c */
+extern const struct cz_op cz_ops_resize[];    /* op_resize.c */
+extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
+extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
+extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
+extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
+
+/* ---- running ---------------------------------------------------------- */
+
+struct cz_exec {
+    size_t threads;
+};
+
+/* Calls work(user, i) once for each i in [0, count), spread over the threads
+ * in equal runs of neighbours. Not nested. */
+void cz_team_for(const struct cz_exec *exec, size_t count,
+                 void (*work)(void *user, size_t i), void *user);
+
+/* ---- help for operators ----------------------------------------------- */
+
+/* CZ_ESHAPE with "Conv 'name': " before the message. */
+enum cz_status cz_step_error(const struct cz_step *step, struct cz_error *err,
+                             const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same with CZ_EUNSUPPORTED. */
+enum cz_status cz_step_unsupported(const struct cz_step *step,
+                                   struct cz_error *err, const char *format,
+                                   ...) __attribute__((format(printf, 3, 4)));
+
+/* Input i, or NULL when it is left out or beyond the last. */
+struct cz_array *cz_step_input(const struct cz_step *step, size_t i);
+
+/* Sets dtype and dims of output i where somebody reads it. CZ_ESHAPE where a
+ * dimension is negative or the bytes are absurd. */
+enum cz_status cz_step_output(struct cz_step *step, size_t i,
+                              enum cz_dtype dtype, const struct cz_dims *dims,
+                              struct cz_error *err);
+
+/* The step's outputs are sized by data: shape() runs again before each run().
+ */
+void cz_step_set_dynamic(struct cz_step *step);
+
+/* The known integers (int64 or int32) of input i: at most `capacity` into
+ * `ints`. `*is_known` is false, with CZ_OK, when they are not known yet; an
+ * absent input gives is_known and a count of 0. */
+enum cz_status cz_step_ints(const struct cz_step *step, size_t i, int64_t *ints,
+                            size_t capacity, size_t *count, bool *is_known,
+                            struct cz_error *err);
+
+/* Brings an axis of -rank..rank-1 into 0..rank-1. */
+enum cz_status cz_step_axis(const struct cz_step *step, int64_t number,
+                            size_t rank, size_t *axis, struct cz_error *err);
+
+/* The input must have this dtype, or this rank. */
+enum cz_status cz_step_want_dtype(const struct cz_step *step, size_t i,
+                                  enum cz_dtype dtype, struct cz_error *err);
+enum cz_status cz_step_want_rank(const struct cz_step *step, size_t i,
+                                 size_t rank, struct cz_error *err);
+
+/* Numpy's rules: *result = the common shape of a and b; false where they do
+ * not fit. */
+bool cz_dims_broadcast(struct cz_dims *result, const struct cz_dims *a,
+                       const struct cz_dims *b);
+bool cz_dims_equal(const struct cz_dims *a, const struct cz_dims *b);
+
+/* Products of dims [from, to). The dims were checked: no overflow. */
+size_t cz_dims_product(const struct cz_dims *dims, size_t from, size_t to);
+
+/* Strides in elements of a dense row-major array. */
+void cz_dims_strides(const struct cz_dims *dims, size_t strides[CZ_RANK_MAX]);
+
+/* Strides for reading an array of `dims` as if it had the shape `as`: 0 where
+ * it is broadcast. */
+void cz_dims_broadcast_strides(const struct cz_dims *dims,
+                               const struct cz_dims *as,
+                               size_t strides[CZ_RANK_MAX]);
+
+/* "[1,3,640,640]" */
+#define CZ_DIMS_TEXT_BYTES 192
+const char *cz_dims_text(const struct cz_dims *dims,
+                         char text[CZ_DIMS_TEXT_BYTES]);
+
+/* The activation applied to one value: the reference. */
+float cz_activate(const struct cz_activation *activation, float x);
+
+/* ---- kernels ---------------------------------------------------------- */
+
+/* An implementation of an operator that is faster than its run(). */
+struct cz_kernel {
+    const char *name; /* "onednn", "winograd", ... */
+    const char *op_type;
+    /* Can it do this step, with its layouts, fused parts and CPU? */
+    bool (*fits)(const struct cz_step *step, const struct cz_plan *plan);
+    /* Packs weights and the like into *state (NULL: nothing to do). */
+    enum cz_status (*prepare)(struct cz_step *step, const struct cz_plan *plan,
+                              void **state, struct cz_error *err);
+    enum cz_status (*run)(struct cz_step *step, const struct cz_exec *exec,
+                          struct cz_error *err);
+    void (*release)(void *state);
+};
+
+/* ---- plans ------------------------------------------------------------ */
+
+struct cz_plan {
+    struct cz_model *model;
+    struct cz_plan_options options;
+    struct cz_arena arena; /* arrays, steps, params, known elements */
+    size_t n_arrays, array_capacity;
+    struct cz_array **arrays;
+    size_t n_steps, step_capacity;
+    struct cz_step **steps; /* in the order in which they run */
+    size_t n_inputs, n_outputs, n_taps;
+    struct cz_port *ports;         /* inputs, outputs, taps */
+    struct cz_array **port_arrays; /* the array of each port */
+    size_t block;                  /* channels of a block: 8 or 16 */
+    struct cz_exec exec;
+    char *memory; /* of all arrays that are not constant */
+    size_t memory_bytes, packed_bytes;
+};
+
+/* build.c */
+enum cz_status cz_plan_build(struct cz_plan *plan, struct cz_error *err);
+struct cz_array *cz_plan_add_array(struct cz_plan *plan, const char *name,
+                                   struct cz_error *err);
+struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
+                                 const char *name, size_t n_inputs,
+                                 size_t n_outputs, struct cz_error *err);
+/* Shapes a step and, where all it reads is known, computes its outputs. */
+enum cz_status cz_plan_settle(struct cz_plan *plan, struct cz_step *step,
+                              struct cz_error *err);
+
+/* passes.c */
+enum cz_status cz_plan_rewrite(struct cz_plan *plan, struct cz_error *err);
+
+/* kernels.c */
+enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
+                                      struct cz_error *err);
+
+/* memory.c */
+enum cz_status cz_plan_place(struct cz_plan *plan, struct cz_error *err);
+
+#endif
