@@ -8,6 +8,7 @@
 
 #include "core/alloc.h"
 #include "engine/ort_internal.h"
+#include "engine/plan_internal.h"
 
 struct cz_engine {
     /* Either these two ... */
@@ -52,6 +53,28 @@ static enum cz_status open_ort(struct cz_engine *engine, const char *path,
                            path);
 }
 
+/* A shape without a name that no input took: said, not ignored. */
+static enum cz_status check_shapes(const struct cz_engine *engine,
+                                   const struct cz_plan_options *options,
+                                   struct cz_error *err)
+{
+    size_t count;
+    const struct cz_port *inputs = cz_engine_inputs(engine, &count);
+    for (size_t s = 0; s < options->n_shapes; s++) {
+        const struct cz_input_shape *shape = &options->shapes[s];
+        char text[CZ_DIMS_TEXT_BYTES];
+        bool taken = shape->name;
+        for (size_t i = 0; !taken && i < count; i++)
+            taken = cz_dims_equal(&shape->dims, &inputs[i].dims);
+        if (!taken)
+            return cz_error_set(err, CZ_ESHAPE,
+                                "no input takes the shape %s: those of the "
+                                "model are fixed",
+                                cz_dims_text(&shape->dims, text));
+    }
+    return CZ_OK;
+}
+
 enum cz_status cz_engine_open(struct cz_engine **engine, const char *path,
                               const struct cz_engine_options *options,
                               struct cz_error *err)
@@ -63,6 +86,9 @@ enum cz_status cz_engine_open(struct cz_engine **engine, const char *path,
     enum cz_status status = options->kind == CZ_ENGINE_COMPRESS
                                 ? open_plan(opened, path, options, err)
                                 : open_ort(opened, path, options, err);
+    if (status == CZ_OK)
+        status = cz_error_prefix(err, check_shapes(opened, &options->plan, err),
+                                 path);
     if (status == CZ_OK)
         *engine = opened;
     else
