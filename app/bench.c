@@ -2,6 +2,7 @@
 #include "app/bench.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "app/app.h"
@@ -19,6 +20,8 @@
 
 struct bench {
     const struct app_bench_options *options;
+    int argc;
+    char *const *argv; /* as the command got them */
     struct app_progress progress;
     struct app_bench_run *runs; /* owned, with what is in them */
     size_t n_runs;
@@ -68,7 +71,8 @@ static enum cz_status measure_starts(struct bench *bench, struct cz_error *err)
 {
     for (size_t i = 0; i < bench->n_runs; i++) {
         CZ_TRY(tick(bench, "start", i, bench->n_runs, err));
-        CZ_TRY(app_bench_measure_start(&bench->runs[i], err));
+        CZ_TRY(app_bench_measure_start(bench->runs, i, bench->argc, bench->argv,
+                                       err));
     }
     return CZ_OK;
 }
@@ -242,27 +246,59 @@ static void fini(struct bench *bench)
     cz_free(bench->runs);
 }
 
-static int run(const struct app_bench_options *options)
+static int run(struct bench *bench)
 {
-    struct bench bench = {.options = options};
+    const struct app_bench_options *o = bench->options;
     struct cz_error err = CZ_ERROR_INIT;
-    app_progress_init(&bench.progress, options->quiet || options->json);
-    enum cz_status status = work(&bench, &err);
-    app_progress_fini(&bench.progress);
-    if (status == CZ_OK && options->json)
-        print_json(&bench);
-    else if (status == CZ_OK && !options->quiet)
-        print_text(&bench);
-    fini(&bench);
+    app_progress_init(&bench->progress, o->quiet || o->json);
+    enum cz_status status = work(bench, &err);
+    app_progress_fini(&bench->progress);
+    if (status == CZ_OK && o->json)
+        print_json(bench);
+    else if (status == CZ_OK && !o->quiet)
+        print_text(bench);
     return status == CZ_OK ? APP_DONE : app_fail(&err);
+}
+
+static int run_child(struct bench *bench)
+{
+    const struct app_bench_options *o = bench->options;
+    struct cz_error err = CZ_ERROR_INIT;
+    if (list_runs(bench, &err) != CZ_OK)
+        return app_fail(&err);
+    if (o->child_run >= bench->n_runs)
+        return APP_USAGE;
+    return app_bench_be_child(&bench->runs[o->child_run], (int)o->child_fd);
+}
+
+/* Copies of the arguments; parsing splits them. */
+static char **copy_arguments(struct cz_arena *arena, int argc, char **argv)
+{
+    char **copy = cz_arena_alloc(arena, (size_t)argc, sizeof *copy);
+    for (int i = 0; copy && i < argc; i++) {
+        copy[i] = cz_arena_strdup(arena, argv[i], strlen(argv[i]));
+        if (!copy[i])
+            return NULL;
+    }
+    return copy;
 }
 
 int app_bench(int argc, char **argv)
 {
     struct app_bench_options options;
+    struct cz_arena arena = {0};
+    struct bench bench = {.options = &options, .argc = argc};
+    struct cz_error err = CZ_ERROR_INIT;
     int exit_code;
+    bench.argv = copy_arguments(&arena, argc, argv);
+    if (!bench.argv) {
+        cz_error_nomem(&err);
+        return app_fail(&err);
+    }
     if (app_bench_options_parse(&options, argc, argv, &exit_code))
-        exit_code = run(&options);
+        exit_code = options.is_child ? run_child(&bench) : run(&bench);
+    fini(&bench);
     app_bench_options_fini(&options);
+    cz_arena_fini(&arena);
     return exit_code;
 }

@@ -22,6 +22,10 @@ struct app_bench_options {
     bool profile, json, quiet;
     const char *trace; /* file for the Chrome trace, or NULL */
     bool force;        /* overwrite it */
+    /* For the processes that measure a start: which run, and where to write
+     * the result; see bench_start.c. */
+    bool is_child;
+    size_t child_run, child_fd;
 };
 
 /* Parses the command line. False when the command is over, with its exit code
@@ -49,11 +53,15 @@ struct app_bench_run {
     struct app_bench_profile profile; /* n_steps 0: none */
 };
 
-/* Loads the run's model in a process of its own, runs a few frames there, and
- * fills in first_ms and peak_rss_bytes. To be called while this process has
- * loaded nothing and has one thread: the child starts with its memory. */
-enum cz_status app_bench_measure_start(struct app_bench_run *run,
+/* Fills in first_ms and peak_rss_bytes of runs[index], from a process that
+ * does nothing else: this program once more, with the arguments of this
+ * command ([argc], as app_bench() got them). */
+enum cz_status app_bench_measure_start(struct app_bench_run *runs, size_t index,
+                                       int argc, char *const *argv,
                                        struct cz_error *err);
+
+/* What that process does; gives its exit code. */
+int app_bench_be_child(const struct app_bench_run *run, int fd);
 
 /* Runs `frames` frames with a clock at each step; a run without a plan gets no
  * profile. */

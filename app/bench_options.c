@@ -1,5 +1,6 @@
 /* Command line of `compress bench`. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +36,13 @@ static const char help[] =
     "  -q, --quiet         print nothing but errors\n"
     "  -h, --help          this text\n";
 
-enum { OPTION_ENGINE = 256, OPTION_WARMUP, OPTION_PROFILE, OPTION_TRACE };
+enum {
+    OPTION_ENGINE = 256,
+    OPTION_WARMUP,
+    OPTION_PROFILE,
+    OPTION_TRACE,
+    OPTION_START_OF,
+};
 
 static const struct option long_options[] = {
     {"engine", required_argument, NULL, OPTION_ENGINE},
@@ -45,6 +52,7 @@ static const struct option long_options[] = {
     APP_ENGINE_LONG_OPTIONS,
     {"profile", no_argument, NULL, OPTION_PROFILE},
     {"trace", required_argument, NULL, OPTION_TRACE},
+    {"start-of", required_argument, NULL, OPTION_START_OF}, /* not for users */
     {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
@@ -74,6 +82,20 @@ static bool parse_engines(struct app_bench_options *options, char *text)
     return true;
 }
 
+/* "RUN,FD" */
+static bool parse_start_of(struct app_bench_options *o, const char *text)
+{
+    static const struct app_number what = {COMMAND, "--start-of", 0, INT_MAX};
+    size_t numbers[2], count;
+    o->is_child =
+        app_parse_numbers(numbers, &count, 2, &what, text) && count == 2;
+    if (!o->is_child)
+        return false;
+    o->child_run = numbers[0];
+    o->child_fd = numbers[1];
+    return true;
+}
+
 /* False after a usage error, or when the command is over. */
 static bool parse_option(struct app_bench_options *o, int option,
                          int *exit_code)
@@ -100,6 +122,8 @@ static bool parse_option(struct app_bench_options *o, int option,
     case OPTION_TRACE:
         o->trace = optarg;
         return true;
+    case OPTION_START_OF:
+        return parse_start_of(o, optarg);
     case 'f':
         o->force = true;
         return true;

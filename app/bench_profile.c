@@ -197,7 +197,7 @@ json_t *app_bench_profile_json(const struct app_bench_run *run)
 static json_t *run_name(const struct app_bench_run *run, size_t pid)
 {
     char name[512];
-    snprintf(name, sizeof name, "%s, %zu threads", run->model,
+    snprintf(name, sizeof name, "%s, threads: %zu", run->model,
              run->options.plan.threads);
     json_t *args = json_object();
     json_object_set_new(args, "name", app_json_text(name));

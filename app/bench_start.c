@@ -2,12 +2,13 @@
  * that does nothing else.
  *
  * The kernel accounts a process' peak memory (ru_maxrss), and memory that was
- * used once stays in it. So each combination runs in a forked child that ends
- * after a few frames, and the parent asks for the child's peak. The child
- * starts with what the parent has: children come before anything is loaded.
- * The figure holds the program and its libraries, too. */
+ * used once stays in it. So each combination gets a process of its own: this
+ * program again, from its first instruction on, with one hidden option that
+ * says which combination it is for. It ends after a few frames, and the parent
+ * asks for its peak: the figure holds the program and its libraries, too. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "app/bench.h"
 #include "app/progress.h"
 #include "app/tensor_file.h"
+#include "core/alloc.h"
 
 /* Frames of a child: memory stands still from the second one on. */
 #define FRAMES 3
@@ -46,15 +48,31 @@ static enum cz_status run_frames(double *first_ms,
     return cz_error_prefix(err, status, run->model);
 }
 
-/* Does not come back. The engine is not closed: what a library does at its end
- * is not measured. */
-static void be_child(int fd, const struct app_bench_run *run)
+/* The engine is not closed: what a library does at its end is not measured. */
+int app_bench_be_child(const struct app_bench_run *run, int fd)
 {
     struct message message = {.err = CZ_ERROR_INIT};
-    signal(SIGINT, SIG_DFL);
+    signal(SIGINT, SIG_DFL); /* Ctrl-C is for both; the parent tells of it */
     run_frames(&message.first_ms, run, &message.err);
     ssize_t n = write(fd, &message, sizeof message);
-    _exit(n == sizeof message ? 0 : 1);
+    _exit(n == sizeof message ? APP_DONE : APP_FAILED);
+}
+
+/* In the forked process, becomes `compress bench --start-of RUN,FD ...`. */
+static void exec_child(size_t index, int fd, int argc, char *const *argv)
+{
+    char run[64];
+    const char **args = cz_calloc((size_t)argc + 3, sizeof *args);
+    if (!args)
+        _exit(APP_FAILED);
+    snprintf(run, sizeof run, "--start-of=%zu,%d", index, fd);
+    args[0] = "compress";
+    args[1] = "bench";
+    args[2] = run;
+    for (int i = 1; i < argc; i++)
+        args[i + 2] = argv[i];
+    execv("/proc/self/exe", (char *const *)args);
+    _exit(APP_FAILED);
 }
 
 static enum cz_status fail(const struct app_bench_run *run, const char *what,
@@ -95,16 +113,18 @@ static enum cz_status wait_for(struct app_bench_run *run, pid_t child, int fd,
     return message.err.code;
 }
 
-enum cz_status app_bench_measure_start(struct app_bench_run *run,
+enum cz_status app_bench_measure_start(struct app_bench_run *runs, size_t index,
+                                       int argc, char *const *argv,
                                        struct cz_error *err)
 {
+    struct app_bench_run *run = &runs[index];
     int pipe_fds[2];
     if (pipe(pipe_fds) != 0)
         return fail(run, "cannot make a pipe", err);
     pid_t child = fork();
     if (child == 0) {
         close(pipe_fds[0]);
-        be_child(pipe_fds[1], run);
+        exec_child(index, pipe_fds[1], argc, argv);
     }
     close(pipe_fds[1]);
     enum cz_status status = child < 0 ? fail(run, "cannot start a process", err)
