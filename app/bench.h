@@ -9,6 +9,7 @@
 #include "app/latency.h"
 
 #define APP_BENCH_THREADS_MAX 8 /* numbers that --threads takes */
+#define APP_BENCH_STARTS 3      /* of which first_ms is the median */
 
 struct app_bench_options {
     struct app_engine_options run; /* without engine and threads */
@@ -48,7 +49,8 @@ struct app_bench_run {
     struct cz_engine *engine;
     double *times_ms; /* [frames] */
     struct app_latency latency;
-    double first_ms; /* from nothing to the end of the first frame */
+    double starts_ms[APP_BENCH_STARTS];
+    double first_ms; /* from nothing to the end of the first frame: median */
     uint64_t peak_rss_bytes;
     struct app_bench_profile profile; /* n_steps 0: none */
 };
