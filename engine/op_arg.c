@@ -38,16 +38,16 @@ struct arg_params {
     ARG(last_max, name, T, v >= u || v != v)                                   \
     ARG(first_min, name, T, v < u || (v != v && u == u))                       \
     ARG(last_min, name, T, v <= u || v != v)
-CZ_NUMBERS(ARGS)
+CZ_EACH_NUMBER(ARGS)
 
 /* [is ArgMin][takes the last][dtype] */
 static void (*const args[2][2][CZ_DTYPE_COUNT])(const struct cz_tile *tile) = {
 #define ENTRY(dtype, T, name, low, high)                                       \
     [0][0][CZ_DTYPE_##dtype] = first_max_##name,                               \
-              [0][1][CZ_DTYPE_##dtype] = last_max_##name,                      \
-              [1][0][CZ_DTYPE_##dtype] = first_min_##name,                     \
-              [1][1][CZ_DTYPE_##dtype] = last_min_##name,
-    CZ_NUMBERS(ENTRY)
+    [0][1][CZ_DTYPE_##dtype] = last_max_##name,                                \
+    [1][0][CZ_DTYPE_##dtype] = first_min_##name,                               \
+    [1][1][CZ_DTYPE_##dtype] = last_min_##name,
+    CZ_EACH_NUMBER(ENTRY)
 #undef ENTRY
 };
 
@@ -56,15 +56,12 @@ static void (*const args[2][2][CZ_DTYPE_COUNT])(const struct cz_tile *tile) = {
 static enum cz_status parse(struct cz_step *step, const struct cz_node *node,
                             struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct arg_params *p = step->params;
     p->keepdims = true;
-    CZ_TRY(cz_attr_read_int((struct cz_attr_of){step, node, "axis"}, &p->axis,
-                            err));
-    CZ_TRY(cz_attr_read_bool((struct cz_attr_of){step, node, "keepdims"},
-                             &p->keepdims, err));
-    return cz_attr_read_bool(
-        (struct cz_attr_of){step, node, "select_last_index"}, &p->takes_last,
-        err);
+    CZ_TRY(cz_attrs_int(&attrs, "axis", CZ_RANGE_ANY, &p->axis));
+    CZ_TRY(cz_attrs_bool(&attrs, "keepdims", &p->keepdims));
+    return cz_attrs_bool(&attrs, "select_last_index", &p->takes_last);
 }
 
 static enum cz_status shape(struct cz_step *step, struct cz_error *err)
@@ -96,8 +93,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
     const struct arg_params *p = step->params;
     const bool is_min = strcmp(step->op->op_type, "ArgMin") == 0;
     size_t axis;
-    CZ_TRY(
-        cz_step_axis(step, p->axis, step->inputs[0]->dims.rank, &axis, err));
+    CZ_TRY(cz_step_axis(step, p->axis, step->inputs[0]->dims.rank, &axis, err));
     struct cz_lines lines = cz_lines_of(step, axis, axis + 1);
     lines.reduces = true;
     lines.kernel = args[is_min][p->takes_last][step->inputs[0]->dtype];

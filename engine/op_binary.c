@@ -46,9 +46,9 @@ struct arithmetic_params {
                      v == -1 ? (T)(0 - (uint64_t)u) : (T)(u / v))              \
     CZ_BINARY_KERNEL(rem, name, T, T, v == -1 ? 0 : u % v)                     \
     CZ_BINARY_KERNEL(mod, name, T, T,                                          \
-                     v == -1                              ? 0                  \
+                     v == -1                                ? 0                \
                      : u % v != 0 && (u % v < 0) != (v < 0) ? u % v + v        \
-                                                          : u % v)             \
+                                                            : u % v)           \
     CZ_BINARY_KERNEL(prelu, name, T, T,                                        \
                      u < 0 ? (T)((uint64_t)u * (uint64_t)v) : u)
 
@@ -65,11 +65,11 @@ struct arithmetic_params {
         for (size_t i = 0; i < row->count; i++)                                \
             y[i] = x[i * row->step[0]];                                        \
     }
-CZ_NUMBERS(COPY)
-CZ_FLOATS(REAL)
-CZ_INTS(INTEGER)
-CZ_SIGNED(SIGNED)
-CZ_UNSIGNED(UNSIGNED)
+CZ_EACH_NUMBER(COPY)
+CZ_EACH_FLOAT(REAL)
+CZ_EACH_INT(INTEGER)
+CZ_EACH_SIGNED(SIGNED)
+CZ_EACH_UNSIGNED(UNSIGNED)
 CZ_BINARY_KERNEL(rem, f32, float, float, fmodf(u, v))
 CZ_BINARY_KERNEL(rem, f64, double, double, fmod(u, v))
 /* Squares are most of what models have. */
@@ -130,10 +130,10 @@ static enum cz_status parse_mod(struct cz_step *step,
                                 const struct cz_node *node,
                                 struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct arithmetic_params *p = step->params;
     bool fmod_form = false;
-    CZ_TRY(cz_attr_read_bool((struct cz_attr_of){step, node, "fmod"},
-                             &fmod_form, err));
+    CZ_TRY(cz_attrs_bool(&attrs, "fmod", &fmod_form));
     p->arithmetic = find(fmod_form ? "Mod:fmod" : "Mod");
     return CZ_OK;
 }
@@ -223,7 +223,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
         for (size_t i = 0; i < row->count; i++)                                \
             y[i] /= n;                                                         \
     }
-CZ_FLOATS(DIVIDE)
+CZ_EACH_FLOAT(DIVIDE)
 
 static const struct arithmetic copies = {"", OF_NUMBERS(copy)};
 static const struct arithmetic divisions = {"", OF_FLOATS(divide)};
@@ -379,7 +379,8 @@ const struct cz_op cz_ops_binary[] = {
      .run = run_pow},
     ROW_OF_MANY("Max", CZ_OP_ELEMENTWISE, run_many),
     ROW_OF_MANY("Min", CZ_OP_ELEMENTWISE, run_many),
-    ROW_OF_MANY("Sum", CZ_OP_ELEMENTWISE, run_many),
-    ROW_OF_MANY("Mean", CZ_OP_ELEMENTWISE, run_mean),
+    /* Not in place: the operand that y overwrites may come twice. */
+    ROW_OF_MANY("Sum", 0, run_many),
+    ROW_OF_MANY("Mean", 0, run_mean),
     {.op_type = NULL},
 };

@@ -47,14 +47,15 @@ struct cast {
             CASE(UINT16, uint16_t, T, of_int)                                  \
             CASE(UINT32, uint32_t, T, of_int)                                  \
             CASE(UINT64, uint64_t, T, of_int)                                  \
-            CASE(BOOL, uint8_t, T, IS_SET)                                       \
+            CASE(BOOL, uint8_t, T, IS_SET)                                     \
         default:                                                               \
             break;                                                             \
         }                                                                      \
     }
 
-#define INT(dtype, T, name, low, high) CAST_TO(name, T, cz_##name##_saturate, SAME)
-CZ_INTS(INT)
+#define INT(dtype, T, name, low, high)                                         \
+    CAST_TO(name, T, cz_##name##_saturate, SAME)
+CZ_EACH_INT(INT)
 CAST_TO(f32, float, SAME, SAME)
 CAST_TO(f64, double, SAME, SAME)
 CAST_TO(b8, uint8_t, IS_SET, IS_SET)
@@ -64,16 +65,9 @@ static float round_to_half(float x)
     return cz_half_to_float(cz_half_from_float(x));
 }
 
-/* To the nearest of those with 16 bits, ties to even. */
 static float round_to_bfloat16(float x)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if (x == x)
-        bits += 0x7fff + (bits >> 16 & 1);
-    else
-        bits |= 0x400000; /* still NaN without its low bits */
-    return cz_bfloat16_to_float((uint16_t)(bits >> 16));
+    return cz_bfloat16_to_float(cz_bfloat16_from_float(x));
 }
 
 static void to_16_bits(const struct cz_row *row)
@@ -88,7 +82,7 @@ static void to_16_bits(const struct cz_row *row)
 
 static void (*const casts[CZ_DTYPE_COUNT])(const struct cz_row *row) = {
 #define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = to_##name,
-    CZ_NUMBERS(ENTRY)
+    CZ_EACH_NUMBER(ENTRY)
 #undef ENTRY
         [CZ_DTYPE_BOOL] = to_b8,
     [CZ_DTYPE_FLOAT16] = to_16_bits,
@@ -106,9 +100,10 @@ static enum cz_status parse_cast(struct cz_step *step,
                                  const struct cz_node *node,
                                  struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct cast_params *p = step->params;
     int64_t to = 0;
-    CZ_TRY(cz_attr_read_int((struct cz_attr_of){step, node, "to"}, &to, err));
+    CZ_TRY(cz_attrs_int(&attrs, "to", CZ_RANGE_ANY, &to));
     if (to <= 0 || to >= CZ_DTYPE_COUNT)
         return cz_step_error(step, err, "to is %lld, not an element type",
                              (long long)to);

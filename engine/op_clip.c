@@ -30,11 +30,11 @@ struct bounds {
             y[i] = v > high ? high : v;                                        \
         }                                                                      \
     }
-CZ_NUMBERS(CLIP)
+CZ_EACH_NUMBER(CLIP)
 
 static void (*const clips[CZ_DTYPE_COUNT])(const struct cz_row *row) = {
 #define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = clip_##name,
-    CZ_NUMBERS(ENTRY)
+    CZ_EACH_NUMBER(ENTRY)
 #undef ENTRY
 };
 
@@ -55,13 +55,12 @@ static void clip(const struct cz_step *step, const struct bounds *bounds,
 static enum cz_status parse_6(struct cz_step *step, const struct cz_node *node,
                               struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct clip_params *p = step->params;
     p->low = -FLT_MAX;
     p->high = FLT_MAX;
-    CZ_TRY(cz_attr_read_float((struct cz_attr_of){step, node, "min"}, &p->low,
-                              err));
-    return cz_attr_read_float((struct cz_attr_of){step, node, "max"}, &p->high,
-                              err);
+    CZ_TRY(cz_attrs_float(&attrs, "min", &p->low));
+    return cz_attrs_float(&attrs, "max", &p->high);
 }
 
 static enum cz_status shape_6(struct cz_step *step, struct cz_error *err)

@@ -25,7 +25,7 @@ struct logic_params {
     CZ_BINARY_KERNEL(less, name, T, uint8_t, u < v)                            \
     CZ_BINARY_KERNEL(greater_or_equal, name, T, uint8_t, u >= v)               \
     CZ_BINARY_KERNEL(less_or_equal, name, T, uint8_t, u <= v)
-CZ_NUMBERS(COMPARE)
+CZ_EACH_NUMBER(COMPARE)
 
 /* A file may hold any byte for true. */
 CZ_BINARY_KERNEL(and, b8, uint8_t, uint8_t, (u != 0) & (v != 0))
@@ -37,7 +37,7 @@ CZ_BINARY_KERNEL(equal, b8, uint8_t, uint8_t, (u != 0) == (v != 0))
     CZ_BINARY_KERNEL(bit_and, name, T, T, u &v)                                \
     CZ_BINARY_KERNEL(bit_or, name, T, T, u | v)                                \
     CZ_BINARY_KERNEL(bit_xor, name, T, T, u ^ v)
-CZ_INTS(BITS)
+CZ_EACH_INT(BITS)
 
 /* Shifted out altogether where C would not have it. */
 #define SHIFT(dtype, T, name, low, high)                                       \
@@ -45,7 +45,7 @@ CZ_INTS(BITS)
                      v < 8 * sizeof(T) ? (uint64_t)u << v : 0)                 \
     CZ_BINARY_KERNEL(shift_right, name, T, T,                                  \
                      v < 8 * sizeof(T) ? (uint64_t)u >> v : 0)
-CZ_UNSIGNED(SHIFT)
+CZ_EACH_UNSIGNED(SHIFT)
 
 /* ---- the list --------------------------------------------------------- */
 
@@ -100,16 +100,14 @@ static enum cz_status parse_shift(struct cz_step *step,
                                   const struct cz_node *node,
                                   struct cz_error *err)
 {
+    static const char *const words[] = {"LEFT", "RIGHT", NULL};
+    const struct cz_attrs attrs = {step, node, err};
     struct logic_params *p = step->params;
-    const char *direction = "";
-    CZ_TRY(cz_attr_read_string((struct cz_attr_of){step, node, "direction"},
-                               &direction, err));
-    bool is_left = strcmp(direction, "LEFT") == 0;
-    if (!is_left && strcmp(direction, "RIGHT") != 0)
-        return cz_step_error(
-            step, err, "direction is \"%.40s\", want \"LEFT\" or \"RIGHT\"",
-            direction);
-    p->logic = find(is_left ? "BitShift:LEFT" : "BitShift:RIGHT");
+    size_t direction = 2;
+    CZ_TRY(cz_attrs_word(&attrs, "direction", words, &direction));
+    if (direction == 2)
+        return cz_step_error(step, err, "no direction");
+    p->logic = find(direction == 0 ? "BitShift:LEFT" : "BitShift:RIGHT");
     return CZ_OK;
 }
 

@@ -36,7 +36,7 @@ struct affine {
         for (size_t i = 0; i < n; i++)                                         \
             y[i] = (x[i] - mean) * scale + shift;                              \
     }
-CZ_FLOATS(AFFINE)
+CZ_EACH_FLOAT(AFFINE)
 
 struct moments {
     double mean, inverse; /* of the standard deviation */
@@ -57,7 +57,7 @@ struct moments {
         }                                                                      \
         moments->inverse = 1 / sqrt(squares / (double)n + epsilon);            \
     }
-CZ_FLOATS(MOMENTS)
+CZ_EACH_FLOAT(MOMENTS)
 
 /* ---- operands --------------------------------------------------------- */
 
@@ -157,24 +157,22 @@ static enum cz_status parse_norm(struct cz_step *step,
                                  const struct cz_node *node,
                                  struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct norm_params *p = step->params;
     p->epsilon = 1e-5f;
     p->axis = -1;
-    CZ_TRY(cz_attr_read_float((struct cz_attr_of){step, node, "epsilon"},
-                              &p->epsilon, err));
-    CZ_TRY(cz_attr_read_int((struct cz_attr_of){step, node, "axis"}, &p->axis,
-                            err));
-    return cz_attr_read_int((struct cz_attr_of){step, node, "num_groups"},
-                            &p->groups, err);
+    CZ_TRY(cz_attrs_float(&attrs, "epsilon", &p->epsilon));
+    CZ_TRY(cz_attrs_int(&attrs, "axis", CZ_RANGE_ANY, &p->axis));
+    return cz_attrs_int(&attrs, "num_groups", CZ_RANGE_ANY, &p->groups);
 }
 
 static enum cz_status parse_batch_norm(struct cz_step *step,
                                        const struct cz_node *node,
                                        struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     bool training = false;
-    CZ_TRY(cz_attr_read_bool((struct cz_attr_of){step, node, "training_mode"},
-                             &training, err));
+    CZ_TRY(cz_attrs_bool(&attrs, "training_mode", &training));
     for (size_t i = 1; i < step->n_outputs; i++)
         training |= step->outputs[i] != NULL;
     if (training)
@@ -270,11 +268,12 @@ static enum cz_status shape_group_norm(struct cz_step *step,
     const int64_t channels = x->dims.size[1];
     if (p->groups < 1 || channels % p->groups)
         return cz_step_error(
-            step, err, "num_groups is %lld, which does not divide %lld channels",
+            step, err,
+            "num_groups is %lld, which does not divide %lld channels",
             (long long)p->groups, (long long)channels);
     CZ_TRY(check_vectors(
-        step, 1, 3,
-        (size_t)(has_scale_of_group(step) ? p->groups : channels), err));
+        step, 1, 3, (size_t)(has_scale_of_group(step) ? p->groups : channels),
+        err));
     return cz_step_output(step, 0, x->dtype, &x->dims, err);
 }
 
@@ -355,7 +354,8 @@ static enum cz_status run_group_norm(struct cz_step *step,
 static enum cz_status check_broadcast(const struct cz_step *step, size_t i,
                                       struct cz_error *err)
 {
-    const struct cz_array *x = step->inputs[0], *factor = cz_step_input(step, i);
+    const struct cz_array *x = step->inputs[0],
+                          *factor = cz_step_input(step, i);
     struct cz_dims both;
     char a[CZ_DIMS_TEXT_BYTES], b[CZ_DIMS_TEXT_BYTES];
     if (!factor)
@@ -363,8 +363,9 @@ static enum cz_status check_broadcast(const struct cz_step *step, size_t i,
     CZ_TRY(cz_step_want_dtype(step, i, x->dtype, err));
     if (!cz_dims_broadcast(&both, &x->dims, &factor->dims) ||
         !cz_dims_equal(&both, &x->dims))
-        return cz_step_error(step, err, "input %zu of %s does not broadcast "
-                                        "to %s",
+        return cz_step_error(step, err,
+                             "input %zu of %s does not broadcast "
+                             "to %s",
                              i, cz_dims_text(&factor->dims, a),
                              cz_dims_text(&x->dims, b));
     return CZ_OK;
@@ -464,16 +465,12 @@ struct lp_params {
 static enum cz_status parse_lp(struct cz_step *step, const struct cz_node *node,
                                struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct lp_params *p = step->params;
     p->axis = -1;
     p->p = 2;
-    CZ_TRY(cz_attr_read_int((struct cz_attr_of){step, node, "axis"}, &p->axis,
-                            err));
-    CZ_TRY(cz_attr_read_int((struct cz_attr_of){step, node, "p"}, &p->p, err));
-    if (p->p != 1 && p->p != 2)
-        return cz_step_error(step, err, "p is %lld, want 1 or 2",
-                             (long long)p->p);
-    return CZ_OK;
+    CZ_TRY(cz_attrs_int(&attrs, "axis", CZ_RANGE_ANY, &p->axis));
+    return cz_attrs_int(&attrs, "p", (struct cz_range){1, 2}, &p->p);
 }
 
 static enum cz_status shape_lp(struct cz_step *step, struct cz_error *err)
@@ -510,7 +507,7 @@ static enum cz_status shape_lp(struct cz_step *step, struct cz_error *err)
                     (T)((double)x[k * tile->stride + j] / norms[j]);           \
         }                                                                      \
     }
-CZ_FLOATS(LP_NORM)
+CZ_EACH_FLOAT(LP_NORM)
 
 static enum cz_status run_lp(struct cz_step *step, const struct cz_exec *exec,
                              struct cz_error *err)
@@ -537,22 +534,18 @@ static enum cz_status parse_lrn(struct cz_step *step,
                                 const struct cz_node *node,
                                 struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct lrn_params *p = step->params;
     p->alpha = 1e-4f;
     p->beta = 0.75f;
     p->bias = 1;
-    CZ_TRY(cz_attr_read_int((struct cz_attr_of){step, node, "size"}, &p->size,
-                            err));
-    CZ_TRY(cz_attr_read_float((struct cz_attr_of){step, node, "alpha"},
-                              &p->alpha, err));
-    CZ_TRY(cz_attr_read_float((struct cz_attr_of){step, node, "beta"}, &p->beta,
-                              err));
-    CZ_TRY(cz_attr_read_float((struct cz_attr_of){step, node, "bias"}, &p->bias,
-                              err));
-    if (p->size < 1)
-        return cz_step_error(step, err, "size is %lld, want 1 or more",
-                             (long long)p->size);
-    return CZ_OK;
+    p->size = -1;
+    CZ_TRY(cz_attrs_int(&attrs, "size", (struct cz_range){1, INT32_MAX},
+                        &p->size));
+    CZ_TRY(cz_attrs_float(&attrs, "alpha", &p->alpha));
+    CZ_TRY(cz_attrs_float(&attrs, "beta", &p->beta));
+    CZ_TRY(cz_attrs_float(&attrs, "bias", &p->bias));
+    return p->size < 0 ? cz_step_error(step, err, "no size") : CZ_OK;
 }
 
 static enum cz_status shape_lrn(struct cz_step *step, struct cz_error *err)
@@ -566,7 +559,8 @@ static enum cz_status shape_lrn(struct cz_step *step, struct cz_error *err)
 static void lrn_window(const struct lrn_params *p, size_t c, size_t count,
                        size_t *first, size_t *last)
 {
-    const size_t before = (size_t)(p->size - 1) / 2, after = (size_t)p->size / 2;
+    const size_t before = (size_t)(p->size - 1) / 2,
+                 after = (size_t)p->size / 2;
     *first = c < before ? 0 : c - before;
     *last = count - c <= after ? count : c + after + 1;
 }
@@ -591,7 +585,7 @@ static void lrn_window(const struct lrn_params *p, size_t c, size_t count,
         for (size_t j = 0; j < n; j++)                                         \
             y[j] = x[j] / (T)pow(p->bias + factor * y[j], p->beta);            \
     }
-CZ_FLOATS(LRN)
+CZ_EACH_FLOAT(LRN)
 
 static void lrn_plane(void *user, size_t i)
 {
@@ -612,22 +606,20 @@ static enum cz_status run_lrn(struct cz_step *step, const struct cz_exec *exec,
 
 /* ---- the table -------------------------------------------------------- */
 
-#define ROW(name, version, operands, params, kind)                             \
+#define ROW(name, version, operands, params, parser, kind)                     \
     {                                                                          \
-        .op_type = name, .since = version,                                     \
-        .min_inputs = operands, .max_inputs = operands,                        \
-        .params_size = sizeof(struct params),                                  \
-        .parse = parse_##kind, .shape = shape_##kind,                  \
-        .run = run_##kind                                                  \
+        .op_type = name, .since = version, .min_inputs = operands,             \
+        .max_inputs = operands, .params_size = sizeof(struct params),          \
+        .parse = parser, .shape = shape_##kind, .run = run_##kind              \
     }
 
 const struct cz_op cz_ops_norm[] = {
-    ROW("BatchNormalization", 9, 5, norm_params, batch_norm),
-    NORM_ROW("InstanceNormalization", 6, instance_norm),
-    ROW("GroupNormalization", 18, 3, norm_params, group_norm),
-    ROW("GroupNormalization", 21, 3, norm_params, group_norm),
-    ROW("LpNormalization", 1, 1, lp_params, lp),
-    ROW("LRN", 1, 1, lrn_params, lrn),
+    ROW("BatchNormalization", 9, 5, norm_params, parse_batch_norm, batch_norm),
+    ROW("InstanceNormalization", 6, 3, norm_params, parse_norm, instance_norm),
+    ROW("GroupNormalization", 18, 3, norm_params, parse_norm, group_norm),
+    ROW("GroupNormalization", 21, 3, norm_params, parse_norm, group_norm),
+    ROW("LpNormalization", 1, 1, lp_params, parse_lp, lp),
+    ROW("LRN", 1, 1, lrn_params, parse_lrn, lrn),
     {.op_type = "LayerNormalization",
      .since = 17,
      .min_inputs = 2,

@@ -92,8 +92,7 @@ FLOATS(gelu_tanh,
        v / 2 * (1 + tanh(v * (1 + v * v * 0.044715f) * 0.79788456080286536f)))
 UNARY(is_nan, f32, float, uint8_t, v != v)
 UNARY(is_nan, f64, double, uint8_t, v != v)
-#define IS_INF                                                                 \
-    isinf(v) && (v < 0 ? p->detect_negative : p->detect_positive)
+#define IS_INF isinf(v) && (v < 0 ? p->detect_negative : p->detect_positive)
 UNARY(is_inf, f32, float, uint8_t, IS_INF)
 UNARY(is_inf, f64, double, uint8_t, IS_INF)
 UNARY(not, b8, uint8_t, uint8_t, v == 0)
@@ -113,7 +112,7 @@ UNARY(elu, f64, double, double, v < 0 ? ALPHA * expm1(v) : v)
 UNARY(mish, f64, double, double, v *tanh(log1p(exp(v))))
 UNARY(gelu, f64, double, double, v / 2 * (1 + erf(v * 0.70710678118654752)))
 UNARY(hard_swish, f64, double, double, v *unit(v / 6 + 0.5))
-UNARY(hard_sigmoid, f64, double, double, unit(ALPHA * v + BETA))
+UNARY(hard_sigmoid, f64, double, double, unit(ALPHA *v + BETA))
 
 /* The lowest number is its own negative, as in numpy. */
 #define SIGNED(dtype, T, name, low, high)                                      \
@@ -126,8 +125,8 @@ UNARY(hard_sigmoid, f64, double, double, unit(ALPHA * v + BETA))
     UNARY(abs, name, T, T, v)                                                  \
     UNARY(sign, name, T, T, v > 0)                                             \
     UNARY(bitwise_not, name, T, T, ~v)
-CZ_SIGNED(SIGNED)
-CZ_UNSIGNED(UNSIGNED)
+CZ_EACH_SIGNED(SIGNED)
+CZ_EACH_UNSIGNED(UNSIGNED)
 
 /* ---- the list --------------------------------------------------------- */
 
@@ -203,47 +202,40 @@ static const struct unary *find(const char *op_type)
 static enum cz_status parse(struct cz_step *step, const struct cz_node *node,
                             struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct unary_params *p = step->params;
     p->unary = find(step->op->op_type);
     p->activation.kind = p->unary->activation;
     p->activation.alpha = p->unary->alpha;
     p->activation.beta = p->unary->beta;
-    CZ_TRY(cz_attr_read_float((struct cz_attr_of){step, node, "alpha"},
-                              &p->activation.alpha, err));
-    CZ_TRY(cz_attr_read_float((struct cz_attr_of){step, node, "beta"},
-                              &p->activation.beta, err));
+    CZ_TRY(cz_attrs_float(&attrs, "alpha", &p->activation.alpha));
+    CZ_TRY(cz_attrs_float(&attrs, "beta", &p->activation.beta));
     /* Only Selu has it. */
-    return cz_attr_read_float((struct cz_attr_of){step, node, "gamma"},
-                              &p->activation.beta, err);
+    return cz_attrs_float(&attrs, "gamma", &p->activation.beta);
 }
 
 static enum cz_status parse_is_inf(struct cz_step *step,
                                    const struct cz_node *node,
                                    struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct unary_params *p = step->params;
     p->unary = find(step->op->op_type);
     p->detect_negative = p->detect_positive = true;
-    CZ_TRY(cz_attr_read_bool((struct cz_attr_of){step, node, "detect_negative"},
-                             &p->detect_negative, err));
-    return cz_attr_read_bool((struct cz_attr_of){step, node, "detect_positive"},
-                             &p->detect_positive, err);
+    CZ_TRY(cz_attrs_bool(&attrs, "detect_negative", &p->detect_negative));
+    return cz_attrs_bool(&attrs, "detect_positive", &p->detect_positive);
 }
 
 static enum cz_status parse_gelu(struct cz_step *step,
                                  const struct cz_node *node,
                                  struct cz_error *err)
 {
+    static const char *const words[] = {"none", "tanh", NULL};
+    const struct cz_attrs attrs = {step, node, err};
     struct unary_params *p = step->params;
-    const char *form = "none";
-    CZ_TRY(cz_attr_read_string((struct cz_attr_of){step, node, "approximate"},
-                               &form, err));
-    bool is_tanh = strcmp(form, "tanh") == 0;
-    if (!is_tanh && strcmp(form, "none") != 0)
-        return cz_step_error(
-            step, err, "approximate is \"%.40s\", want \"none\" or \"tanh\"",
-            form);
-    p->unary = find(is_tanh ? "Gelu:tanh" : "Gelu");
+    size_t form = 0;
+    CZ_TRY(cz_attrs_word(&attrs, "approximate", words, &form));
+    p->unary = find(form == 0 ? "Gelu" : "Gelu:tanh");
     p->activation.kind = p->unary->activation;
     return CZ_OK;
 }
@@ -295,8 +287,7 @@ bool cz_op_activation(const struct cz_step *step,
     }
 #define ROW(name, version) UNARY_ROW(name, version, parse, 0)
 /* Of 0 it is finite. */
-#define SAFE(name, version)                                                    \
-    UNARY_ROW(name, version, parse, CZ_OP_ELEMENTWISE)
+#define SAFE(name, version) UNARY_ROW(name, version, parse, CZ_OP_ELEMENTWISE)
 
 const struct cz_op cz_ops_pointwise[] = {
     SAFE("Abs", 6),

@@ -102,7 +102,7 @@ struct reduce_params {
     FOLD(product, name, T, double, T, 1, SAME, TIMES)                          \
     FOLD(max, name, T, T, T, -INFINITY, SAME, LARGER)                          \
     FOLD(min, name, T, T, T, INFINITY, SAME, SMALLER)
-CZ_FLOATS(SUMS_OF_FLOATS)
+CZ_EACH_FLOAT(SUMS_OF_FLOATS)
 
 /* The magnitude of a number that wrapped into uint64_t. */
 #define UNWRAPPED(v) ((v) >> 63 ? 0 - (v) : (v))
@@ -123,7 +123,7 @@ FOLD(magnitude, i64, int64_t, U64, U64, 0, UNWRAPPED, PLUS)
 #define LIMITS_OF_INTS(dtype, T, name, low, high)                              \
     FOLD(max, name, T, T, T, low, SAME, LARGER)                                \
     FOLD(min, name, T, T, T, high, SAME, SMALLER)
-CZ_INTS(LIMITS_OF_INTS)
+CZ_EACH_INT(LIMITS_OF_INTS)
 FOLD(max, b8, uint8_t, uint8_t, uint8_t, 0, SAME, LARGER)
 FOLD(min, b8, uint8_t, uint8_t, uint8_t, 1, SAME, SMALLER)
 
@@ -178,10 +178,10 @@ static void finish(const struct cz_array *output, void *y, size_t n,
 /* ---- the list --------------------------------------------------------- */
 
 #define OF(op, dtype, name)                                                    \
-    .of[CZ_DTYPE_##dtype] = {op##_start_##name, op##_run_##name, op##_row_##name}
+    .of[CZ_DTYPE_##dtype] = {op##_start_##name, op##_run_##name,               \
+                             op##_row_##name}
 #define OF_FLOATS(op) OF(op, FLOAT, f32), OF(op, DOUBLE, f64)
-#define OF_SIGNED(op)                                                          \
-    OF_FLOATS(op), OF(op, INT32, i32), OF(op, INT64, i64)
+#define OF_SIGNED(op) OF_FLOATS(op), OF(op, INT32, i32), OF(op, INT64, i64)
 #define OF_SUMS(op) OF_SIGNED(op), OF(op, UINT32, u32), OF(op, UINT64, u64)
 #define OF_LIMITS(op)                                                          \
     OF_SUMS(op), OF(op, INT8, i8), OF(op, INT16, i16), OF(op, UINT8, u8),      \
@@ -277,7 +277,7 @@ static void set_sides(struct walk *walk, const bool *reduced)
         }                                                                      \
         *y = (T)(most + log(sum));                                             \
     }
-CZ_FLOATS(LOG_SUM_EXP)
+CZ_EACH_FLOAT(LOG_SUM_EXP)
 
 static void log_sum_exp(const struct walk *walk, size_t from, void *y, size_t n)
 {
@@ -330,21 +330,20 @@ static void reduce_chunk(void *user, size_t chunk)
 static enum cz_status parse(struct cz_step *step, const struct cz_node *node,
                             struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct reduce_params *p = step->params;
+    const struct cz_attrs_list axes = {p->axes, CZ_RANK_MAX, CZ_RANGE_ANY};
     for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++) {
         if (strcmp(reductions[i].op_type, step->op->op_type) == 0)
             p->reduction = &reductions[i];
     }
     p->has_axes_input = step->op->since >= 13;
     p->keepdims = true;
-    CZ_TRY(cz_attr_read_bool((struct cz_attr_of){step, node, "keepdims"},
-                             &p->keepdims, err));
+    CZ_TRY(cz_attrs_bool(&attrs, "keepdims", &p->keepdims));
     if (!p->has_axes_input)
-        return cz_attr_read_ints((struct cz_attr_of){step, node, "axes"},
-                                 p->axes, CZ_RANK_MAX, &p->n_axes, err);
-    return cz_attr_read_bool(
-        (struct cz_attr_of){step, node, "noop_with_empty_axes"},
-        &p->noop_with_empty_axes, err);
+        return cz_attrs_ints(&attrs, "axes", axes, &p->n_axes);
+    return cz_attrs_bool(&attrs, "noop_with_empty_axes",
+                         &p->noop_with_empty_axes);
 }
 
 /* Which dimensions are reduced; none named is all of them. */
@@ -427,15 +426,15 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
     }
 
 const struct cz_op cz_ops_reduce[] = {
-    ROW("ReduceSum", 1),        ROW("ReduceSum", 13),
-    ROW("ReduceMean", 1),       ROW("ReduceMean", 18),
-    ROW("ReduceMax", 1),        ROW("ReduceMax", 18),
-    ROW("ReduceMin", 1),        ROW("ReduceMin", 18),
-    ROW("ReduceProd", 1),       ROW("ReduceProd", 18),
-    ROW("ReduceL1", 1),         ROW("ReduceL1", 18),
-    ROW("ReduceL2", 1),         ROW("ReduceL2", 18),
-    ROW("ReduceLogSum", 1),     ROW("ReduceLogSum", 18),
-    ROW("ReduceLogSumExp", 1),  ROW("ReduceLogSumExp", 18),
-    ROW("ReduceSumSquare", 1),  ROW("ReduceSumSquare", 18),
+    ROW("ReduceSum", 1),       ROW("ReduceSum", 13),
+    ROW("ReduceMean", 1),      ROW("ReduceMean", 18),
+    ROW("ReduceMax", 1),       ROW("ReduceMax", 18),
+    ROW("ReduceMin", 1),       ROW("ReduceMin", 18),
+    ROW("ReduceProd", 1),      ROW("ReduceProd", 18),
+    ROW("ReduceL1", 1),        ROW("ReduceL1", 18),
+    ROW("ReduceL2", 1),        ROW("ReduceL2", 18),
+    ROW("ReduceLogSum", 1),    ROW("ReduceLogSum", 18),
+    ROW("ReduceLogSumExp", 1), ROW("ReduceLogSumExp", 18),
+    ROW("ReduceSumSquare", 1), ROW("ReduceSumSquare", 18),
     {.op_type = NULL},
 };

@@ -27,7 +27,7 @@
         for (size_t k = 0; !is_log && k < n; k++)                              \
             y[k] /= sum;                                                       \
     }
-CZ_FLOATS(SOFTMAX_LINE)
+CZ_EACH_FLOAT(SOFTMAX_LINE)
 
 /* Lines side by side. */
 #define SOFTMAX_TILE(dtype, T, name, low, high)                                \
@@ -55,7 +55,7 @@ CZ_FLOATS(SOFTMAX_LINE)
                 y[k + j] /= sum[j];                                            \
         }                                                                      \
     }
-CZ_FLOATS(SOFTMAX_TILE)
+CZ_EACH_FLOAT(SOFTMAX_TILE)
 
 /* 1 for the first of the largest, else 0. */
 #define HARDMAX(dtype, T, name, low, high)                                     \
@@ -74,7 +74,7 @@ CZ_FLOATS(SOFTMAX_TILE)
             y[best] = 1;                                                       \
         }                                                                      \
     }
-CZ_FLOATS(HARDMAX)
+CZ_EACH_FLOAT(HARDMAX)
 
 #define SOFTMAXES(dtype, T, name, low, high)                                   \
     static void softmax_##name(const struct cz_tile *tile)                     \
@@ -91,7 +91,7 @@ CZ_FLOATS(HARDMAX)
         else                                                                   \
             softmax_tile_##name(tile, true);                                   \
     }
-CZ_FLOATS(SOFTMAXES)
+CZ_EACH_FLOAT(SOFTMAXES)
 
 struct softmax_params {
     int64_t axis;
@@ -103,8 +103,10 @@ static enum cz_status parse_softmax(struct cz_step *step,
                                     const struct cz_node *node,
                                     struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     const char *type = step->op->op_type;
-    *(struct softmax_params *)step->params = (struct softmax_params){
+    struct softmax_params *p = step->params;
+    *p = (struct softmax_params){
         .axis = step->op->since < 13 ? 1 : -1,
         .f32 = *type == 'S'   ? softmax_f32
                : *type == 'L' ? log_softmax_f32
@@ -113,9 +115,7 @@ static enum cz_status parse_softmax(struct cz_step *step,
                : *type == 'L' ? log_softmax_f64
                               : hardmax_f64,
     };
-    return cz_attr_read_int((struct cz_attr_of){step, node, "axis"},
-                            &((struct softmax_params *)step->params)->axis,
-                            err);
+    return cz_attrs_int(&attrs, "axis", CZ_RANGE_ANY, &p->axis);
 }
 
 /* The first dimension of a line; the flattening form may point behind the
@@ -182,12 +182,12 @@ struct cumsum_params {
     }
 #define CUMSUM_FLOAT(dtype, T, name, low, high) CUMSUM(name, T, T)
 #define CUMSUM_INT(dtype, T, name, low, high) CUMSUM(name, T, uint64_t)
-CZ_FLOATS(CUMSUM_FLOAT)
-CZ_INTS(CUMSUM_INT)
+CZ_EACH_FLOAT(CUMSUM_FLOAT)
+CZ_EACH_INT(CUMSUM_INT)
 
 static void (*const cumsums[CZ_DTYPE_COUNT])(const struct cz_tile *tile) = {
 #define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = cumsum_##name,
-    CZ_NUMBERS(ENTRY)
+    CZ_EACH_NUMBER(ENTRY)
 #undef ENTRY
 };
 
@@ -195,11 +195,10 @@ static enum cz_status parse_cumsum(struct cz_step *step,
                                    const struct cz_node *node,
                                    struct cz_error *err)
 {
+    const struct cz_attrs attrs = {step, node, err};
     struct cumsum_params *p = step->params;
-    CZ_TRY(cz_attr_read_bool((struct cz_attr_of){step, node, "exclusive"},
-                             &p->is_exclusive, err));
-    return cz_attr_read_bool((struct cz_attr_of){step, node, "reverse"},
-                             &p->is_reverse, err);
+    CZ_TRY(cz_attrs_bool(&attrs, "exclusive", &p->is_exclusive));
+    return cz_attrs_bool(&attrs, "reverse", &p->is_reverse);
 }
 
 static int64_t read_axis(enum cz_dtype dtype, const void *data)
