@@ -156,7 +156,13 @@ const struct cz_op *cz_op_find(const char *op_type, int64_t opset);
 
 /* The tables, each ended by a row without op_type. */
 extern const struct cz_op cz_ops_pointwise[]; /* op_pointwise.c */
+extern const struct cz_op cz_ops_clip[];      /* op_clip.c */
+extern const struct cz_op cz_ops_cast[];      /* op_cast.c */
+extern const struct cz_op cz_ops_binary[];    /* op_binary.c */
+extern const struct cz_op cz_ops_logic[];     /* op_logic.c */
 extern const struct cz_op cz_ops_reduce[];    /* op_reduce.c */
+extern const struct cz_op cz_ops_arg[];       /* op_arg.c: ArgMax, ArgMin */
+extern const struct cz_op cz_ops_softmax[];   /* op_softmax.c */
 extern const struct cz_op cz_ops_view[];      /* op_view.c */
 extern const struct cz_op cz_ops_move[];      /* op_move.c */
 extern const struct cz_op cz_ops_index[];     /* op_index.c */
@@ -167,6 +173,7 @@ extern const struct cz_op cz_ops_resize[];    /* op_resize.c */
 extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
 extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
 extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
+extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
 extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
 
 /* op_pointwise.c: the activation that a step of one operand is, if any. */
