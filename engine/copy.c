@@ -309,3 +309,13 @@ void cz_copy_fill(void *to, const void *element, size_t element_bytes,
         done += next;
     }
 }
+
+const void *cz_element_one(enum cz_dtype dtype)
+{
+    static const float narrow = 1;
+    static const double wide = 1;
+    static const int64_t whole = 1; /* its low bytes come first */
+    return dtype == CZ_DTYPE_FLOAT    ? (const void *)&narrow
+           : dtype == CZ_DTYPE_DOUBLE ? (const void *)&wide
+                                      : (const void *)&whole;
+}

@@ -46,6 +46,9 @@ void cz_copy_bytes(void *to, const void *from, size_t bytes);
 void cz_copy_fill(void *to, const void *element, size_t element_bytes,
                   size_t count);
 
+/* The element 1 of a type. */
+const void *cz_element_one(enum cz_dtype dtype);
+
 /* Strides of a dense array in bytes. */
 void cz_copy_strides(const struct cz_array *array,
                      ptrdiff_t strides[CZ_RANK_MAX]);
@@ -101,6 +104,16 @@ static inline bool cz_index_wrap(size_t *at, int64_t index, size_t size)
 /* All elements of input i must be indices into `size`. */
 enum cz_status cz_step_check_indices(const struct cz_step *step, size_t i,
                                      size_t size, struct cz_error *err);
+
+/* Input 1 must be indices with the rank of input 0 and dims that are not larger
+ * than its, but for `axis`, into which they point. */
+enum cz_status cz_step_check_index_dims(const struct cz_step *step, size_t axis,
+                                        struct cz_error *err);
+
+/* Where row `row` (along the last axis) of such indices lies in input 0, which
+ * has the strides, without what the indices along `axis` add. */
+size_t cz_index_row_start(const struct cz_dims *index, size_t row, size_t axis,
+                          const size_t strides[CZ_RANK_MAX]);
 
 /* CZ_EINVAL: the data hold an index outside of `size`. */
 enum cz_status cz_step_bad_index(const struct cz_step *step, int64_t index,

@@ -69,3 +69,31 @@ enum cz_status cz_step_check_indices(const struct cz_step *step, size_t i,
     }
     return CZ_OK;
 }
+
+enum cz_status cz_step_check_index_dims(const struct cz_step *step, size_t axis,
+                                        struct cz_error *err)
+{
+    const struct cz_dims *x = &step->inputs[0]->dims;
+    const struct cz_dims *index = &step->inputs[1]->dims;
+    CZ_TRY(cz_step_want_index_dtype(step, 1, err));
+    CZ_TRY(cz_step_want_rank(step, 1, x->rank, err));
+    for (size_t i = 0; i < x->rank; i++) {
+        if (i != axis && index->size[i] > x->size[i])
+            return cz_step_error(step, err,
+                                 "axis %zu of the indices is %" PRId64
+                                 ", of the data %" PRId64,
+                                 i, index->size[i], x->size[i]);
+    }
+    return CZ_OK;
+}
+
+size_t cz_index_row_start(const struct cz_dims *index, size_t row, size_t axis,
+                          const size_t strides[CZ_RANK_MAX])
+{
+    size_t at = 0;
+    for (size_t i = index->rank - 1; i-- > 0; row /= (size_t)index->size[i]) {
+        if (i != axis)
+            at += row % (size_t)index->size[i] * strides[i];
+    }
+    return at;
+}

@@ -239,18 +239,10 @@ static enum cz_status run_dropout(struct cz_step *step,
                                   struct cz_error *err)
 {
     struct cz_array *mask = step->n_outputs > 1 ? step->outputs[1] : NULL;
-    const float one = 1;
-    const double wide_one = 1;
-    const bool yes = true;
     CZ_TRY(run_view(step, exec, err));
-    if (!mask)
-        return CZ_OK;
-    const void *element = mask->dtype == CZ_DTYPE_FLOAT ? (const void *)&one
-                          : mask->dtype == CZ_DTYPE_DOUBLE
-                              ? (const void *)&wide_one
-                              : (const void *)&yes;
-    cz_copy_fill(mask->data, element, cz_element_bytes(mask->dtype),
-                 cz_array_count(mask));
+    if (mask)
+        cz_copy_fill(mask->data, cz_element_one(mask->dtype),
+                     cz_element_bytes(mask->dtype), cz_array_count(mask));
     return CZ_OK;
 }
 
