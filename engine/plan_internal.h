@@ -174,11 +174,13 @@ extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
 extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
 extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
 extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
+extern const struct cz_op cz_ops_join[];      /* op_join.c: Concat, Split */
+extern const struct cz_op cz_ops_slice[];     /* op_slice.c: Slice, Pad */
+extern const struct cz_op cz_ops_gather[];    /* op_gather.c */
+extern const struct cz_op cz_ops_scatter[];   /* op_scatter.c */
+extern const struct cz_op cz_ops_nms[];       /* op_nms.c */
+extern const struct cz_op cz_ops_unique[];    /* op_unique.c */
 extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
-
-/* op_pointwise.c: the activation that a step of one operand is, if any. */
-bool cz_op_activation(const struct cz_step *step,
-                      struct cz_activation *activation);
 
 /* ---- running ---------------------------------------------------------- */
 
