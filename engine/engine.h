@@ -56,7 +56,7 @@ struct cz_plan_options {
      * away: for running parts of the plan. */
     bool keep_all;
     /* "-fuse_activation,-layout" switches passes off, "none" all of them; NULL
-     * is all on. The names are those of cz_plan_passes(). */
+     * is all on. The names are those of cz_plan_pass(). */
     const char *passes;
     enum cz_tune tune;
     const char *cache_file; /* of the tuning results; NULL: none is kept */
@@ -126,8 +126,8 @@ enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
 void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
                     size_t *packed_bytes);
 
-/* The names of the passes in their order, [*count]. */
-const char *const *cz_plan_passes(size_t *count);
+/* The name of pass i, in their order; NULL behind the last. */
+const char *cz_plan_pass(size_t i);
 
 /* The operators: row i, or false behind the last. For docs/operators.md. */
 struct cz_operator_info {

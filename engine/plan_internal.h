@@ -41,6 +41,7 @@ struct cz_array {
     bool is_input, is_kept;   /* kept: output or tap, read after the frame */
     struct cz_step *producer; /* NULL: an input or a constant */
     size_t n_uses;            /* by steps, plus 1 where it is kept */
+    struct cz_step *reader;   /* one of them */
     void *data;               /* where it is while the plan runs */
     /* For memory.c: its bytes are those of `root` from `offset` on. */
     struct cz_array *root;
@@ -266,6 +267,7 @@ struct cz_plan {
     size_t n_steps, step_capacity;
     struct cz_step **steps; /* in the order in which they run */
     size_t n_inputs, n_outputs, n_taps;
+    struct cz_array **by_value;    /* by cz_value.id; NULL: not in use */
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */
     size_t block;                  /* channels of a block: 8 or 16 */
@@ -285,14 +287,38 @@ struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
 enum cz_status cz_plan_settle(struct cz_plan *plan, struct cz_step *step,
                               struct cz_error *err);
 
-/* passes.c */
+/* passes.c: rewrites plan->steps, each pass in a file of its own. */
 enum cz_status cz_plan_rewrite(struct cz_plan *plan, struct cz_error *err);
+
+/* A pass marks steps as dead or changes what they read and make; uses are
+ * counted before and dead steps removed after it. */
+typedef enum cz_status cz_pass(struct cz_plan *plan, struct cz_error *err);
+cz_pass cz_pass_fold, cz_pass_dead, cz_pass_identity, cz_pass_fuse_batchnorm,
+    cz_pass_fuse_silu, cz_pass_fuse_activation, cz_pass_fuse_add,
+    cz_pass_layout;
+
+/* Counts the uses of all arrays. */
+void cz_plan_count_uses(struct cz_plan *plan);
+
+/* Lets every reader of `from` read `to`; false, and nothing changed, where
+ * `from` is read after the frame. */
+bool cz_plan_replace(struct cz_plan *plan, struct cz_array *from,
+                     struct cz_array *to);
+
+/* The step that is the only one to read `array`, which nobody reads after the
+ * frame; or NULL. */
+struct cz_step *cz_array_only_reader(const struct cz_plan *plan,
+                                     const struct cz_array *array);
 
 /* kernels.c */
 enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
                                       struct cz_error *err);
 
 /* memory.c */
+/* Do the parts lie one behind the other in the bytes of `whole`? */
+bool cz_parts_are_contiguous(const struct cz_plan *plan,
+                             const struct cz_array *whole,
+                             struct cz_array *const *parts, size_t n_parts);
 enum cz_status cz_plan_place(struct cz_plan *plan, struct cz_error *err);
 
 #endif
