@@ -62,9 +62,9 @@ struct cz_simd {
                    const float *residual, size_t n);
     /* B'dB of one 6 x 6 tile: v[i * v_step ...] gets vector i of 36. */
     void (*winograd_in)(const float *x, size_t x_row, float *v, size_t v_step);
-    /* A'mA + bias: 16 vectors, rows of 4, to y. */
+    /* A'mA + bias, 4 rows of 4 vectors; m as v. */
     void (*winograd_out)(const float *m, size_t m_step, const float *bias,
-                         float *y);
+                         float *y, size_t y_row);
 };
 
 /* The fastest one of this many lanes that the processor has (CZ_CPU may limit

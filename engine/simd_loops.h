@@ -6,7 +6,7 @@
  *     TARGET   the function attribute that switches the instructions on
  *     SPLAT(f)               a vector of f
  *     MULTIPLY_ADD(a, b, c)  a * b + c
- *     MIN(a, b), MAX(a, b)
+ *     MIN(a, b), MAX(a, b)   b where one is no number
  *     PIXELS   of a tile of multiply(): PIXELS * 2 accumulators, 2 vectors of
  *              weights and one of x have to fit in the registers
  *
@@ -15,7 +15,13 @@
  * exp() is Cody and Waite's reduction, x = n log 2 + r, with a polynomial of
  * degree 6 in r, fitted to a relative error of 3e-9. */
 #define INLINE static inline __attribute__((always_inline)) TARGET
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_8 _Pragma("clang loop unroll_count(8)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_8 _Pragma("GCC unroll 8")
+#endif
 #define LOAD(p) (*(const vec_at *)(p))
 #define STORE(p, v) (*(vec_at *)(p) = (v))
 
@@ -37,8 +43,8 @@ INLINE void load_bias(const struct cz_simd_product *m, vec *sum, size_t pixels,
 
 /* All counts are constants where this is used, so that `sum` is registers. */
 INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
-                          float *y, size_t pixels, size_t outputs,
-                          size_t depth, size_t step)
+                          float *y, size_t pixels, size_t outputs, size_t depth,
+                          size_t step)
 {
     vec sum[2 * PIXELS];
     load_bias(m, sum, pixels, outputs);
@@ -46,7 +52,7 @@ INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
     const size_t taps = m->taps;
     for (size_t t = 0; t < taps; t++, w += depth * outputs * LANES) {
         const float *from = x + m->offsets[t];
-        UNROLL
+        UNROLL_8
         for (size_t c = 0; c < depth; c++) {
             const float *wc = w + c * outputs * LANES;
             vec w0 = LOAD(wc), w1 = LOAD(wc + (outputs - 1) * LANES);
@@ -193,7 +199,7 @@ TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
 INLINE void exp_of_minus(const vec *minus_x, vec *y)
 {
     const vec round = SPLAT(0x1.8p23f); /* adding it leaves an integer */
-    vec x = MAX(MIN(-*minus_x, SPLAT(88)), SPLAT(-87));
+    vec x = MAX(SPLAT(-87), MIN(SPLAT(88), -*minus_x));
     vec shifted = MULTIPLY_ADD(x, SPLAT(0x1.715476p+0f), round);
     vec n = shifted - round;
     vec r = MULTIPLY_ADD(n, SPLAT(-0x1.62e4p-1f), x);
@@ -216,13 +222,13 @@ INLINE void activate(const struct cz_activation *a,
     vec e = zero;
     switch (kind) {
     case CZ_ACT_RELU:
-        *y = MAX(x, zero);
+        *y = MAX(zero, x);
         break;
     case CZ_ACT_LEAKY_RELU:
-        *y = MULTIPLY_ADD(MIN(x, zero), SPLAT(a->alpha), MAX(x, zero));
+        *y = MULTIPLY_ADD(MIN(zero, x), SPLAT(a->alpha), MAX(zero, x));
         break;
     case CZ_ACT_CLIP:
-        *y = MIN(MAX(x, SPLAT(a->alpha)), SPLAT(a->beta));
+        *y = MIN(SPLAT(a->beta), MAX(SPLAT(a->alpha), x));
         break;
     case CZ_ACT_SIGMOID:
         exp_of_minus(&x, &e);
@@ -234,11 +240,11 @@ INLINE void activate(const struct cz_activation *a,
         break;
     case CZ_ACT_HARD_SIGMOID:
         e = MULTIPLY_ADD(x, SPLAT(a->alpha), SPLAT(a->beta));
-        *y = MIN(MAX(e, zero), one);
+        *y = MIN(one, MAX(zero, e));
         break;
     case CZ_ACT_HARD_SWISH:
         e = MULTIPLY_ADD(x, SPLAT(1 / 6.0f), SPLAT(0.5f));
-        *y = x * MIN(MAX(e, zero), one);
+        *y = x * MIN(one, MAX(zero, e));
         break;
     default:
         break;
@@ -352,7 +358,7 @@ TARGET static void winograd_in(const float *x, size_t x_row, float *v,
 }
 
 TARGET static void winograd_out(const float *m, size_t m_step,
-                                const float *bias, float *y)
+                                const float *bias, float *y, size_t y_row)
 {
     vec columns[4][6];
     for (size_t j = 0; j < 6; j++) {
@@ -371,7 +377,7 @@ TARGET static void winograd_out(const float *m, size_t m_step,
         transform_out(columns[i], t);
         UNROLL
         for (size_t j = 0; j < 4; j++)
-            STORE(y + (i * 4 + j) * LANES, t[j] + b);
+            STORE(y + i * y_row + j * LANES, t[j] + b);
     }
 }
 

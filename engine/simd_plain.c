@@ -9,6 +9,7 @@
 #define TARGET
 #define SPLAT(f) ((vec){f, f, f, f, f, f, f, f})
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+/* As minps and maxps do: the second where the comparison fails. */
 #define CHOOSE(mask, a, b) ((vec)(((mask) & (ivec)(a)) | (~(mask) & (ivec)(b))))
 #define MIN(a, b) CHOOSE((a) < (b), a, b)
 #define MAX(a, b) CHOOSE((a) > (b), a, b)
