@@ -55,7 +55,7 @@ void cz_plan_open_backends(struct cz_plan *plan)
 {
     for (size_t i = 0; i < plan->n_steps && !plan->onednn; i++) {
         if (strcmp(plan->steps[i]->op->op_type, "Conv") == 0) {
-            plan->onednn = cz_onednn_open();
+            plan->onednn = cz_onednn_open(plan->exec.threads);
             return;
         }
     }
