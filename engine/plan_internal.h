@@ -169,8 +169,11 @@ extern const struct cz_op cz_ops_index[];     /* op_index.c */
 extern const struct cz_op cz_ops_select[];    /* op_select.c: TopK, NMS, ... */
 extern const struct cz_op cz_ops_conv[];      /* op_conv.c */
 extern const struct cz_op cz_ops_pool[];      /* op_pool.c */
+extern const struct cz_op cz_ops_roi[];       /* op_roi.c: RoiAlign, ... */
 extern const struct cz_op cz_ops_resize[];    /* op_resize.c */
+extern const struct cz_op cz_ops_sample[];    /* op_sample.c: GridSample */
 extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
+extern const struct cz_op cz_ops_einsum[];    /* op_einsum.c */
 extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
 extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
 extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
