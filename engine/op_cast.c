@@ -80,13 +80,13 @@ static void to_16_bits(const struct cz_row *row)
                                       : round_to_bfloat16(y[i]);
 }
 
-static void (*const casts[CZ_DTYPE_COUNT])(const struct cz_row *row) = {
-#define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = to_##name,
-    CZ_EACH_NUMBER(ENTRY)
-#undef ENTRY
-        [CZ_DTYPE_BOOL] = to_b8,
-    [CZ_DTYPE_FLOAT16] = to_16_bits,
-    [CZ_DTYPE_BFLOAT16] = to_16_bits,
+static const struct {
+    void (*of[CZ_DTYPE_COUNT])(const struct cz_row *row);
+} casts = {
+    CZ_OF_NUMBERS(to),
+    .of[CZ_DTYPE_BOOL] = to_b8,
+    .of[CZ_DTYPE_FLOAT16] = to_16_bits,
+    .of[CZ_DTYPE_BFLOAT16] = to_16_bits,
 };
 
 /* ---- operators -------------------------------------------------------- */
@@ -108,7 +108,7 @@ static enum cz_status parse_cast(struct cz_step *step,
         return cz_step_error(step, err, "to is %lld, not an element type",
                              (long long)to);
     p->to = (enum cz_dtype)to;
-    if (!casts[p->to])
+    if (!casts.of[p->to])
         return cz_step_unsupported(step, err, "cannot cast to %s",
                                    cz_dtype_name(p->to));
     return CZ_OK;
@@ -132,7 +132,7 @@ static void cast(const struct cz_step *step, enum cz_dtype to,
     cz_walk_run(&(struct cz_walk){.output = step->outputs[0],
                                   .n_inputs = 1,
                                   .inputs = {x},
-                                  .kernel = casts[to],
+                                  .kernel = casts.of[to],
                                   .user = &cast},
                 exec);
 }

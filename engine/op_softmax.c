@@ -185,11 +185,9 @@ struct cumsum_params {
 CZ_EACH_FLOAT(CUMSUM_FLOAT)
 CZ_EACH_INT(CUMSUM_INT)
 
-static void (*const cumsums[CZ_DTYPE_COUNT])(const struct cz_tile *tile) = {
-#define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = cumsum_##name,
-    CZ_EACH_NUMBER(ENTRY)
-#undef ENTRY
-};
+static const struct {
+    void (*of[CZ_DTYPE_COUNT])(const struct cz_tile *tile);
+} cumsums = {CZ_OF_NUMBERS(cumsum)};
 
 static enum cz_status parse_cumsum(struct cz_step *step,
                                    const struct cz_node *node,
@@ -211,7 +209,7 @@ static enum cz_status shape_cumsum(struct cz_step *step, struct cz_error *err)
 {
     const struct cz_array *x = step->inputs[0], *axis = step->inputs[1];
     size_t found;
-    if (!cumsums[x->dtype])
+    if (!cumsums.of[x->dtype])
         return cz_step_unsupported(step, err, "not for elements of %s",
                                    cz_dtype_name(x->dtype));
     if (axis->dtype != CZ_DTYPE_INT32 && axis->dtype != CZ_DTYPE_INT64)
@@ -239,7 +237,7 @@ static enum cz_status run_cumsum(struct cz_step *step,
             step->op->op_type, step->name, (long long)axis, (long long)rank);
     axis += axis < 0 ? rank : 0;
     struct cz_lines lines = cz_lines_of(step, (size_t)axis, (size_t)axis + 1);
-    lines.kernel = cumsums[x->dtype];
+    lines.kernel = cumsums.of[x->dtype];
     lines.user = step->params;
     cz_lines_run(&lines, exec);
     return CZ_OK;

@@ -164,6 +164,7 @@ extern const struct cz_op cz_ops_pool[];      /* op_pool.c */
 extern const struct cz_op cz_ops_resize[];    /* op_resize.c */
 extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
 extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
+extern const struct cz_op cz_ops_lrn[];       /* op_lrn.c */
 extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
 extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
 extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
