@@ -254,18 +254,21 @@ static enum cz_status run_mean(struct cz_step *step, const struct cz_exec *exec,
 
 /* ---- powers ----------------------------------------------------------- */
 
-/* Whole exponents of integers wrap around like products do. */
-static int64_t power(int64_t base, double exponent)
+/* An exponent that integers are multiplied by; for others there is pow(). */
+static bool is_count(double exponent)
+{
+    return exponent >= 0 && exponent < 0x1p63 && exponent == floor(exponent);
+}
+
+/* It wraps around, as products do. */
+static uint64_t power(int64_t base, double exponent)
 {
     uint64_t result = 1, square = (uint64_t)base;
-    if (!(exponent >= 0) || exponent != floor(exponent) || exponent >= 0x1p63)
-        return cz_i64_saturate(pow((double)base, exponent));
     for (uint64_t n = (uint64_t)exponent; n; n >>= 1) {
-        if (n & 1)
-            result *= square;
+        result *= n & 1 ? square : 1;
         square *= square;
     }
-    return (int64_t)result;
+    return result;
 }
 
 /* Exponents of any type; row->user is the dtype. */
@@ -284,8 +287,10 @@ static int64_t power(int64_t base, double exponent)
     }
 POW(f32, float, powf(u, (float)v))
 POW(f64, double, pow(u, v))
-POW(i32, int32_t, power(u, v))
-POW(i64, int64_t, power(u, v))
+POW(i32, int32_t,
+    is_count(v) ? (int32_t)power(u, v) : cz_i32_saturate(pow(u, v)))
+POW(i64, int64_t,
+    is_count(v) ? (int64_t)power(u, v) : cz_i64_saturate(pow((double)u, v)))
 
 static const struct arithmetic powers = {"Pow", CZ_OF_FLOATS(pow)};
 static const struct arithmetic mixed_powers = {

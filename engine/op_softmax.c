@@ -10,22 +10,24 @@
 
 /* ---- softmaxes -------------------------------------------------------- */
 
-/* One line whose elements are neighbours. */
+/* One line whose elements are neighbours. Sums are double: lines may be as
+ * long as an image is large. */
 #define SOFTMAX_LINE(dtype, T, name, low, high)                                \
     static void softmax_line_##name(const struct cz_tile *tile, bool is_log)   \
     {                                                                          \
         const size_t n = tile->length;                                         \
         const T *x = tile->x;                                                  \
-        T *y = tile->y, most = x[0], sum = 0;                                  \
+        T *y = tile->y, most = x[0];                                           \
+        double sum = 0;                                                        \
         for (size_t k = 1; k < n; k++)                                         \
             most = x[k] > most ? x[k] : most;                                  \
         for (size_t k = 0; k < n; k++)                                         \
-            sum += y[k] = exp(x[k] - most);                                    \
-        const T shift = most + log(sum);                                       \
+            sum += (double)(y[k] = exp(x[k] - most));                          \
+        const T shift = most + (T)log(sum), scale = (T)sum;                    \
         for (size_t k = 0; is_log && k < n; k++)                               \
             y[k] = x[k] - shift;                                               \
         for (size_t k = 0; !is_log && k < n; k++)                              \
-            y[k] /= sum;                                                       \
+            y[k] /= scale;                                                     \
     }
 CZ_EACH_FLOAT(SOFTMAX_LINE)
 
@@ -36,7 +38,8 @@ CZ_EACH_FLOAT(SOFTMAX_LINE)
         const size_t count = tile->count;                                      \
         const size_t end = tile->length * tile->stride;                        \
         const T *x = tile->x;                                                  \
-        T *y = tile->y, most[CZ_TILE], sum[CZ_TILE] = {0};                     \
+        T *y = tile->y, most[CZ_TILE];                                         \
+        double sum[CZ_TILE] = {0};                                             \
         memcpy(most, x, count * sizeof(T));                                    \
         for (size_t k = tile->stride; k < end; k += tile->stride) {            \
             for (size_t j = 0; j < count; j++)                                 \
@@ -44,15 +47,15 @@ CZ_EACH_FLOAT(SOFTMAX_LINE)
         }                                                                      \
         for (size_t k = 0; k < end; k += tile->stride) {                       \
             for (size_t j = 0; j < count; j++)                                 \
-                sum[j] += y[k + j] = exp(x[k + j] - most[j]);                  \
+                sum[j] += (double)(y[k + j] = exp(x[k + j] - most[j]));        \
         }                                                                      \
         for (size_t j = 0; is_log && j < count; j++)                           \
-            most[j] += log(sum[j]);                                            \
+            most[j] += (T)log(sum[j]);                                         \
         for (size_t k = 0; k < end; k += tile->stride) {                       \
             for (size_t j = 0; is_log && j < count; j++)                       \
                 y[k + j] = x[k + j] - most[j];                                 \
             for (size_t j = 0; !is_log && j < count; j++)                      \
-                y[k + j] /= sum[j];                                            \
+                y[k + j] /= (T)sum[j];                                         \
         }                                                                      \
     }
 CZ_EACH_FLOAT(SOFTMAX_TILE)
