@@ -448,6 +448,8 @@ static enum cz_status run_layer_norm(struct cz_step *step,
         .means = output_data(step, 1),
         .inverses = output_data(step, 2),
     };
+    if (layer.length == 0 && !layer.means && !layer.inverses)
+        return CZ_OK;
     cz_team_for(exec, cz_dims_product(dims, 0, axis), normalize_layer, &layer);
     apply(step, exec, 1, is_f32 ? multiply_f32 : multiply_f64);
     apply(step, exec, 2, is_f32 ? add_f32 : add_f64);
