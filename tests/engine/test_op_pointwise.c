@@ -317,6 +317,9 @@ static void casts_to_half_precision_by_rounding(void **state)
 {
     (void)state;
     const struct cz_test_case cases[] = {
+        {"in x f32[5]; a = Cast(x) to=10; y = Cast(a) to=1; out y",
+         N(0x1.8p-24, -0x1p-25, 65519, 65520, NAN), "float32[5]",
+         N(0x1p-23, 0, 65504, INFINITY, NAN), EXACT},
         {"in x f32[3]; a = Cast(x) to=10; y = Cast(a) to=1; out y",
          N(2049, 70000, 0.5), "float32[3]", N(2048, INFINITY, 0.5), EXACT},
         {"in x f32[3]; a = Cast(x) to=16; y = Cast(a) to=1; out y",
