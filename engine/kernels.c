@@ -12,7 +12,8 @@
 
 static const struct cz_kernel *const tables[] = {
     cz_kernels_winograd, cz_kernels_depthwise, cz_kernels_direct,
-    cz_kernels_onednn,   cz_kernels_place,     cz_kernels_simd,
+    cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_place,
+    cz_kernels_simd,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)
