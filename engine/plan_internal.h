@@ -175,6 +175,7 @@ extern const struct cz_op cz_ops_sample[];    /* op_sample.c: GridSample */
 extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
 extern const struct cz_op cz_ops_einsum[];    /* op_einsum.c */
 extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
+extern const struct cz_op cz_ops_lrn[];       /* op_lrn.c */
 extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
 extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
 extern const struct cz_op cz_ops_join[];      /* op_join.c: Concat, Split */
