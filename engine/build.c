@@ -34,21 +34,29 @@ struct cz_array *cz_plan_add_array(struct cz_plan *plan, const char *name,
     return array;
 }
 
+enum cz_status cz_plan_push_step(struct cz_plan *plan, struct cz_step *step,
+                                 struct cz_error *err)
+{
+    struct cz_step **steps =
+        cz_arena_grow(&plan->arena, plan->steps, plan->n_steps,
+                      &plan->step_capacity, sizeof(struct cz_step *));
+    if (!steps)
+        return cz_error_nomem(err);
+    plan->steps = steps;
+    steps[plan->n_steps++] = step;
+    return CZ_OK;
+}
+
 struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
                                  const char *name, size_t n_inputs,
                                  size_t n_outputs, struct cz_error *err)
 {
     struct cz_arena *arena = &plan->arena;
-    struct cz_step **steps =
-        cz_arena_grow(arena, plan->steps, plan->n_steps, &plan->step_capacity,
-                      sizeof(struct cz_step *));
     struct cz_step *step = cz_arena_alloc(arena, 1, sizeof *step);
     struct cz_array **ends =
         cz_arena_alloc(arena, n_inputs + n_outputs + 1, sizeof *ends);
     void *params = cz_arena_alloc(arena, 1, op->params_size + 1);
-    if (steps)
-        plan->steps = steps;
-    if (!steps || !step || !ends || !params) {
+    if (!step || !ends || !params) {
         cz_error_nomem(err);
         return NULL;
     }
@@ -59,8 +67,7 @@ struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
     step->n_inputs = n_inputs;
     step->n_outputs = n_outputs;
     step->params = params;
-    steps[plan->n_steps++] = step;
-    return step;
+    return cz_plan_push_step(plan, step, err) == CZ_OK ? step : NULL;
 }
 
 /* ---- what is known at compile time ------------------------------------ */

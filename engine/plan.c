@@ -4,6 +4,7 @@
 
 #include "core/half.h"
 #include "core/parallel.h"
+#include "engine/onednn_internal.h"
 #include "engine/plan_internal.h"
 
 /* ---- ports ------------------------------------------------------------ */
@@ -90,9 +91,11 @@ static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
 static enum cz_status compile(struct cz_plan *plan, struct cz_error *err)
 {
     CZ_TRY(cz_plan_build(plan, err));
+    cz_plan_open_backends(plan);
     CZ_TRY(cz_plan_rewrite(plan, err));
     CZ_TRY(cz_plan_choose_kernels(plan, err));
     CZ_TRY(cz_plan_place(plan, err));
+    CZ_TRY(cz_plan_bind(plan, err));
     return update_ports(plan, err);
 }
 
@@ -108,6 +111,7 @@ enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
     p->exec.threads = options->threads ? options->threads : cz_cpu_count();
     if (p->exec.threads > CZ_THREADS_MAX)
         p->exec.threads = CZ_THREADS_MAX;
+    cz_team_use(&p->exec);
     enum cz_status status = compile(p, err);
     if (status != CZ_OK) {
         cz_plan_free(p);
@@ -134,6 +138,7 @@ void cz_plan_free(struct cz_plan *plan)
         if (is_half(plan->ports[i].dtype))
             cz_free(plan->ports[i].data);
     }
+    cz_onednn_close(plan->onednn);
     cz_free(plan->memory);
     cz_arena_fini(&plan->arena);
     cz_free(plan);
@@ -200,6 +205,7 @@ enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
 
 enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err)
 {
+    cz_team_use(&plan->exec);
     read_half_inputs(plan);
     CZ_TRY(cz_plan_run_steps(plan, 0, plan->n_steps, err));
     return write_outputs(plan, err);
@@ -215,6 +221,7 @@ static double now_ms(void)
 enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
                                  struct cz_error *err)
 {
+    cz_team_use(&plan->exec);
     read_half_inputs(plan);
     double before = now_ms();
     for (size_t i = 0; i < plan->n_steps; i++) {

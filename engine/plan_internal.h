@@ -42,7 +42,8 @@ struct cz_array {
     struct cz_step *producer; /* NULL: an input or a constant */
     size_t n_uses;            /* by steps, plus 1 where it is kept */
     struct cz_step *reader;   /* one of them */
-    void *data;               /* where it is while the plan runs */
+    struct cz_array *twin; /* the same in the other layout; for pass_layout.c */
+    void *data;            /* where it is while the plan runs */
     /* For memory.c: its bytes are those of `root` from `offset` on. */
     struct cz_array *root;
     size_t offset, size_bytes, capacity_bytes;
@@ -111,7 +112,14 @@ enum {
     /* Works element by element on operands of the same shape, whatever the
      * layout, and keeps zeros finite. */
     CZ_OP_ELEMENTWISE = 4,
+    /* run() knows both layouts: those that convert between them. */
+    CZ_OP_ANY_LAYOUT = 8,
 };
+
+/* The operators that passes put in. */
+#define CZ_OP_ACTIVATION "cz.Activation"
+#define CZ_OP_TO_BLOCKED "cz.ToBlocked"
+#define CZ_OP_TO_PLAIN "cz.ToPlain"
 
 /* An operator of ONNX's own domain, as it is from opset `since` on (until the
  * row of the same name with a larger one). */
@@ -148,30 +156,45 @@ const struct cz_op *cz_op_find(const char *op_type, int64_t opset);
 
 /* The tables, each ended by a row without op_type. */
 extern const struct cz_op cz_ops_pointwise[]; /* op_pointwise.c */
+extern const struct cz_op cz_ops_clip[];      /* op_clip.c */
+extern const struct cz_op cz_ops_cast[];      /* op_cast.c */
+extern const struct cz_op cz_ops_binary[];    /* op_binary.c */
+extern const struct cz_op cz_ops_logic[];     /* op_logic.c */
 extern const struct cz_op cz_ops_reduce[];    /* op_reduce.c */
+extern const struct cz_op cz_ops_arg[];       /* op_arg.c: ArgMax, ArgMin */
+extern const struct cz_op cz_ops_softmax[];   /* op_softmax.c */
 extern const struct cz_op cz_ops_view[];      /* op_view.c */
 extern const struct cz_op cz_ops_move[];      /* op_move.c */
 extern const struct cz_op cz_ops_join[];      /* op_join.c: Concat, Split */
 extern const struct cz_op cz_ops_slice[];     /* op_slice.c: Slice, Pad */
-extern const struct cz_op cz_ops_index[];    /* op_index.c: Shape, Range, ... */
-extern const struct cz_op cz_ops_gather[];   /* op_gather.c */
-extern const struct cz_op cz_ops_scatter[];  /* op_scatter.c */
-extern const struct cz_op cz_ops_select[];   /* op_select.c: TopK, ... */
-extern const struct cz_op cz_ops_nms[];      /* op_nms.c */
-extern const struct cz_op cz_ops_unique[];   /* op_unique.c */
-extern const struct cz_op cz_ops_conv[];     /* op_conv.c */
-extern const struct cz_op cz_ops_pool[];     /* op_pool.c */
-extern const struct cz_op cz_ops_resize[];   /* op_resize.c */
-extern const struct cz_op cz_ops_matrix[];   /* op_matrix.c */
-extern const struct cz_op cz_ops_norm[];     /* op_norm.c */
-extern const struct cz_op cz_ops_quant[];    /* op_quant.c */
+extern const struct cz_op cz_ops_index[];     /* op_index.c: Shape, ... */
+extern const struct cz_op cz_ops_gather[];    /* op_gather.c */
+extern const struct cz_op cz_ops_scatter[];   /* op_scatter.c */
+extern const struct cz_op cz_ops_select[];    /* op_select.c: TopK, ... */
+extern const struct cz_op cz_ops_nms[];       /* op_nms.c */
+extern const struct cz_op cz_ops_unique[];    /* op_unique.c */
+extern const struct cz_op cz_ops_conv[];      /* op_conv.c */
+extern const struct cz_op cz_ops_pool[];      /* op_pool.c */
+extern const struct cz_op cz_ops_resize[];    /* op_resize.c */
+extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
+extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
+extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
+extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
 extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
+
+/* op_pointwise.c: the activation that a step of one operand is, if any. */
+bool cz_op_activation(const struct cz_step *step,
+                      struct cz_activation *activation);
 
 /* ---- running ---------------------------------------------------------- */
 
 struct cz_exec {
     size_t threads;
 };
+
+/* Has the calling thread's parallel regions, oneDNN's too, use that many
+ * threads from now on. */
+void cz_team_use(const struct cz_exec *exec);
 
 /* Calls work(user, i) once for each i in [0, count), spread over the threads
  * in equal runs of neighbours. Not nested. */
@@ -260,6 +283,8 @@ struct cz_kernel {
     enum cz_status (*run)(struct cz_step *step, const struct cz_exec *exec,
                           struct cz_error *err);
     void (*release)(void *state);
+    /* Called once all arrays have their addresses; may be NULL. */
+    enum cz_status (*bind)(struct cz_step *step, struct cz_error *err);
 };
 
 /* ---- plans ------------------------------------------------------------ */
@@ -277,6 +302,7 @@ struct cz_plan {
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */
     size_t block;                  /* channels of a block: 8 or 16 */
+    struct cz_onednn *onednn;      /* NULL: not there */
     struct cz_exec exec;
     char *memory; /* of all arrays that are not constant */
     size_t memory_bytes, packed_bytes;
@@ -289,6 +315,9 @@ struct cz_array *cz_plan_add_array(struct cz_plan *plan, const char *name,
 struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
                                  const char *name, size_t n_inputs,
                                  size_t n_outputs, struct cz_error *err);
+/* Puts a step at the end of the list. */
+enum cz_status cz_plan_push_step(struct cz_plan *plan, struct cz_step *step,
+                                 struct cz_error *err);
 /* Shapes a step and, where all it reads is known, computes its outputs. */
 enum cz_status cz_plan_settle(struct cz_plan *plan, struct cz_step *step,
                               struct cz_error *err);
@@ -317,6 +346,10 @@ struct cz_step *cz_array_only_reader(const struct cz_plan *plan,
                                      const struct cz_array *array);
 
 /* kernels.c */
+/* Opens the libraries that kernels need. */
+void cz_plan_open_backends(struct cz_plan *plan);
+/* Ties the kernels to the addresses of their operands. */
+enum cz_status cz_plan_bind(struct cz_plan *plan, struct cz_error *err);
 enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
                                       struct cz_error *err);
 

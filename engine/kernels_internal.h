@@ -1,0 +1,15 @@
+/* The kernels, in the order in which they are tried. */
+#ifndef CZ_ENGINE_KERNELS_INTERNAL_H
+#define CZ_ENGINE_KERNELS_INTERNAL_H
+
+#include "engine/plan_internal.h"
+
+/* The tables, each ended by a row without a name. */
+extern const struct cz_kernel cz_kernels_onednn[];
+extern const struct cz_kernel cz_kernels_blocked[]; /* kernel_blocked.c */
+extern const struct cz_kernel cz_kernels_place[];   /* kernel_place.c */
+
+/* Does any kernel fit the step as it is? */
+bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan);
+
+#endif
