@@ -1,7 +1,7 @@
 /* Conv + activation: applied before the result leaves the registers. */
 #include <string.h>
 
-#include "engine/plan_internal.h"
+#include "engine/op_facts_internal.h"
 
 static bool can_take(const struct cz_step *step)
 {

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/plan_internal.h"
+#include "engine/op_facts_internal.h"
 
 /* HardSwish is given as 0.16667 in many files. */
 #define SIXTH_TOLERANCE 1e-4f

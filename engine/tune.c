@@ -15,7 +15,6 @@
 #include <jansson.h>
 
 #include "core/output.h"
-#include "engine/cpu_internal.h"
 #include "engine/window_internal.h"
 
 #define SCHEMA "compress.tune/1"
@@ -32,8 +31,8 @@ struct cz_tuner {
 
 static json_t *load(const char *path)
 {
-    json_t *file = path ? json_load_file(path, JSON_REJECT_DUPLICATES, NULL)
-                        : NULL;
+    json_t *file =
+        path ? json_load_file(path, JSON_REJECT_DUPLICATES, NULL) : NULL;
     const char *schema = json_string_value(json_object_get(file, "schema"));
     if (schema && strcmp(schema, SCHEMA) == 0 &&
         json_is_object(json_object_get(file, "cpu")))
@@ -105,11 +104,11 @@ static void describe(char *key, size_t size, const struct cz_step *step,
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     char in[CZ_DIMS_TEXT_BYTES], out[CZ_DIMS_TEXT_BYTES];
     int n = snprintf(
-        key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu",
-        step->op->op_type, cz_dims_text(&x->dims, in),
-        x->layout == CZ_LAYOUT_BLOCKED ? "b" : "", cz_dims_text(&y->dims, out),
-        y->layout == CZ_LAYOUT_BLOCKED ? "b" : "", (long long)p->group,
-        (int)step->activation.kind, step->residual ? "+" : "", exec->threads);
+        key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu", step->op->op_type,
+        cz_dims_text(&x->dims, in), x->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
+        cz_dims_text(&y->dims, out), y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
+        (long long)p->group, (int)step->activation.kind,
+        step->residual ? "+" : "", exec->threads);
     for (size_t i = 0; i < w->spatial && n > 0 && (size_t)n < size; i++)
         n += snprintf(key + n, size - (size_t)n, " k%lld s%lld d%lld p%lld",
                       (long long)w->kernel[i], (long long)w->strides[i],
@@ -200,15 +199,13 @@ const struct cz_kernel *cz_tuner_choose(struct cz_tuner *tuner,
     if (n == 1 || !tuner || step->inputs[0]->is_constant)
         return kernels[0];
     describe(key, sizeof key, step, &plan->exec);
-    const char *known =
-        json_string_value(json_object_get(tuner->results, key));
+    const char *known = json_string_value(json_object_get(tuner->results, key));
     for (size_t i = 0; i < n && known; i++) {
         if (strcmp(kernels[i]->name, known) == 0)
             return kernels[i];
     }
     size_t best = fastest(step, plan, kernels, n);
-    json_object_set_new(tuner->results, key,
-                        json_string(kernels[best]->name));
+    json_object_set_new(tuner->results, key, json_string(kernels[best]->name));
     tuner->changed = true;
     return kernels[best];
 }
