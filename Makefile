@@ -64,8 +64,8 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup demo test bench install uninstall lint format asan tsan \
-	fuzz clean help test-build fuzz-build FORCE
+.PHONY: all setup demo test bench bench-engine install uninstall lint format \
+	asan tsan fuzz clean help test-build fuzz-build FORCE
 
 all: $(BINARY) ## Build build/release/compress; nothing is installed or fetched.
 
@@ -86,6 +86,11 @@ bench: ## Measure speed and memory against other tools (tests/bench).
 	tools/setup build test
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/run
+
+bench-engine: ## Measure the inference engine beside ONNX Runtime.
+	tools/setup build test
+	+$(SUBMAKE) BUILD=release all
+	tests/bench/engine
 
 install: all ## Install the program and its manual (PREFIX, DESTDIR).
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress
@@ -119,7 +124,7 @@ clean: ## Remove build/ but for what was fetched for the tests.
 	rm -rf $(filter-out build/ort,$(wildcard build/*))
 
 help: ## Print this list.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 # --- rules -------------------------------------------------------------------
 
