@@ -297,7 +297,8 @@ static void suppresses_constant_boxes_while_compiling(void **state)
 {
     (void)state;
     const struct cz_test_case cases[] = {
-        {"in x i64[1]; const b f32[1,2,4] 0 0 1 1; const s f32[1,1,2] 1 2;"
+        {"in x i64[1]; const b f32[1,2,4] 0 0 1 1 0 0 1 1; const s f32[1,1,2] "
+         "1 2;"
          "const m i64[1] 2; const t f32[1] 0.5; out y;"
          "z = NonMaxSuppression(b, s, m, t); y = Concat(z, z) axis=1",
          CZ_NUMBERS(0), "int64[1,6]", CZ_NUMBERS(0, 0, 1, 0, 0, 1), EXACT},
