@@ -42,6 +42,9 @@ static void takes_the_best_in_order(void **state)
          CZ_NUMBERS(-1, 5, -3, 2, 4), "float32[2]", CZ_NUMBERS(-3, -1), EXACT},
         {"in x i64[4]; const k i64[1] 4; out y; y, i = TopK(x, k)",
          CZ_NUMBERS(-7, 9, 0, 3), "int64[4]", CZ_NUMBERS(9, 3, 0, -7), EXACT},
+        {"in x i32[4]; const k i64[1] 3; out y; y, i = TopK(x, k) largest=0",
+         CZ_NUMBERS(-7, 2147483647, -2147483648.0, 3), "int32[3]",
+         CZ_NUMBERS(-2147483648.0, -7, 3), EXACT},
         {"in x u8[4]; const k i64[1] 1; out y; y, i = TopK(x, k)",
          CZ_NUMBERS(7, 255, 0, 3), "uint8[1]", CZ_NUMBERS(255), EXACT},
         {"in x f32[3,2]; const k i64[1] 2; out y; y, i = TopK(x, k) axis=0",
@@ -93,7 +96,7 @@ static int by_value_then_index(const void *a, const void *b)
     return x[1] < y[1] ? -1 : 1;
 }
 
-/* Against a full sort: more elements than a block of keys, many of them equal. */
+/* Against a full sort: more elements than a block of keys, many equal. */
 static void takes_few_of_many(void **state)
 {
     (void)state;
