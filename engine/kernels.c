@@ -11,8 +11,9 @@
 #define CANDIDATES_MAX 8
 
 static const struct cz_kernel *const tables[] = {
-    cz_kernels_onednn,
-    cz_kernels_place,
+    cz_kernels_winograd, cz_kernels_depthwise, cz_kernels_direct,
+    cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_place,
+    cz_kernels_simd,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)
@@ -55,7 +56,7 @@ void cz_plan_open_backends(struct cz_plan *plan)
 {
     for (size_t i = 0; i < plan->n_steps && !plan->onednn; i++) {
         if (strcmp(plan->steps[i]->op->op_type, "Conv") == 0) {
-            plan->onednn = cz_onednn_open();
+            plan->onednn = cz_onednn_open(plan->exec.threads);
             return;
         }
     }

@@ -67,7 +67,6 @@ static const struct cz_reduction *max_of(enum cz_dtype dtype)
 struct argmax {
     struct cz_pool pool;
     enum cz_dtype dtype;
-    void *y; /* NULL where nobody reads it */
     int64_t *indices;
 };
 
@@ -140,8 +139,6 @@ static void argmax_plane(void *user, size_t i)
         int64_t best = find_max(a, plane, at);
         size_t to = i * p->out_plane + k;
         a->indices[to] = (int64_t)(i * p->in_plane) + index_of(p, best);
-        if (!p->y)
-            continue;
         if (best < 0)
             p->reduction->start(p->y + to * bytes, 1);
         else
@@ -291,27 +288,14 @@ static enum cz_status shape_sum(struct cz_step *step, struct cz_error *err)
     return shape_pool(step, err);
 }
 
-/* Like cz_pool_of() where only the indices are read. */
-static struct argmax argmax_of(struct cz_step *step)
-{
-    struct cz_array *outputs[] = {step->outputs[1]};
-    struct cz_step other = *step;
-    struct cz_array *y = step->outputs[0];
-    enum cz_dtype dtype = step->inputs[0]->dtype;
-    other.outputs = outputs;
-    struct argmax a = {.pool = cz_pool_of(&other, max_of(dtype)),
-                       .dtype = dtype,
-                       .indices = step->outputs[1]->data};
-    a.pool.y = y ? y->data : NULL;
-    return a;
-}
-
 static enum cz_status run_max(struct cz_step *step, const struct cz_exec *exec,
                               struct cz_error *err)
 {
     (void)err;
     if (step->n_outputs > 1 && step->outputs[1]) {
-        struct argmax a = argmax_of(step);
+        enum cz_dtype dtype = step->inputs[0]->dtype;
+        struct argmax a = {cz_pool_of(step, max_of(dtype)), dtype,
+                           step->outputs[1]->data};
         if (a.pool.out_plane > 0)
             cz_team_for(exec, a.pool.planes, argmax_plane, &a);
         return CZ_OK;

@@ -6,6 +6,7 @@
 
 #include "engine/attr_internal.h"
 #include "engine/lines_internal.h"
+#include "engine/op_facts_internal.h"
 #include "engine/scalar_internal.h"
 
 /* ---- softmaxes -------------------------------------------------------- */
@@ -157,6 +158,20 @@ static enum cz_status run_softmax(struct cz_step *step,
 }
 
 /* ---- CumSum ----------------------------------------------------------- */
+
+bool cz_op_softmax(const struct cz_step *step, struct cz_softmax_range *range)
+{
+    const struct cz_dims *dims = &step->inputs[0]->dims;
+    struct cz_error err;
+    size_t axis;
+    if (softmax_axis(step, &axis, &err) != CZ_OK)
+        return false;
+    size_t end = step->op->since < 13 ? dims->rank : axis + 1;
+    range->outer = cz_dims_product(dims, 0, axis);
+    range->count = cz_dims_product(dims, axis, end);
+    range->inner = cz_dims_product(dims, end, dims->rank);
+    return true;
+}
 
 struct cumsum_params {
     bool is_exclusive, is_reverse;
