@@ -111,7 +111,8 @@ static int64_t source_of(const struct sampler *s, size_t i, float at)
     return at > 0 ? at < (float)last ? (int64_t)at : last : 0;
 }
 
-/* From -1..1 to elements; padding by itself moves what is outside. */
+/* From -1..1 to elements. What is outside moves to where the padding has it;
+ * with cubic weights each of the taps does so by itself. */
 static float position_of(const struct sampler *s, size_t i, float x)
 {
     const bool corners = s->params->align_corners;
@@ -122,7 +123,7 @@ static float position_of(const struct sampler *s, size_t i, float x)
         x = -1e30f;
     if (s->params->mode == MODE_NEAREST)
         x = nearbyintf(x);
-    if (x >= least && x <= most)
+    if ((x >= least && x <= most) || s->params->mode == MODE_CUBIC)
         return x;
     if (s->params->padding == PADDING_BORDER)
         return x < 0 ? 0 : fminf(x, size - 1);
