@@ -119,8 +119,7 @@ static float position_of(const struct sampler *s, size_t i, float x)
     const float size = (float)s->size[i];
     const float least = corners ? 0 : -0.5f, most = least + size - corners;
     x = corners ? (x + 1) / 2 * (size - 1) : ((x + 1) * size - 1) / 2;
-    if (!(fabsf(x) < 1e30f)) /* also where it is NaN */
-        x = -1e30f;
+    x = fminf(fmaxf(x, -1e30f), 1e30f); /* a number, also where it is NaN */
     if (s->params->mode == MODE_NEAREST)
         x = nearbyintf(x);
     if ((x >= least && x <= most) || s->params->mode == MODE_CUBIC)
