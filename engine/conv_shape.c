@@ -125,8 +125,7 @@ void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
 {
     const size_t unit = window->unit, columns = window->columns;
     const size_t left = count_before(window->x, columns, 0);
-    const size_t inside =
-        count_before(window->x, columns, shape->in_w) - left;
+    const size_t inside = count_before(window->x, columns, shape->in_w) - left;
     const size_t x = inside ? (size_t)(window->x + (ptrdiff_t)left) : 0;
     for (size_t r = 0; r < window->rows; r++, to += columns * unit) {
         const ptrdiff_t y = window->y + (ptrdiff_t)r;

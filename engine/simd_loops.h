@@ -367,25 +367,40 @@ INLINE void transform_out(const vec *m, vec y[4], size_t stride)
     }
 }
 
+/* One row of tB, stored. */
+INLINE void transform_row(const vec *row, float *v, size_t v_step,
+                          size_t stride)
+{
+    const size_t n = stride == 1 ? 6 : 9;
+    vec t[9];
+    transform_in(row, t, stride);
+    UNROLL
+    for (size_t j = 0; j < n; j++)
+        STORE(v + j * v_step, t[j]);
+}
+
+/* With stride 2 the odd rows are not transformed: they go straight from x. */
 INLINE void winograd_in(const float *x, size_t x_row, float *v, size_t v_step,
                         size_t stride)
 {
-    const size_t n = stride == 1 ? 6 : 9;
-    vec columns[9][9], d[9], t[9];
+    const size_t n = stride == 1 ? 6 : 9, mixed = stride == 1 ? 6 : 5;
+    vec columns[6][9], d[9], t[9];
     for (size_t j = 0; j < n; j++) {
         UNROLL
         for (size_t i = 0; i < n; i++)
             d[i] = LOAD(x + i * x_row + j * LANES);
         transform_in(d, t, stride);
         UNROLL
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < mixed; i++)
             columns[i][j] = t[i];
     }
-    for (size_t i = 0; i < n; i++) {
-        transform_in(columns[i], t, stride);
+    for (size_t i = 0; i < mixed; i++)
+        transform_row(columns[i], v + i * n * v_step, v_step, stride);
+    for (size_t i = mixed; i < n; i++) {
         UNROLL
         for (size_t j = 0; j < n; j++)
-            STORE(v + (i * n + j) * v_step, t[j]);
+            d[j] = LOAD(x + (2 * (i - mixed) + 1) * x_row + j * LANES);
+        transform_row(d, v + i * n * v_step, v_step, stride);
     }
 }
 
