@@ -23,6 +23,9 @@
 #define SIDE CZ_WINOGRAD_WEIGHTS
 #define WEIGHTS (SIDE * SIDE)
 
+/* With fewer, stride 2 saves less than the transforms cost. */
+#define STRIDE_2_CHANNELS_MIN 32
+
 /* V of a group is to stay in the second cache. */
 #define GROUP_BYTES (192 * 1024)
 #define GROUP_TILES_MIN 12

@@ -368,6 +368,7 @@ static void winograd_agrees_with_sums_in_double(void **state)
     for (size_t i = 0; i < 20; i++) {
         struct problem p = random_problem();
         p.stride = 1 + random_below(2);
+        p.in_channels += p.stride == 2 ? 32 : 0; /* it leaves fewer alone */
         p.pad = random_below(3);
         p.h += 2;
         p.w += 2;
