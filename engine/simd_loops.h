@@ -168,16 +168,31 @@ INLINE void depthwise_tile(const struct cz_simd_depthwise *d, const float *x,
         STORE(y + p * LANES, sum[p]);
 }
 
+#define TILE(p)                                                                \
+    case p:                                                                    \
+        depthwise_tile(d, x, y, p, columns, stride, dilation);                 \
+        break;
+
 INLINE void depthwise_run(const struct cz_simd_depthwise *d, size_t n,
                           size_t columns, size_t stride, size_t dilation)
 {
     const float *x = d->x;
     float *y = d->y;
-    for (; n >= 4; n -= 4, x += 4 * stride * LANES, y += 4 * LANES)
-        depthwise_tile(d, x, y, 4, columns, stride, dilation);
-    for (; n > 0; n--, x += stride * LANES, y += LANES)
-        depthwise_tile(d, x, y, 1, columns, stride, dilation);
+    for (size_t tiles = (n + 3) / 4; tiles > 0; tiles--) {
+        const size_t pixels = (n + tiles - 1) / tiles;
+        switch (pixels) {
+            TILE(1)
+            TILE(2)
+            TILE(3)
+            TILE(4)
+        }
+        x += pixels * stride * LANES;
+        y += pixels * LANES;
+        n -= pixels;
+    }
 }
+
+#undef TILE
 
 TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
 {
@@ -194,74 +209,96 @@ TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
 
 /* ---- activations ------------------------------------------------------ */
 
-/* *y = exp(-*x) for x in [-88, 87]; beyond, that of the nearer end. Vectors go
- * by address: those of simd_plain.c have no registers to be passed in. */
-INLINE void exp_of_minus(const vec *minus_x, vec *y)
+/* Vectors that are worked on in turns: what one of them waits for hides behind
+ * the others. Vectors go by address, as those of simd_plain.c have no
+ * registers to be passed in. */
+#define TURNS 4
+
+#define EACH                                                                   \
+    UNROLL                                                                     \
+    for (size_t k = 0; k < count; k++)
+
+/* y = exp(-x) for x in [-88, 87]; beyond, that of the nearer end. */
+INLINE void exp_of_minus(const vec *x, vec *y, size_t count)
 {
     const vec round = SPLAT(0x1.8p23f); /* adding it leaves an integer */
-    vec x = MAX(SPLAT(-87), MIN(SPLAT(88), -*minus_x));
-    vec shifted = MULTIPLY_ADD(x, SPLAT(0x1.715476p+0f), round);
-    vec n = shifted - round;
-    vec r = MULTIPLY_ADD(n, SPLAT(-0x1.62e4p-1f), x);
-    r = MULTIPLY_ADD(n, SPLAT(-0x1.7f7d1cp-20f), r);
-    vec p = SPLAT(0x1.6a2446p-10f);
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.1239d4p-7f));
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.5558f2p-5f));
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.555492p-3f));
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.fffffcp-2f));
-    p = MULTIPLY_ADD(p, r, SPLAT(1));
-    p = MULTIPLY_ADD(p, r, SPLAT(1));
-    *y = (vec)((ivec)p + ((ivec)shifted << 23)); /* p * 2^n */
+    vec r[TURNS], n[TURNS], *p = y;
+    EACH r[k] = MAX(SPLAT(-87), MIN(SPLAT(88), -x[k]));
+    EACH n[k] = MULTIPLY_ADD(r[k], SPLAT(0x1.715476p+0f), round);
+    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.62e4p-1f), r[k]);
+    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.7f7d1cp-20f), r[k]);
+    EACH p[k] =
+        MULTIPLY_ADD(SPLAT(0x1.6a2446p-10f), r[k], SPLAT(0x1.1239d4p-7f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.5558f2p-5f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.555492p-3f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.fffffcp-2f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
+    EACH y[k] = (vec)((ivec)p[k] + ((ivec)n[k] << 23)); /* p * 2^n */
 }
 
 /* The `kind` is a constant where this is used. */
 INLINE void activate(const struct cz_activation *a,
-                     enum cz_activation_kind kind, vec *y)
+                     enum cz_activation_kind kind, vec *y, size_t count)
 {
-    const vec zero = SPLAT(0), one = SPLAT(1), x = *y;
-    vec e = zero;
+    const vec zero = SPLAT(0), one = SPLAT(1);
+    const vec alpha = SPLAT(a->alpha), beta = SPLAT(a->beta);
+    vec e[TURNS];
     switch (kind) {
     case CZ_ACT_RELU:
-        *y = MAX(zero, x);
+        EACH y[k] = MAX(zero, y[k]);
         break;
     case CZ_ACT_LEAKY_RELU:
-        *y = MULTIPLY_ADD(MIN(zero, x), SPLAT(a->alpha), MAX(zero, x));
+        EACH y[k] = MULTIPLY_ADD(MIN(zero, y[k]), alpha, MAX(zero, y[k]));
         break;
     case CZ_ACT_CLIP:
-        *y = MIN(SPLAT(a->beta), MAX(SPLAT(a->alpha), x));
+        EACH y[k] = MIN(beta, MAX(alpha, y[k]));
         break;
     case CZ_ACT_SIGMOID:
-        exp_of_minus(&x, &e);
-        *y = one / (one + e);
+        exp_of_minus(y, e, count);
+        EACH y[k] = one / (one + e[k]);
         break;
     case CZ_ACT_SILU:
-        exp_of_minus(&x, &e);
-        *y = x / (one + e);
+        exp_of_minus(y, e, count);
+        EACH y[k] = y[k] / (one + e[k]);
         break;
     case CZ_ACT_HARD_SIGMOID:
-        e = MULTIPLY_ADD(x, SPLAT(a->alpha), SPLAT(a->beta));
-        *y = MIN(one, MAX(zero, e));
+        EACH e[k] = MULTIPLY_ADD(y[k], alpha, beta);
+        EACH y[k] = MIN(one, MAX(zero, e[k]));
         break;
     case CZ_ACT_HARD_SWISH:
-        e = MULTIPLY_ADD(x, SPLAT(1 / 6.0f), SPLAT(0.5f));
-        *y = x * MIN(one, MAX(zero, e));
+        EACH e[k] = MULTIPLY_ADD(y[k], SPLAT(1 / 6.0f), SPLAT(0.5f));
+        EACH y[k] *= MIN(one, MAX(zero, e[k]));
         break;
     default:
         break;
     }
 }
 
+INLINE void finish_turn(const struct cz_activation *activation, float *y,
+                        const float *residual, size_t count,
+                        enum cz_activation_kind kind)
+{
+    vec v[TURNS];
+    EACH v[k] = LOAD(y + k * LANES);
+    activate(activation, kind, v, count);
+    if (residual) {
+        EACH v[k] += LOAD(residual + k * LANES);
+    }
+    EACH STORE(y + k * LANES, v[k]);
+}
+
 INLINE void finish_with(const struct cz_activation *activation, float *y,
                         const float *residual, size_t n,
                         enum cz_activation_kind kind)
 {
-    for (size_t i = 0; i < n * LANES; i += LANES) {
-        vec v = LOAD(y + i);
-        activate(activation, kind, &v);
-        if (residual)
-            v += LOAD(residual + i);
-        STORE(y + i, v);
-    }
+    size_t i = 0;
+    for (; i + TURNS <= n; i += TURNS)
+        finish_turn(activation, y + i * LANES,
+                    residual ? residual + i * LANES : NULL, TURNS, kind);
+    for (; i < n; i++)
+        finish_turn(activation, y + i * LANES,
+                    residual ? residual + i * LANES : NULL, 1, kind);
 }
 
 static void finish_each(const struct cz_activation *activation, float *y,
