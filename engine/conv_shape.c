@@ -111,25 +111,33 @@ size_t cz_conv_out_plane(const struct cz_conv_shape *shape)
     return shape->out_h * shape->out_w * shape->lanes;
 }
 
-static bool is_inside(ptrdiff_t at, size_t size)
+/* How many of `count` positions from `at` on lie before `bound`. */
+static size_t count_before(ptrdiff_t at, size_t count, size_t bound)
 {
-    return at >= 0 && (size_t)at < size;
+    if (at >= (ptrdiff_t)bound)
+        return 0;
+    const size_t before = (size_t)((ptrdiff_t)bound - at);
+    return before < count ? before : count;
 }
 
 void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
                          const struct cz_conv_window *window, float *to)
 {
-    const size_t unit = window->unit;
-    for (size_t r = 0; r < window->rows; r++) {
+    const size_t unit = window->unit, columns = window->columns;
+    const size_t left = count_before(window->x, columns, 0);
+    const size_t inside = count_before(window->x, columns, shape->in_w) - left;
+    const size_t x = inside ? (size_t)(window->x + (ptrdiff_t)left) : 0;
+    for (size_t r = 0; r < window->rows; r++, to += columns * unit) {
         const ptrdiff_t y = window->y + (ptrdiff_t)r;
-        for (size_t c = 0; c < window->columns; c++, to += unit) {
-            const ptrdiff_t x = window->x + (ptrdiff_t)c;
-            const bool inside =
-                is_inside(y, shape->in_h) && is_inside(x, shape->in_w);
-            const size_t at = (size_t)y * shape->in_w + (size_t)x;
-            for (size_t l = 0; l < unit; l++)
-                to[l] = inside ? plane[at * unit + l] : 0;
+        if (y < 0 || y >= (ptrdiff_t)shape->in_h) {
+            memset(to, 0, columns * unit * sizeof *to);
+            continue;
         }
+        const float *from = plane + ((size_t)y * shape->in_w + x) * unit;
+        float *copy = to + left * unit, *right = copy + inside * unit;
+        memset(to, 0, left * unit * sizeof *to);
+        memcpy(copy, from, inside * unit * sizeof *to);
+        memset(right, 0, (columns - left - inside) * unit * sizeof *to);
     }
 }
 

@@ -5,23 +5,31 @@
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
 
+/* Taps [from, to) of a window along one dimension. */
+struct taps {
+    size_t from, to;
+};
+
+/* Output columns [from, to) whose windows have the same taps inside. */
+struct columns {
+    size_t from, to;
+    struct taps taps;
+};
+
 struct depthwise {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
     void *memory;
     float *w;    /* [block][kernel_h][kernel_w][lanes] */
     float *bias; /* [out_blocks * lanes] */
+    struct columns *columns;
+    size_t n_columns;
     size_t shares;
 };
 
 struct frame {
     const struct depthwise *d;
     const struct cz_step *step;
-};
-
-/* Taps [from, to) of a window along one dimension. */
-struct taps {
-    size_t from, to;
 };
 
 /* ---- preparation ------------------------------------------------------ */
@@ -45,12 +53,52 @@ static void pack_weights(struct depthwise *d, const float *weights)
     }
 }
 
+/* The taps of a window that begins at `at` which are inside [0, size). */
+static struct taps taps_inside(ptrdiff_t at, size_t count, size_t dilation,
+                               size_t size)
+{
+    struct taps taps = {0, 0};
+    if (at < 0)
+        taps.from = ((size_t)-at + dilation - 1) / dilation;
+    if (at < (ptrdiff_t)size)
+        taps.to = (size_t)((ptrdiff_t)size - 1 - at) / dilation + 1;
+    taps.to = taps.to < count ? taps.to : count;
+    taps.from = taps.from < taps.to ? taps.from : taps.to;
+    return taps;
+}
+
+static ptrdiff_t window_begin(size_t at, size_t stride, size_t pad)
+{
+    return (ptrdiff_t)(at * stride) - (ptrdiff_t)pad;
+}
+
+/* Runs of columns with the same taps. */
+static void find_columns(struct depthwise *d)
+{
+    const struct cz_conv_shape *s = &d->shape;
+    for (size_t x = 0; x < s->out_w; x++) {
+        const struct taps taps =
+            taps_inside(window_begin(x, s->stride_w, s->pad_left), s->kernel_w,
+                        s->dilation_w, s->in_w);
+        struct columns *last = d->columns + d->n_columns;
+        if (d->n_columns && last[-1].taps.from == taps.from &&
+            last[-1].taps.to == taps.to) {
+            last[-1].to = x + 1;
+        } else {
+            *last = (struct columns){x, x + 1, taps};
+            d->n_columns++;
+        }
+    }
+}
+
 static void release(void *state)
 {
     struct depthwise *d = state;
-    if (d)
+    if (d) {
         cz_free(d->memory);
-    cz_free(d);
+        cz_free(d->columns);
+        cz_free(d);
+    }
 }
 
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
@@ -68,8 +116,10 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     const size_t rows = s->batch * s->out_blocks * s->out_h;
     d->shares = plan->exec.threads < rows ? plan->exec.threads : rows;
     d->w = cz_conv_floats(weights + channels, &d->memory);
-    if (!d->w)
+    d->columns = cz_calloc(s->out_w, sizeof *d->columns);
+    if (!d->w || !d->columns)
         return cz_error_nomem(err);
+    find_columns(d);
     d->bias = d->w + weights;
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
@@ -78,57 +128,29 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
 
 /* ---- a frame ---------------------------------------------------------- */
 
-/* The taps of a window that begins at `at` which are inside [0, size). */
-static struct taps taps_inside(ptrdiff_t at, size_t count, size_t dilation,
-                               size_t size)
-{
-    struct taps taps = {0, 0};
-    if (at < 0)
-        taps.from = ((size_t)-at + dilation - 1) / dilation;
-    if (at < (ptrdiff_t)size)
-        taps.to = (size_t)((ptrdiff_t)size - 1 - at) / dilation + 1;
-    taps.to = taps.to < count ? taps.to : count;
-    taps.from = taps.from < taps.to ? taps.from : taps.to;
-    return taps;
-}
-
-/* Output columns [from, to) with the taps `columns` of each window. */
 static void run_columns(const struct depthwise *d,
-                        const struct cz_simd_depthwise *row, size_t from,
-                        size_t to, struct taps columns)
+                        const struct cz_simd_depthwise *row,
+                        const struct columns *columns)
 {
     const struct cz_conv_shape *s = &d->shape;
+    const struct taps *taps = &columns->taps;
     struct cz_simd_depthwise part = *row;
-    const ptrdiff_t column =
-        (ptrdiff_t)(from * s->stride_w + columns.from * s->dilation_w) -
-        (ptrdiff_t)s->pad_left;
-    part.columns = columns.to - columns.from;
+    part.columns = taps->to - taps->from;
     part.rows = part.columns ? row->rows : 0;
     if (part.rows)
-        part.x += column * (ptrdiff_t)s->lanes;
-    part.w += columns.from * s->lanes;
-    part.y += from * s->lanes;
-    d->simd->depthwise(&part, to - from);
+        part.x += (window_begin(columns->from, s->stride_w, s->pad_left) +
+                   (ptrdiff_t)(taps->from * s->dilation_w)) *
+                  (ptrdiff_t)s->lanes;
+    part.w += taps->from * s->lanes;
+    part.y += columns->from * s->lanes;
+    d->simd->depthwise(&part, columns->to - columns->from);
 }
 
 static void run_row(const struct depthwise *d,
                     const struct cz_simd_depthwise *row)
 {
-    const struct cz_conv_shape *s = &d->shape;
-    for (size_t x = 0; x < s->out_w;) {
-        const ptrdiff_t at =
-            (ptrdiff_t)(x * s->stride_w) - (ptrdiff_t)s->pad_left;
-        const struct taps taps =
-            taps_inside(at, s->kernel_w, s->dilation_w, s->in_w);
-        size_t to = x + 1;
-        if (taps.from == 0 && taps.to == s->kernel_w) {
-            const size_t reach = (s->kernel_w - 1) * s->dilation_w;
-            to = (s->in_w + s->pad_left - reach - 1) / s->stride_w + 1;
-            to = to < s->out_w ? to : s->out_w;
-        }
-        run_columns(d, row, x, to, taps);
-        x = to;
-    }
+    for (size_t i = 0; i < d->n_columns; i++)
+        run_columns(d, row, &d->columns[i]);
 }
 
 /* Row i of images x blocks x rows. */
@@ -139,8 +161,7 @@ static void run_item(const struct frame *frame, size_t i)
     const struct cz_step *step = frame->step;
     const size_t plane = i / s->out_h, block = plane % s->out_blocks;
     const size_t lanes = s->lanes, at = i * s->out_w * lanes;
-    const ptrdiff_t y =
-        (ptrdiff_t)(i % s->out_h * s->stride_h) - (ptrdiff_t)s->pad_top;
+    const ptrdiff_t y = window_begin(i % s->out_h, s->stride_h, s->pad_top);
     const struct taps taps =
         taps_inside(y, s->kernel_h, s->dilation_h, s->in_h);
     struct cz_simd_depthwise row = {

@@ -1,24 +1,30 @@
-/* Convolutions of 3 x 3, stride 1, in a quarter of the multiplications:
- * Winograd's F(4x4, 3x3), from Lavin and Gray, "Fast Algorithms for
- * Convolutional Neural Networks", CVPR 2016.
+/* Convolutions of 3 x 3 in a quarter (stride 1) or nine sixteenths (stride 2)
+ * of the multiplications. Stride 1 is Winograd's F(4x4, 3x3), from Lavin and
+ * Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; stride
+ * 2 is made of shorter ones, as in Yepez and Ko, "Stride 2 1-D, 2-D, and 3-D
+ * Winograd for Convolutional Neural Networks", IEEE Trans. VLSI Systems 2020.
  *
- * The output is cut into tiles of 4 x 4, each from 6 x 6 of the input (d):
+ * The output is cut into tiles of 4 x 4, each from 6 x 6 or 9 x 9 of the input
+ * (d):
  *
  *     Y = A' [ sum over input channels of (G g G') . (B' d B) ] A
  *
  * U = G g G' is made once. For a group of tiles that fits into the cache,
  * V = B' d B is made of all input channels; then, for each pair of output
- * blocks, M = U V is a product of matrices at each of the 36 positions, and
- * A' M A with the bias, the activation and the residual goes to the output. A
- * thread has its own V and M. */
+ * blocks, M = U V is a product of matrices at each of the 36 or 81 positions,
+ * and A' M A with the bias, the activation and the residual goes to the
+ * output. A thread has its own V and M. */
 #include <string.h>
 
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
 
-#define TILE 4       /* outputs a side */
-#define TILE_IN 6    /* inputs a side */
-#define POSITIONS 36 /* TILE_IN * TILE_IN */
+#define TILE CZ_WINOGRAD_OUT
+#define SIDE CZ_WINOGRAD_WEIGHTS
+#define WEIGHTS (SIDE * SIDE)
+
+/* With fewer, stride 2 saves less than the transforms cost. */
+#define STRIDE_2_CHANNELS_MIN 32
 
 /* V of a group is to stay in the second cache. */
 #define GROUP_BYTES (192 * 1024)
@@ -33,9 +39,10 @@ struct winograd {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
     void *memory;
-    float *u;           /* [pair][POSITIONS][in_blocks * lanes][outputs] */
+    float *u;           /* [pair][WEIGHTS][in_blocks * lanes][outputs] */
     float *bias;        /* [out_blocks * lanes] */
     ptrdiff_t *offsets; /* [in_blocks], of blocks in V */
+    size_t side;        /* of a tile in the input: 6 or 9 */
     size_t tiles_y, tiles_x, tiles;
     size_t groups, group_tiles;
     size_t v_step, m_step; /* floats between positions */
@@ -67,31 +74,43 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
         return false;
     if (s.is_plain || s.group != 1 || s.kernel_h != 3 || s.kernel_w != 3)
         return false;
-    return s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+    return s.stride_h == s.stride_w && s.stride_h <= 2 && s.dilation_h == 1 &&
            s.dilation_w == 1;
 }
 
-/* G's rows are (1, p, p^2) over the product of p's distances to the other
- * points, and (0, 0, 1) for infinity. */
-static void make_g(double g[TILE_IN][3])
+/* Rows of (1, p, p^2 ...) over the product of p's distances to the other
+ * points: what a kernel with `taps` taps, `spread` apart, contributes. */
+static void make_g_points(double g[][3], const double *points, size_t count,
+                          size_t taps, size_t spread)
+{
+    for (size_t i = 0; i < count; i++) {
+        double value = 1;
+        for (size_t j = 0; j < count; j++)
+            value /= j == i ? 1 : points[i] - points[j];
+        for (size_t k = 0; k < taps; k++, value *= points[i])
+            g[i][k * spread] = value;
+    }
+}
+
+/* The row for infinity is (0, 0, 1); that for the odd inputs (0, 1, 0). */
+static void make_g(double g[SIDE][3], size_t stride)
 {
     const double a = CZ_WINOGRAD_A, b = CZ_WINOGRAD_B;
-    const double points[TILE_IN - 1] = {0, a, -a, b, -b};
-    for (size_t i = 0; i < TILE_IN - 1; i++) {
-        const double p = points[i];
-        double product = 1;
-        for (size_t j = 0; j < TILE_IN - 1; j++)
-            product *= j == i ? 1 : p - points[j];
-        g[i][0] = 1 / product;
-        g[i][1] = p / product;
-        g[i][2] = p * p / product;
+    const double a2 = CZ_WINOGRAD_A2, b2 = CZ_WINOGRAD_B2;
+    memset(g, 0, SIDE * sizeof *g);
+    if (stride == 1) {
+        make_g_points(g, (const double[]){0, a, -a, b, -b}, 5, 3, 1);
+        g[5][2] = 1;
+    } else {
+        make_g_points(g, (const double[]){a2, -a2, b2, -b2}, 4, 2, 2);
+        g[4][2] = 1;
+        g[5][1] = 1;
     }
-    memcpy(g[TILE_IN - 1], (double[3]){0, 0, 1}, sizeof g[0]);
 }
 
 /* u[i][j] of one 3 x 3 kernel, in double: it is rounded once. */
-static double transform_weight(double g[TILE_IN][3], const float *kernel,
-                               size_t i, size_t j)
+static double transform_weight(double g[SIDE][3], const float *kernel, size_t i,
+                               size_t j)
 {
     double sum = 0;
     for (size_t y = 0; y < 3; y++) {
@@ -105,20 +124,25 @@ static void pack_weights(struct winograd *w, const float *weights)
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t lanes = s->lanes, depth = s->in_blocks * lanes;
-    double g[TILE_IN][3];
-    make_g(g);
+    double g[SIDE][3];
+    make_g(g, s->stride_h);
     for (size_t oc = 0; oc < s->out_channels; oc++) {
         const size_t pair = oc / (CZ_SIMD_OUTPUTS * lanes);
         const size_t width = cz_conv_pair_outputs(s, pair) * lanes;
-        float *to = w->u + pair * POSITIONS * depth * CZ_SIMD_OUTPUTS * lanes +
+        float *to = w->u + pair * WEIGHTS * depth * CZ_SIMD_OUTPUTS * lanes +
                     oc % (CZ_SIMD_OUTPUTS * lanes);
         for (size_t ic = 0; ic < s->in_channels; ic++) {
             const float *kernel = weights + (oc * s->in_channels + ic) * 9;
-            for (size_t p = 0; p < POSITIONS; p++)
-                to[(p * depth + ic) * width] = (float)transform_weight(
-                    g, kernel, p / TILE_IN, p % TILE_IN);
+            for (size_t p = 0; p < WEIGHTS; p++)
+                to[(p * depth + ic) * width] =
+                    (float)transform_weight(g, kernel, p / SIDE, p % SIDE);
         }
     }
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 static size_t round_up(size_t number, size_t multiple)
@@ -130,10 +154,12 @@ static size_t round_up(size_t number, size_t multiple)
 static void choose_groups(struct winograd *w, size_t threads)
 {
     const struct cz_conv_shape *s = &w->shape;
+    w->side = s->stride_h == 1 ? 6 : 9;
+    const size_t positions = w->side * w->side;
     w->tiles_y = (s->out_h + TILE - 1) / TILE;
     w->tiles_x = (s->out_w + TILE - 1) / TILE;
     w->tiles = s->batch * w->tiles_y * w->tiles_x;
-    size_t most = GROUP_BYTES / (POSITIONS * s->in_blocks * s->lanes * 4);
+    size_t most = GROUP_BYTES / (positions * s->in_blocks * s->lanes * 4);
     most = most < GROUP_TILES_MIN ? GROUP_TILES_MIN : most;
     most = most > GROUP_TILES_MAX ? GROUP_TILES_MAX : most;
     w->groups = round_up((w->tiles + most - 1) / most, threads);
@@ -143,7 +169,7 @@ static void choose_groups(struct winograd *w, size_t threads)
     const size_t row = w->group_tiles * s->lanes;
     w->v_step = round_up(s->in_blocks * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
     w->m_step = round_up(CZ_SIMD_OUTPUTS * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
-    w->share_floats = POSITIONS * (w->v_step + w->m_step + s->lanes);
+    w->share_floats = positions * (w->v_step + w->m_step + s->lanes);
 }
 
 static void release(void *state)
@@ -160,7 +186,7 @@ static enum cz_status allocate(struct winograd *w, struct cz_error *err)
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t outputs = s->out_blocks * s->lanes;
-    const size_t u_floats = POSITIONS * s->in_blocks * s->lanes * outputs;
+    const size_t u_floats = WEIGHTS * s->in_blocks * s->lanes * outputs;
     w->u = cz_conv_floats(u_floats + outputs + w->shares * w->share_floats,
                           &w->memory);
     w->offsets = cz_calloc(s->in_blocks, sizeof *w->offsets);
@@ -202,18 +228,20 @@ static void transform_tile(const struct winograd *w, const struct group *group,
                            const float *plane, struct tile tile, float *v)
 {
     const struct cz_conv_shape *s = &w->shape;
-    const ptrdiff_t y = (ptrdiff_t)(tile.y * TILE) - (ptrdiff_t)s->pad_top;
-    const ptrdiff_t x = (ptrdiff_t)(tile.x * TILE) - (ptrdiff_t)s->pad_left;
-    if (y >= 0 && x >= 0 && (size_t)y + TILE_IN <= s->in_h &&
-        (size_t)x + TILE_IN <= s->in_w) {
-        const size_t at = (size_t)y * s->in_w + (size_t)x;
-        w->simd->winograd_in(plane + at * s->lanes, s->in_w * s->lanes, v,
-                             w->v_step);
-        return;
+    const size_t side = w->side, step = TILE * s->stride_h;
+    const ptrdiff_t y = (ptrdiff_t)(tile.y * step) - (ptrdiff_t)s->pad_top;
+    const ptrdiff_t x = (ptrdiff_t)(tile.x * step) - (ptrdiff_t)s->pad_left;
+    size_t row = s->in_w * s->lanes;
+    const float *from = group->window;
+    if (y >= 0 && x >= 0 && (size_t)y + side <= s->in_h &&
+        (size_t)x + side <= s->in_w) {
+        from = plane + ((size_t)y * s->in_w + (size_t)x) * s->lanes;
+    } else {
+        const struct cz_conv_window window = {y, x, side, side, s->lanes};
+        cz_conv_copy_window(s, plane, &window, group->window);
+        row = side * s->lanes;
     }
-    const struct cz_conv_window window = {y, x, TILE_IN, TILE_IN, s->lanes};
-    cz_conv_copy_window(s, plane, &window, group->window);
-    w->simd->winograd_in(group->window, TILE_IN * s->lanes, v, w->v_step);
+    w->simd->winograd_in[s->stride_h - 1](from, row, v, w->v_step);
 }
 
 static void transform_input(const struct winograd *w, const float *x,
@@ -236,28 +264,25 @@ static void multiply(const struct winograd *w, const struct group *group,
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t depth = s->in_blocks * s->lanes;
+    const float *u = w->u + pair * WEIGHTS * depth * CZ_SIMD_OUTPUTS * s->lanes;
     struct cz_simd_product product = {
         .x = group->v,
         .offsets = w->offsets,
         .taps = s->in_blocks,
         .depth = s->lanes,
         .step = s->lanes,
-        .w = w->u + pair * POSITIONS * depth * CZ_SIMD_OUTPUTS * s->lanes,
         .outputs = outputs,
         .y = group->m,
         .y_block = w->group_tiles * s->lanes,
     };
-    for (size_t p = 0; p < POSITIONS; p++) {
+    for (size_t i = 0; i < w->side * w->side; i++) {
+        const size_t row = least(i / w->side, SIDE - 1);
+        const size_t column = least(i % w->side, SIDE - 1);
+        product.w = u + (row * SIDE + column) * depth * outputs * s->lanes;
         w->simd->multiply(&product, group->count);
         product.x += w->v_step;
-        product.w += depth * outputs * s->lanes;
         product.y += w->m_step;
     }
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* The tile's outputs to `plane`, but for those behind the last row or column.
@@ -268,14 +293,16 @@ static void store_tile(const struct winograd *w, const struct group *group,
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t lanes = s->lanes, row = s->out_w * lanes;
+    void (*winograd_out)(const float *, size_t, const float *, float *,
+                         size_t) = w->simd->winograd_out[s->stride_h - 1];
     const size_t rows = least(TILE, s->out_h - tile.y * TILE);
     const size_t columns = least(TILE, s->out_w - tile.x * TILE);
     float *y = plane + tile.y * TILE * row + tile.x * TILE * lanes;
     if (rows == TILE && columns == TILE) {
-        w->simd->winograd_out(m, w->m_step, bias, y, row);
+        winograd_out(m, w->m_step, bias, y, row);
         return;
     }
-    w->simd->winograd_out(m, w->m_step, bias, group->window, TILE * lanes);
+    winograd_out(m, w->m_step, bias, group->window, TILE * lanes);
     for (size_t r = 0; r < rows; r++)
         memcpy(y + r * row, group->window + r * TILE * lanes,
                columns * lanes * sizeof *y);
@@ -342,11 +369,12 @@ static void run_share(void *user, size_t share)
 {
     const struct frame *frame = user;
     const struct winograd *w = frame->w;
+    const size_t positions = w->side * w->side;
     float *scratch = w->scratch + share * w->share_floats;
     struct group group = {.v = scratch,
-                          .m = scratch + POSITIONS * w->v_step,
+                          .m = scratch + positions * w->v_step,
                           .window =
-                              scratch + POSITIONS * (w->v_step + w->m_step)};
+                              scratch + positions * (w->v_step + w->m_step)};
     const size_t last = (share + 1) * w->groups / w->shares;
     for (size_t i = share * w->groups / w->shares; i < last; i++) {
         group.first = i * w->tiles / w->groups;

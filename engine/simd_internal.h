@@ -60,11 +60,13 @@ struct cz_simd {
     /* y = activation(y) + residual over n vectors; residual: NULL for none. */
     void (*finish)(const struct cz_activation *activation, float *y,
                    const float *residual, size_t n);
-    /* B'dB of one 6 x 6 tile: v[i * v_step ...] gets vector i of 36. */
-    void (*winograd_in)(const float *x, size_t x_row, float *v, size_t v_step);
-    /* A'mA + bias, 4 rows of 4 vectors; m as v. */
-    void (*winograd_out)(const float *m, size_t m_step, const float *bias,
-                         float *y, size_t y_row);
+    /* By stride - 1: B'dB of one tile, n x n vectors (n = 6 or 9), where
+     * v[i * v_step ...] gets vector i; A'mA + bias, 4 rows of 4 vectors, from
+     * m as v. See below. */
+    void (*winograd_in[2])(const float *x, size_t x_row, float *v,
+                           size_t v_step);
+    void (*winograd_out[2])(const float *m, size_t m_step, const float *bias,
+                            float *y, size_t y_row);
     /* Softmax of `count` > 0 values that lie `stride` floats apart, for as many
      * neighbours as a vector holds. */
     void (*softmax)(const float *x, float *y, size_t count, size_t stride);
@@ -79,10 +81,21 @@ extern const struct cz_simd cz_simd_plain;
 extern const struct cz_simd cz_simd_avx2, cz_simd_avx512;
 #endif
 
-/* Winograd's F(4x4, 3x3) on the points 0, +-a, +-b and infinity. These two
- * give the smallest error of the fractions tried, a quarter of that of Lavin
- * and Gray's 1 and 2; all products of them are exact in float32. */
+/* Winograd's convolution of 3 taps to 4 outputs, as polynomials are multiplied
+ * by way of their values at points.
+ *
+ * Stride 1 is F(4, 3) on 0, +-a, +-b and infinity, in this order; 6 inputs.
+ * Stride 2 is taps 0 and 2 on the even inputs, F(4, 2) on +-a, +-b and
+ * infinity, and then tap 1 on the odd ones, as it is: 9 inputs, 9 positions,
+ * the last 4 with the same weight.
+ *
+ * Among fractions whose products are exact in float32 these points give the
+ * smallest errors; with stride 1, a quarter of that of the usual 1 and 2. */
+#define CZ_WINOGRAD_OUT 4
+#define CZ_WINOGRAD_WEIGHTS 6 /* positions that differ in them */
 #define CZ_WINOGRAD_A 0.625
 #define CZ_WINOGRAD_B 1.5
+#define CZ_WINOGRAD_A2 0.5
+#define CZ_WINOGRAD_B2 1.25
 
 #endif

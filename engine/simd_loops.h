@@ -168,16 +168,31 @@ INLINE void depthwise_tile(const struct cz_simd_depthwise *d, const float *x,
         STORE(y + p * LANES, sum[p]);
 }
 
+#define TILE(p)                                                                \
+    case p:                                                                    \
+        depthwise_tile(d, x, y, p, columns, stride, dilation);                 \
+        break;
+
 INLINE void depthwise_run(const struct cz_simd_depthwise *d, size_t n,
                           size_t columns, size_t stride, size_t dilation)
 {
     const float *x = d->x;
     float *y = d->y;
-    for (; n >= 4; n -= 4, x += 4 * stride * LANES, y += 4 * LANES)
-        depthwise_tile(d, x, y, 4, columns, stride, dilation);
-    for (; n > 0; n--, x += stride * LANES, y += LANES)
-        depthwise_tile(d, x, y, 1, columns, stride, dilation);
+    for (size_t tiles = (n + 3) / 4; tiles > 0; tiles--) {
+        const size_t pixels = (n + tiles - 1) / tiles;
+        switch (pixels) {
+            TILE(1)
+            TILE(2)
+            TILE(3)
+            TILE(4)
+        }
+        x += pixels * stride * LANES;
+        y += pixels * LANES;
+        n -= pixels;
+    }
 }
+
+#undef TILE
 
 TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
 {
@@ -194,74 +209,96 @@ TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
 
 /* ---- activations ------------------------------------------------------ */
 
-/* *y = exp(-*x) for x in [-88, 87]; beyond, that of the nearer end. Vectors go
- * by address: those of simd_plain.c have no registers to be passed in. */
-INLINE void exp_of_minus(const vec *minus_x, vec *y)
+/* Vectors that are worked on in turns: what one of them waits for hides behind
+ * the others. Vectors go by address, as those of simd_plain.c have no
+ * registers to be passed in. */
+#define TURNS 4
+
+#define EACH                                                                   \
+    UNROLL                                                                     \
+    for (size_t k = 0; k < count; k++)
+
+/* y = exp(-x) for x in [-88, 87]; beyond, that of the nearer end. */
+INLINE void exp_of_minus(const vec *x, vec *y, size_t count)
 {
     const vec round = SPLAT(0x1.8p23f); /* adding it leaves an integer */
-    vec x = MAX(SPLAT(-87), MIN(SPLAT(88), -*minus_x));
-    vec shifted = MULTIPLY_ADD(x, SPLAT(0x1.715476p+0f), round);
-    vec n = shifted - round;
-    vec r = MULTIPLY_ADD(n, SPLAT(-0x1.62e4p-1f), x);
-    r = MULTIPLY_ADD(n, SPLAT(-0x1.7f7d1cp-20f), r);
-    vec p = SPLAT(0x1.6a2446p-10f);
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.1239d4p-7f));
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.5558f2p-5f));
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.555492p-3f));
-    p = MULTIPLY_ADD(p, r, SPLAT(0x1.fffffcp-2f));
-    p = MULTIPLY_ADD(p, r, SPLAT(1));
-    p = MULTIPLY_ADD(p, r, SPLAT(1));
-    *y = (vec)((ivec)p + ((ivec)shifted << 23)); /* p * 2^n */
+    vec r[TURNS], n[TURNS], *p = y;
+    EACH r[k] = MAX(SPLAT(-87), MIN(SPLAT(88), -x[k]));
+    EACH n[k] = MULTIPLY_ADD(r[k], SPLAT(0x1.715476p+0f), round);
+    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.62e4p-1f), r[k]);
+    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.7f7d1cp-20f), r[k]);
+    EACH p[k] =
+        MULTIPLY_ADD(SPLAT(0x1.6a2446p-10f), r[k], SPLAT(0x1.1239d4p-7f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.5558f2p-5f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.555492p-3f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.fffffcp-2f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
+    EACH y[k] = (vec)((ivec)p[k] + ((ivec)n[k] << 23)); /* p * 2^n */
 }
 
 /* The `kind` is a constant where this is used. */
 INLINE void activate(const struct cz_activation *a,
-                     enum cz_activation_kind kind, vec *y)
+                     enum cz_activation_kind kind, vec *y, size_t count)
 {
-    const vec zero = SPLAT(0), one = SPLAT(1), x = *y;
-    vec e = zero;
+    const vec zero = SPLAT(0), one = SPLAT(1);
+    const vec alpha = SPLAT(a->alpha), beta = SPLAT(a->beta);
+    vec e[TURNS];
     switch (kind) {
     case CZ_ACT_RELU:
-        *y = MAX(zero, x);
+        EACH y[k] = MAX(zero, y[k]);
         break;
     case CZ_ACT_LEAKY_RELU:
-        *y = MULTIPLY_ADD(MIN(zero, x), SPLAT(a->alpha), MAX(zero, x));
+        EACH y[k] = MULTIPLY_ADD(MIN(zero, y[k]), alpha, MAX(zero, y[k]));
         break;
     case CZ_ACT_CLIP:
-        *y = MIN(SPLAT(a->beta), MAX(SPLAT(a->alpha), x));
+        EACH y[k] = MIN(beta, MAX(alpha, y[k]));
         break;
     case CZ_ACT_SIGMOID:
-        exp_of_minus(&x, &e);
-        *y = one / (one + e);
+        exp_of_minus(y, e, count);
+        EACH y[k] = one / (one + e[k]);
         break;
     case CZ_ACT_SILU:
-        exp_of_minus(&x, &e);
-        *y = x / (one + e);
+        exp_of_minus(y, e, count);
+        EACH y[k] = y[k] / (one + e[k]);
         break;
     case CZ_ACT_HARD_SIGMOID:
-        e = MULTIPLY_ADD(x, SPLAT(a->alpha), SPLAT(a->beta));
-        *y = MIN(one, MAX(zero, e));
+        EACH e[k] = MULTIPLY_ADD(y[k], alpha, beta);
+        EACH y[k] = MIN(one, MAX(zero, e[k]));
         break;
     case CZ_ACT_HARD_SWISH:
-        e = MULTIPLY_ADD(x, SPLAT(1 / 6.0f), SPLAT(0.5f));
-        *y = x * MIN(one, MAX(zero, e));
+        EACH e[k] = MULTIPLY_ADD(y[k], SPLAT(1 / 6.0f), SPLAT(0.5f));
+        EACH y[k] *= MIN(one, MAX(zero, e[k]));
         break;
     default:
         break;
     }
 }
 
+INLINE void finish_turn(const struct cz_activation *activation, float *y,
+                        const float *residual, size_t count,
+                        enum cz_activation_kind kind)
+{
+    vec v[TURNS];
+    EACH v[k] = LOAD(y + k * LANES);
+    activate(activation, kind, v, count);
+    if (residual) {
+        EACH v[k] += LOAD(residual + k * LANES);
+    }
+    EACH STORE(y + k * LANES, v[k]);
+}
+
 INLINE void finish_with(const struct cz_activation *activation, float *y,
                         const float *residual, size_t n,
                         enum cz_activation_kind kind)
 {
-    for (size_t i = 0; i < n * LANES; i += LANES) {
-        vec v = LOAD(y + i);
-        activate(activation, kind, &v);
-        if (residual)
-            v += LOAD(residual + i);
-        STORE(y + i, v);
-    }
+    size_t i = 0;
+    for (; i + TURNS <= n; i += TURNS)
+        finish_turn(activation, y + i * LANES,
+                    residual ? residual + i * LANES : NULL, TURNS, kind);
+    for (; i < n; i++)
+        finish_turn(activation, y + i * LANES,
+                    residual ? residual + i * LANES : NULL, 1, kind);
 }
 
 static void finish_each(const struct cz_activation *activation, float *y,
@@ -300,85 +337,161 @@ TARGET static void finish(const struct cz_activation *activation, float *y,
 
 /* ---- Winograd --------------------------------------------------------- */
 
-#define A CZ_WINOGRAD_A
-#define B CZ_WINOGRAD_B
 #define C(f) SPLAT((float)(f))
 
-/* B'd: rows (x^2 - a^2)(x^2 - b^2), x(x +- a)(x^2 - b^2),
- * x(x +- b)(x^2 - a^2), x(x^2 - a^2)(x^2 - b^2). */
-INLINE void transform_in(const vec d[6], vec t[6])
+/* t[0], t[1] = (d3 - b^2 d1) +- a (d2 - b^2 d0): the value at +-a of what
+ * vanishes at +-b. */
+INLINE void transform_pair(const vec *d0, const vec *d1, const vec *d2,
+                           const vec *d3, double a, double b, vec t[2])
 {
-    vec even = MULTIPLY_ADD(d[2], C(-B * B), d[4]);
-    vec odd = MULTIPLY_ADD(d[1], C(-B * B), d[3]);
-    t[1] = MULTIPLY_ADD(odd, C(A), even);
-    t[2] = MULTIPLY_ADD(odd, C(-A), even);
-    even = MULTIPLY_ADD(d[2], C(-A * A), d[4]);
-    odd = MULTIPLY_ADD(d[1], C(-A * A), d[3]);
-    t[3] = MULTIPLY_ADD(odd, C(B), even);
-    t[4] = MULTIPLY_ADD(odd, C(-B), even);
-    t[0] = MULTIPLY_ADD(d[2], C(-A * A - B * B), d[4]);
-    t[0] = MULTIPLY_ADD(d[0], C(A * A * B * B), t[0]);
-    t[5] = MULTIPLY_ADD(d[3], C(-A * A - B * B), d[5]);
-    t[5] = MULTIPLY_ADD(d[1], C(A * A * B * B), t[5]);
+    const vec odd = MULTIPLY_ADD(*d0, C(-b * b), *d2);
+    const vec even = MULTIPLY_ADD(*d1, C(-b * b), *d3);
+    t[0] = MULTIPLY_ADD(odd, C(a), even);
+    t[1] = MULTIPLY_ADD(odd, C(-a), even);
 }
 
-/* A'm: row k is 1 a^k (-a)^k b^k (-b)^k, and 1 for infinity in row 3. */
-INLINE void transform_out(const vec m[6], vec y[4])
+/* (x^2 - a^2)(x^2 - b^2) */
+INLINE void transform_end(const vec *d0, const vec *d2, const vec *d4, double a,
+                          double b, vec *t)
 {
-    vec sum_a = m[1] + m[2], difference_a = m[1] - m[2];
-    vec sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-    y[0] = m[0] + sum_a + sum_b;
-    y[1] = MULTIPLY_ADD(difference_a, C(A), difference_b * C(B));
-    y[2] = MULTIPLY_ADD(sum_a, C(A * A), sum_b * C(B * B));
-    y[3] = MULTIPLY_ADD(difference_a, C(A * A * A), m[5]);
-    y[3] = MULTIPLY_ADD(difference_b, C(B * B * B), y[3]);
+    *t = MULTIPLY_ADD(*d2, C(-a * a - b * b), *d4);
+    *t = MULTIPLY_ADD(*d0, C(a * a * b * b), *t);
 }
 
-TARGET static void winograd_in(const float *x, size_t x_row, float *v,
-                               size_t v_step)
+/* t = B'd, of 6 or 9. */
+INLINE void transform_in(const vec *d, vec *t, size_t stride)
 {
-    vec columns[6][6];
-    for (size_t j = 0; j < 6; j++) {
-        vec d[6], t[6];
+    if (stride == 1) {
+        const double a = CZ_WINOGRAD_A, b = CZ_WINOGRAD_B;
+        transform_end(d, d + 2, d + 4, a, b, t);
+        transform_pair(d + 1, d + 2, d + 3, d + 4, a, b, t + 1);
+        transform_pair(d + 1, d + 2, d + 3, d + 4, b, a, t + 3);
+        transform_end(d + 1, d + 3, d + 5, a, b, t + 5);
+    } else {
+        const double a = CZ_WINOGRAD_A2, b = CZ_WINOGRAD_B2;
+        transform_pair(d, d + 2, d + 4, d + 6, a, b, t);
+        transform_pair(d, d + 2, d + 4, d + 6, b, a, t + 2);
+        transform_end(d, d + 4, d + 8, a, b, t + 4);
         UNROLL
-        for (size_t i = 0; i < 6; i++)
-            d[i] = LOAD(x + i * x_row + j * LANES);
-        transform_in(d, t);
+        for (size_t i = 0; i < 4; i++)
+            t[5 + i] = d[2 * i + 1];
+    }
+}
+
+/* y = A'm for the points +-a, +-b and infinity: row k is a^k (-a)^k b^k (-b)^k
+ * and, for infinity, 1 in row 3. */
+INLINE void transform_points(const vec m[5], double a, double b, vec y[4])
+{
+    const vec sum_a = m[0] + m[1], difference_a = m[0] - m[1];
+    const vec sum_b = m[2] + m[3], difference_b = m[2] - m[3];
+    y[0] = sum_a + sum_b;
+    y[1] = MULTIPLY_ADD(difference_a, C(a), difference_b * C(b));
+    y[2] = MULTIPLY_ADD(sum_a, C(a * a), sum_b * C(b * b));
+    y[3] = MULTIPLY_ADD(difference_a, C(a * a * a), m[4]);
+    y[3] = MULTIPLY_ADD(difference_b, C(b * b * b), y[3]);
+}
+
+INLINE void transform_out(const vec *m, vec y[4], size_t stride)
+{
+    if (stride == 1) {
+        transform_points(m + 1, CZ_WINOGRAD_A, CZ_WINOGRAD_B, y);
+        y[0] += m[0];
+    } else {
+        transform_points(m, CZ_WINOGRAD_A2, CZ_WINOGRAD_B2, y);
         UNROLL
-        for (size_t i = 0; i < 6; i++)
+        for (size_t i = 0; i < 4; i++)
+            y[i] += m[5 + i];
+    }
+}
+
+/* One row of tB, stored. */
+INLINE void transform_row(const vec *row, float *v, size_t v_step,
+                          size_t stride)
+{
+    const size_t n = stride == 1 ? 6 : 9;
+    vec t[9];
+    transform_in(row, t, stride);
+    UNROLL
+    for (size_t j = 0; j < n; j++)
+        STORE(v + j * v_step, t[j]);
+}
+
+/* Two tiles on: their rows are too short for the processor to foresee. */
+#define AHEAD(stride) (2 * CZ_WINOGRAD_OUT * (stride)*LANES)
+
+/* With stride 2 the odd rows are not transformed: they go straight from x. */
+INLINE void winograd_in(const float *x, size_t x_row, float *v, size_t v_step,
+                        size_t stride)
+{
+    const size_t n = stride == 1 ? 6 : 9, mixed = stride == 1 ? 6 : 5;
+    vec columns[6][9], d[9], t[9];
+    for (size_t j = 0; j < n; j++) {
+        UNROLL
+        for (size_t i = 0; i < n; i++) {
+            const float *at = x + i * x_row + j * LANES;
+            d[i] = LOAD(at);
+            __builtin_prefetch(at + AHEAD(stride));
+        }
+        transform_in(d, t, stride);
+        UNROLL
+        for (size_t i = 0; i < mixed; i++)
             columns[i][j] = t[i];
     }
-    for (size_t i = 0; i < 6; i++) {
-        vec t[6];
-        transform_in(columns[i], t);
+    for (size_t i = 0; i < mixed; i++)
+        transform_row(columns[i], v + i * n * v_step, v_step, stride);
+    for (size_t i = mixed; i < n; i++) {
         UNROLL
-        for (size_t j = 0; j < 6; j++)
-            STORE(v + (i * 6 + j) * v_step, t[j]);
+        for (size_t j = 0; j < n; j++)
+            d[j] = LOAD(x + (2 * (i - mixed) + 1) * x_row + j * LANES);
+        transform_row(d, v + i * n * v_step, v_step, stride);
     }
 }
 
-TARGET static void winograd_out(const float *m, size_t m_step,
-                                const float *bias, float *y, size_t y_row)
+INLINE void winograd_out(const float *m, size_t m_step, const float *bias,
+                         float *y, size_t y_row, size_t stride)
 {
-    vec columns[4][6];
-    for (size_t j = 0; j < 6; j++) {
-        vec d[6], t[4];
+    const size_t n = stride == 1 ? 6 : 9;
+    vec columns[4][9], d[9], t[4];
+    for (size_t j = 0; j < n; j++) {
         UNROLL
-        for (size_t i = 0; i < 6; i++)
-            d[i] = LOAD(m + (i * 6 + j) * m_step);
-        transform_out(d, t);
+        for (size_t i = 0; i < n; i++)
+            d[i] = LOAD(m + (i * n + j) * m_step);
+        transform_out(d, t, stride);
         UNROLL
         for (size_t i = 0; i < 4; i++)
             columns[i][j] = t[i];
     }
     const vec b = LOAD(bias);
     for (size_t i = 0; i < 4; i++) {
-        vec t[4];
-        transform_out(columns[i], t);
+        transform_out(columns[i], t, stride);
         UNROLL
         for (size_t j = 0; j < 4; j++)
             STORE(y + i * y_row + j * LANES, t[j] + b);
     }
+}
+
+TARGET static void winograd_in_1(const float *x, size_t x_row, float *v,
+                                 size_t v_step)
+{
+    winograd_in(x, x_row, v, v_step, 1);
+}
+
+TARGET static void winograd_in_2(const float *x, size_t x_row, float *v,
+                                 size_t v_step)
+{
+    winograd_in(x, x_row, v, v_step, 2);
+}
+
+TARGET static void winograd_out_1(const float *m, size_t m_step,
+                                  const float *bias, float *y, size_t y_row)
+{
+    winograd_out(m, m_step, bias, y, y_row, 1);
+}
+
+TARGET static void winograd_out_2(const float *m, size_t m_step,
+                                  const float *bias, float *y, size_t y_row)
+{
+    winograd_out(m, m_step, bias, y, y_row, 2);
 }
 
 /* ---- softmax ---------------------------------------------------------- */
@@ -391,7 +504,7 @@ TARGET static void softmax(const float *x, float *y, size_t count,
         most = MAX(most, LOAD(x + i * stride));
     for (size_t i = 0; i < count; i++) {
         vec minus_x = most - LOAD(x + i * stride), e;
-        exp_of_minus(&minus_x, &e);
+        exp_of_minus(&minus_x, &e, 1);
         STORE(y + i * stride, e);
         sum += e;
     }
@@ -403,6 +516,9 @@ TARGET static void softmax(const float *x, float *y, size_t count,
 #define SIMD_LOOPS                                                             \
     {                                                                          \
         .lanes = LANES, .multiply = multiply, .depthwise = depthwise,          \
-        .finish = finish, .winograd_in = winograd_in,                          \
-        .winograd_out = winograd_out, .softmax = softmax                       \
+        .finish = finish, .softmax = softmax,                                  \
+        .winograd_in = {winograd_in_1, winograd_in_2}, .winograd_out = {       \
+            winograd_out_1,                                                    \
+            winograd_out_2                                                     \
+        }                                                                      \
     }
