@@ -25,17 +25,14 @@ MODE_coverage := -O0 -g --coverage
 MODE_fuzz := $(MODE_asan) -fsanitize=fuzzer-no-link
 MODE := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): unknown))
 
-# Parallel loops; not where the thread sanitizer could not see into them.
-OPENMP := $(if $(filter tsan,$(BUILD)),,-fopenmp)
-
 WARN := -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
 COMMON := -iquote . $(MODE) $(WARN) -fPIE -ffunction-sections -fdata-sections \
-	-pthread $(OPENMP) -MMD -MP
+	-pthread -MMD -MP
 C_FLAGS := -std=c11 -D_GNU_SOURCE $(COMMON) -Wconversion -Wstrict-prototypes
 CXX_FLAGS := -std=c++17 $(COMMON) -DONNX_ML=1 -DONNX_NAMESPACE=onnx
 COMPILE_C = $(CC) $(C_FLAGS) $(CPPFLAGS) $(CFLAGS)
 COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
-LINK = $(CXX) $(MODE) -pie -pthread $(OPENMP) -Wl,--gc-sections -Wl,--as-needed \
+LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lisal -lm
 

@@ -118,7 +118,7 @@ static bool add_shape(struct app_engine_options *options, char *argument)
 
 /* ---- tuning ----------------------------------------------------------- */
 
-/* $XDG_CACHE_HOME/compress/tuning, or below ~/.cache; NULL where neither
+/* $XDG_CACHE_HOME/compress/tune.json, or below ~/.cache; NULL where neither
  * variable is set. Its folder is made if it can be. */
 static char *cache_file(void)
 {
@@ -129,7 +129,7 @@ static char *cache_file(void)
         return NULL;
     const char *base = from_home ? home : cache;
     const char *below = from_home ? "/.cache" : "";
-    size_t size = strlen(base) + strlen(below) + sizeof "/compress/tuning";
+    size_t size = strlen(base) + strlen(below) + sizeof "/compress/tune.json";
     char *path = cz_malloc(size);
     if (!path)
         return NULL;
@@ -137,7 +137,7 @@ static char *cache_file(void)
     mkdir(path, 0777);
     snprintf(path, size, "%s%s/compress", base, below);
     mkdir(path, 0777);
-    snprintf(path, size, "%s%s/compress/tuning", base, below);
+    snprintf(path, size, "%s%s/compress/tune.json", base, below);
     return path;
 }
 
@@ -165,6 +165,7 @@ bool app_engine_options_init(struct app_engine_options *options,
     options->engine.plan.tune = CZ_TUNE_CACHE;
     options->engine.plan.cache_file = options->cache_file;
     options->engine.plan.passes = getenv("CZ_PASSES");
+    options->engine.plan.kernels = getenv("CZ_KERNELS");
     if (options->shapes)
         return true;
     struct cz_error err;

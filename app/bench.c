@@ -67,7 +67,7 @@ static enum cz_status tick(struct bench *bench, const char *stage, size_t done,
     return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
 }
 
-/* All runs in turn, APP_BENCH_STARTS times: the median time, the largest memory. The
+/* All runs in turn, several times: the median time, the largest memory. The
  * first start also fills the tuning cache for the others. */
 static enum cz_status measure_starts(struct bench *bench, struct cz_error *err)
 {

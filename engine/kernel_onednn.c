@@ -5,7 +5,7 @@
 
 #include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
-#include "engine/window_internal.h"
+#include "engine/pool_internal.h"
 
 #define ARGS_MAX 5
 
@@ -358,7 +358,8 @@ static bool fits_pool(const struct cz_step *step, const struct cz_plan *plan)
 
 static bool make_max_pool(struct draft *d)
 {
-    const struct cz_window *window = d->step->params;
+    const struct cz_pool_params *params = d->step->params;
+    const struct cz_window *window = &params->window;
     dnnl_pooling_desc_t pool;
     describe_window(d, window);
     return describe(d, &d->x, d->step->inputs[0]) &&
@@ -373,7 +374,8 @@ static bool make_max_pool(struct draft *d)
 static bool fits_max_pool(const struct cz_step *step,
                           const struct cz_plan *plan)
 {
-    const struct cz_window *window = step->params;
+    const struct cz_pool_params *params = step->params;
+    const struct cz_window *window = &params->window;
     if (!fits_pool(step, plan))
         return false;
     for (size_t i = 0; i < window->spatial; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define LIBRARY "libdnnl.so.2"
+#define OPENMP "libgomp.so.1"
 
 static bool find_functions(struct cz_onednn *dnn)
 {
@@ -20,12 +21,27 @@ static bool find_functions(struct cz_onednn *dnn)
     return all;
 }
 
-struct cz_onednn *cz_onednn_open(void)
+/* Debian's oneDNN works with the threads of GNU's OpenMP, which came with it;
+ * the number is that of the thread that calls. */
+static void set_threads(size_t threads)
+{
+    void *openmp = dlopen(OPENMP, RTLD_NOW | RTLD_NOLOAD);
+    void (*set)(int);
+    void *found = openmp ? dlsym(openmp, "omp_set_num_threads") : NULL;
+    memcpy(&set, &found, sizeof found);
+    if (set)
+        set((int)threads);
+    if (openmp)
+        dlclose(openmp);
+}
+
+struct cz_onednn *cz_onednn_open(size_t threads)
 {
     struct cz_onednn *dnn = cz_calloc(1, sizeof *dnn);
     if (!dnn)
         return NULL;
     dnn->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    set_threads(threads);
     if (dnn->library && find_functions(dnn) &&
         dnn->version()->major == DNNL_VERSION_MAJOR &&
         dnn->engine_create(&dnn->engine, dnnl_cpu, 0) == dnnl_success &&

@@ -49,8 +49,8 @@ struct cz_onednn {
 };
 
 /* NULL where it is not installed, of another major version, or without memory:
- * the plan does without. */
-struct cz_onednn *cz_onednn_open(void);
+ * the plan does without. The calling thread's loops in it use `threads`. */
+struct cz_onednn *cz_onednn_open(size_t threads);
 void cz_onednn_close(struct cz_onednn *dnn);
 
 #endif

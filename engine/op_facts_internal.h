@@ -14,6 +14,13 @@ bool cz_op_activation(const struct cz_step *step,
 bool cz_op_batch_norm(const struct cz_step *step, size_t channels, float *scale,
                       float *shift);
 
+/* A Softmax goes along `count` elements, `inner` apart, for each of outer *
+ * inner lines. op_softmax.c; false where the shape is not known. */
+struct cz_softmax_range {
+    size_t outer, count, inner;
+};
+bool cz_op_softmax(const struct cz_step *step, struct cz_softmax_range *range);
+
 /* The bounds of a Clip: an activation of kind CLIP. op_clip.c */
 bool cz_op_clip(const struct cz_step *step, struct cz_activation *activation);
 

@@ -7,6 +7,9 @@
 #include "engine/ort_internal.h"
 #include "engine/plan_internal.h"
 
+/* An input beyond this is a mistake, not a frame. */
+#define INPUT_BYTES_MAX ((size_t)1 << 36)
+
 /* Inputs or outputs: what the model declares, and what a frame has. */
 struct side {
     size_t count;
@@ -294,9 +297,12 @@ static enum cz_status bind_input(struct cz_ort_model *model, size_t i,
     size_t count, width = cz_dtype_bits(port->dtype) / 8;
     CZ_TRY(input_dims(&port->dims, &model->inputs.declared[i], wanted, err));
     if (!cz_dims_count(port->dims.size, port->dims.rank, &count) ||
-        !cz_mul_size(count, width, &port->size_bytes))
-        return cz_error_set(err, CZ_ESHAPE, "input '%s': %s is too large",
-                            port->name, cz_dims_text(&port->dims, text));
+        !cz_mul_size(count, width, &port->size_bytes) ||
+        port->size_bytes > INPUT_BYTES_MAX)
+        return cz_error_set(err, CZ_ESHAPE,
+                            "input '%s': %s %s would not fit in memory",
+                            port->name, cz_dtype_name(port->dtype),
+                            cz_dims_text(&port->dims, text));
     port->data = cz_calloc(count, width);
     if (!port->data)
         return cz_error_nomem(err);

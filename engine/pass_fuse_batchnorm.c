@@ -1,5 +1,5 @@
-/* Conv + BatchNormalization: y = scale * (w x + b) + shift is a convolution with
- * other weights and another bias, computed once. */
+/* Conv + BatchNormalization: y = scale * (w x + b) + shift is a convolution
+ * with other weights and another bias, computed once. */
 #include <string.h>
 
 #include "engine/op_facts_internal.h"

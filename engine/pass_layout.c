@@ -82,7 +82,7 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
         (step->residual && !can_block(plan, step->residual)))
         return false;
     if (!can_block(plan, x))
-        return x->dims.size[1] <= 4 && can_block(plan, y) &&
+        return can_block(plan, y) &&
                has_kernel(plan, step, CZ_LAYOUT_PLAIN, CZ_LAYOUT_BLOCKED);
     return (is_at_hand(x) || work(step) >= WORK_MIN) &&
            has_kernel(plan, step, CZ_LAYOUT_BLOCKED, CZ_LAYOUT_BLOCKED);

@@ -4,8 +4,10 @@
 
 #include "core/half.h"
 #include "core/parallel.h"
+#include "engine/cpu_internal.h"
 #include "engine/onednn_internal.h"
 #include "engine/plan_internal.h"
+#include "engine/team_internal.h"
 
 /* ---- ports ------------------------------------------------------------ */
 
@@ -107,12 +109,12 @@ enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
     if (!p)
         return cz_error_nomem(err);
     p->model = model;
-    p->block = 8;
+    p->block = cz_cpu_has(CZ_CPU_AVX512) ? 16 : 8;
     p->options = *options;
     p->exec.threads = options->threads ? options->threads : cz_cpu_count();
     if (p->exec.threads > CZ_THREADS_MAX)
         p->exec.threads = CZ_THREADS_MAX;
-    cz_team_use(&p->exec);
+    p->exec.team = cz_team_new(p->exec.threads);
     enum cz_status status = compile(p, err);
     if (status != CZ_OK) {
         cz_plan_free(p);
@@ -140,6 +142,7 @@ void cz_plan_free(struct cz_plan *plan)
             cz_free(plan->ports[i].data);
     }
     cz_onednn_close(plan->onednn);
+    cz_team_free(plan->exec.team);
     cz_free(plan->memory);
     cz_arena_fini(&plan->arena);
     cz_free(plan);
@@ -206,7 +209,6 @@ enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
 
 enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err)
 {
-    cz_team_use(&plan->exec);
     read_half_inputs(plan);
     CZ_TRY(cz_plan_run_steps(plan, 0, plan->n_steps, err));
     return write_outputs(plan, err);
@@ -222,7 +224,6 @@ static double now_ms(void)
 enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
                                  struct cz_error *err)
 {
-    cz_team_use(&plan->exec);
     read_half_inputs(plan);
     double before = now_ms();
     for (size_t i = 0; i < plan->n_steps; i++) {

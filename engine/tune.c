@@ -2,7 +2,7 @@
  * arrays of the real size, and remembered in a JSON file:
  *
  *     {"schema": "compress.tune/1",
- *      "cpu": {"AMD EPYC 7B13 avx2 1.2.3": {"Conv x[1,16,...] ...": "winograd"}}}
+ *      "cpu": {"AMD EPYC, block 8, ...": {"Conv x[1,16,...": "winograd"}}}
  *
  * A file that cannot be read or written is no error: then the timing is done
  * again. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alloc.h"
 #include "engine/ort_internal.h"
 #include "tests/support/graph_text.h"
 #include "tests/support/support.h"
@@ -185,6 +186,27 @@ static void says_that_it_cannot_use_the_gpu(void **state)
     }
 }
 
+static void survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    if (!is_here())
+        skip();
+    size_t nth = 1;
+    struct cz_engine *engine = NULL;
+    enum cz_status status = CZ_ENOMEM;
+    for (; status != CZ_OK && nth < 1000; nth++) {
+        struct cz_error err = CZ_ERROR_INIT;
+        cz_alloc_fail_at(nth);
+        status = open_with(&engine, "no_tail.onnx", NULL, &err);
+        cz_alloc_fail_at(0);
+        assert_int_equal(err.code, status);
+        assert_true(status == CZ_OK || status == CZ_ENOMEM);
+        assert_true((status == CZ_OK) == (engine != NULL));
+    }
+    assert_in_range(nth, 5, 999);
+    cz_engine_close(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +217,7 @@ int main(void)
         cmocka_unit_test(says_what_is_wrong_with_the_library),
         cmocka_unit_test(names_the_model_that_it_refuses),
         cmocka_unit_test(says_that_it_cannot_use_the_gpu),
+        cmocka_unit_test(survives_every_allocation_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

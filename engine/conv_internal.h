@@ -1,0 +1,50 @@
+/* What the fast kernels of Conv share: the sizes of a 2-d convolution on
+ * blocked arrays, and their packed weights. */
+#ifndef CZ_ENGINE_CONV_INTERNAL_H
+#define CZ_ENGINE_CONV_INTERNAL_H
+
+#include "engine/simd_internal.h"
+
+struct cz_conv_shape {
+    size_t batch, group;
+    size_t in_channels, in_h, in_w; /* of the whole input, not of a group */
+    size_t out_channels, out_h, out_w;
+    size_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    size_t pad_top, pad_left;
+    size_t lanes, in_blocks, out_blocks;
+    bool is_plain; /* the input; the output is always blocked */
+};
+
+/* The sizes of a Conv step that the fast kernels may take: static, 2-d,
+ * float32, weights and bias constant, a blocked output of plan->block lanes
+ * whose lanes without a channel stay 0. False for all others. */
+bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
+                   const struct cz_plan *plan);
+
+/* Zeroed floats from an address that is a multiple of CZ_SIMD_ALIGN_BYTES;
+ * `*memory` is to be freed. NULL as cz_calloc(). */
+float *cz_conv_floats(size_t count, void **memory);
+
+/* The bias of the step, or zeros, in out_blocks * lanes floats. */
+void cz_conv_pack_bias(const struct cz_step *step,
+                       const struct cz_conv_shape *shape, float *bias);
+
+/* The elements of an image plane of the input and of the output, of one block
+ * or, in a plain input, one channel. */
+size_t cz_conv_in_plane(const struct cz_conv_shape *shape);
+size_t cz_conv_out_plane(const struct cz_conv_shape *shape);
+
+/* Copies rows x columns pixels of `unit` floats from position (y, x) of a
+ * plane of the input, with zeros where that is outside. */
+struct cz_conv_window {
+    ptrdiff_t y, x;
+    size_t rows, columns, unit;
+};
+void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
+                         const struct cz_conv_window *window, float *to);
+
+/* Blocks of output channels come in pairs, the last one may be alone. */
+size_t cz_conv_pairs(const struct cz_conv_shape *shape);
+size_t cz_conv_pair_outputs(const struct cz_conv_shape *shape, size_t pair);
+
+#endif

@@ -1,0 +1,145 @@
+/* The sizes of a convolution, read from its step; packed biases and windows
+ * with a border of zeros. */
+#include <stdint.h>
+#include <string.h>
+
+#include "engine/conv_internal.h"
+#include "engine/window_internal.h"
+
+enum { INPUT, WEIGHT, BIAS };
+
+static bool is_static_float(const struct cz_array *array)
+{
+    return array && array->dtype == CZ_DTYPE_FLOAT && !array->is_dynamic;
+}
+
+static bool is_constant_or_absent(const struct cz_array *array)
+{
+    return !array || (array->is_constant && array->dtype == CZ_DTYPE_FLOAT);
+}
+
+/* Types, layouts, what is constant. */
+static bool operands_fit(const struct cz_step *step)
+{
+    const struct cz_array *x = step->inputs[INPUT], *y = step->outputs[0];
+    const struct cz_array *w = step->inputs[WEIGHT], *sum = step->residual;
+    if (step->is_dynamic || !is_static_float(x) || !is_static_float(y))
+        return false;
+    if (x->dims.rank != 4 || y->layout != CZ_LAYOUT_BLOCKED)
+        return false;
+    if (!is_static_float(w) || !w->is_constant ||
+        !is_constant_or_absent(cz_step_input(step, BIAS)))
+        return false;
+    return !sum || (is_static_float(sum) && sum->layout == y->layout &&
+                    cz_dims_equal(&sum->dims, &y->dims));
+}
+
+static void read_window(struct cz_conv_shape *shape,
+                        const struct cz_window *window)
+{
+    shape->kernel_h = (size_t)window->kernel[0];
+    shape->kernel_w = (size_t)window->kernel[1];
+    shape->stride_h = (size_t)window->strides[0];
+    shape->stride_w = (size_t)window->strides[1];
+    shape->dilation_h = (size_t)window->dilations[0];
+    shape->dilation_w = (size_t)window->dilations[1];
+    shape->pad_top = (size_t)window->pads_begin[0];
+    shape->pad_left = (size_t)window->pads_begin[1];
+}
+
+static void read_dims(struct cz_conv_shape *shape, const struct cz_step *step)
+{
+    const struct cz_dims *in = &step->inputs[INPUT]->dims;
+    const struct cz_dims *out = &step->outputs[0]->dims;
+    const size_t lanes = shape->lanes;
+    shape->batch = (size_t)in->size[0];
+    shape->in_channels = (size_t)in->size[1];
+    shape->in_h = (size_t)in->size[2];
+    shape->in_w = (size_t)in->size[3];
+    shape->out_channels = (size_t)out->size[1];
+    shape->out_h = (size_t)out->size[2];
+    shape->out_w = (size_t)out->size[3];
+    shape->in_blocks = (shape->in_channels + lanes - 1) / lanes;
+    shape->out_blocks = (shape->out_channels + lanes - 1) / lanes;
+    shape->is_plain = step->inputs[INPUT]->layout == CZ_LAYOUT_PLAIN;
+}
+
+bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
+                   const struct cz_plan *plan)
+{
+    const struct cz_conv_params *params = step->params;
+    if (params->window.spatial != 2 || !operands_fit(step))
+        return false;
+    *shape = (struct cz_conv_shape){.group = (size_t)params->group,
+                                    .lanes = plan->block};
+    read_window(shape, &params->window);
+    read_dims(shape, step);
+    if (!shape->batch || !shape->out_h || !shape->out_w || !shape->in_channels)
+        return false;
+    return shape->out_channels % shape->lanes == 0 ||
+           cz_activate(&step->activation, 0) == 0;
+}
+
+float *cz_conv_floats(size_t count, void **memory)
+{
+    const size_t extra = CZ_SIMD_ALIGN_BYTES / sizeof(float);
+    *memory = count > SIZE_MAX - extra
+                  ? NULL
+                  : cz_calloc(count + extra, sizeof(float));
+    const uintptr_t past = (uintptr_t)*memory % CZ_SIMD_ALIGN_BYTES;
+    if (!*memory || !past)
+        return *memory;
+    return (float *)((char *)*memory + (CZ_SIMD_ALIGN_BYTES - past));
+}
+
+void cz_conv_pack_bias(const struct cz_step *step,
+                       const struct cz_conv_shape *shape, float *bias)
+{
+    const struct cz_array *from = cz_step_input(step, BIAS);
+    memset(bias, 0, shape->out_blocks * shape->lanes * sizeof *bias);
+    if (from)
+        memcpy(bias, from->known, shape->out_channels * sizeof *bias);
+}
+
+size_t cz_conv_in_plane(const struct cz_conv_shape *shape)
+{
+    return shape->in_h * shape->in_w * (shape->is_plain ? 1 : shape->lanes);
+}
+
+size_t cz_conv_out_plane(const struct cz_conv_shape *shape)
+{
+    return shape->out_h * shape->out_w * shape->lanes;
+}
+
+static bool is_inside(ptrdiff_t at, size_t size)
+{
+    return at >= 0 && (size_t)at < size;
+}
+
+void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
+                         const struct cz_conv_window *window, float *to)
+{
+    const size_t unit = window->unit;
+    for (size_t r = 0; r < window->rows; r++) {
+        const ptrdiff_t y = window->y + (ptrdiff_t)r;
+        for (size_t c = 0; c < window->columns; c++, to += unit) {
+            const ptrdiff_t x = window->x + (ptrdiff_t)c;
+            const bool inside =
+                is_inside(y, shape->in_h) && is_inside(x, shape->in_w);
+            const size_t at = (size_t)y * shape->in_w + (size_t)x;
+            for (size_t l = 0; l < unit; l++)
+                to[l] = inside ? plane[at * unit + l] : 0;
+        }
+    }
+}
+
+size_t cz_conv_pairs(const struct cz_conv_shape *shape)
+{
+    return (shape->out_blocks + CZ_SIMD_OUTPUTS - 1) / CZ_SIMD_OUTPUTS;
+}
+
+size_t cz_conv_pair_outputs(const struct cz_conv_shape *shape, size_t pair)
+{
+    const size_t left = shape->out_blocks - pair * CZ_SIMD_OUTPUTS;
+    return left < CZ_SIMD_OUTPUTS ? left : CZ_SIMD_OUTPUTS;
+}

@@ -1,0 +1,370 @@
+/* Convolutions of 3 x 3, stride 1, in a quarter of the multiplications:
+ * Winograd's F(4x4, 3x3), from Lavin and Gray, "Fast Algorithms for
+ * Convolutional Neural Networks", CVPR 2016.
+ *
+ * The output is cut into tiles of 4 x 4, each from 6 x 6 of the input (d):
+ *
+ *     Y = A' [ sum over input channels of (G g G') . (B' d B) ] A
+ *
+ * U = G g G' is made once. For a group of tiles that fits into the cache,
+ * V = B' d B is made of all input channels; then, for each pair of output
+ * blocks, M = U V is a product of matrices at each of the 36 positions, and
+ * A' M A with the bias, the activation and the residual goes to the output. A
+ * thread has its own V and M. */
+#include <string.h>
+
+#include "engine/conv_internal.h"
+#include "engine/kernels_internal.h"
+
+#define TILE 4       /* outputs a side */
+#define TILE_IN 6    /* inputs a side */
+#define POSITIONS 36 /* TILE_IN * TILE_IN */
+
+/* V of a group is to stay in the second cache. */
+#define GROUP_BYTES (192 * 1024)
+#define GROUP_TILES_MIN 12
+#define GROUP_TILES_MAX 48
+
+/* Positions are an odd multiple of 32 floats apart: a power of two would make
+ * them share few lines of the first cache. */
+#define SKEW_FLOATS 32
+
+struct winograd {
+    struct cz_conv_shape shape;
+    const struct cz_simd *simd;
+    void *memory;
+    float *u;           /* [pair][POSITIONS][in_blocks * lanes][outputs] */
+    float *bias;        /* [out_blocks * lanes] */
+    ptrdiff_t *offsets; /* [in_blocks], of blocks in V */
+    size_t tiles_y, tiles_x, tiles;
+    size_t groups, group_tiles;
+    size_t v_step, m_step; /* floats between positions */
+    float *scratch;        /* [shares][share_floats]: V, M, a window */
+    size_t shares, share_floats;
+};
+
+/* A run of the kernel, and a group of tiles in it. */
+struct frame {
+    const struct winograd *w;
+    const struct cz_step *step;
+};
+
+struct group {
+    size_t first, count;
+    float *v, *m, *window;
+};
+
+struct tile {
+    size_t image, y, x; /* in tiles */
+};
+
+/* ---- preparation ------------------------------------------------------ */
+
+static bool fits(const struct cz_step *step, const struct cz_plan *plan)
+{
+    struct cz_conv_shape s;
+    if (!cz_conv_shape(&s, step, plan) || !cz_simd_find(plan->block))
+        return false;
+    if (s.is_plain || s.group != 1 || s.kernel_h != 3 || s.kernel_w != 3)
+        return false;
+    return s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+           s.dilation_w == 1;
+}
+
+/* G's rows are (1, p, p^2) over the product of p's distances to the other
+ * points, and (0, 0, 1) for infinity. */
+static void make_g(double g[TILE_IN][3])
+{
+    const double a = CZ_WINOGRAD_A, b = CZ_WINOGRAD_B;
+    const double points[TILE_IN - 1] = {0, a, -a, b, -b};
+    for (size_t i = 0; i < TILE_IN - 1; i++) {
+        const double p = points[i];
+        double product = 1;
+        for (size_t j = 0; j < TILE_IN - 1; j++)
+            product *= j == i ? 1 : p - points[j];
+        g[i][0] = 1 / product;
+        g[i][1] = p / product;
+        g[i][2] = p * p / product;
+    }
+    memcpy(g[TILE_IN - 1], (double[3]){0, 0, 1}, sizeof g[0]);
+}
+
+/* u[i][j] of one 3 x 3 kernel, in double: it is rounded once. */
+static double transform_weight(double g[TILE_IN][3], const float *kernel,
+                               size_t i, size_t j)
+{
+    double sum = 0;
+    for (size_t y = 0; y < 3; y++) {
+        for (size_t x = 0; x < 3; x++)
+            sum += g[i][y] * g[j][x] * (double)kernel[y * 3 + x];
+    }
+    return sum;
+}
+
+static void pack_weights(struct winograd *w, const float *weights)
+{
+    const struct cz_conv_shape *s = &w->shape;
+    const size_t lanes = s->lanes, depth = s->in_blocks * lanes;
+    double g[TILE_IN][3];
+    make_g(g);
+    for (size_t oc = 0; oc < s->out_channels; oc++) {
+        const size_t pair = oc / (CZ_SIMD_OUTPUTS * lanes);
+        const size_t width = cz_conv_pair_outputs(s, pair) * lanes;
+        float *to = w->u + pair * POSITIONS * depth * CZ_SIMD_OUTPUTS * lanes +
+                    oc % (CZ_SIMD_OUTPUTS * lanes);
+        for (size_t ic = 0; ic < s->in_channels; ic++) {
+            const float *kernel = weights + (oc * s->in_channels + ic) * 9;
+            for (size_t p = 0; p < POSITIONS; p++)
+                to[(p * depth + ic) * width] = (float)transform_weight(
+                    g, kernel, p / TILE_IN, p % TILE_IN);
+        }
+    }
+}
+
+static size_t round_up(size_t number, size_t multiple)
+{
+    return (number + multiple - 1) / multiple * multiple;
+}
+
+/* Groups of equal size, a multiple of the threads if there are enough. */
+static void choose_groups(struct winograd *w, size_t threads)
+{
+    const struct cz_conv_shape *s = &w->shape;
+    w->tiles_y = (s->out_h + TILE - 1) / TILE;
+    w->tiles_x = (s->out_w + TILE - 1) / TILE;
+    w->tiles = s->batch * w->tiles_y * w->tiles_x;
+    size_t most = GROUP_BYTES / (POSITIONS * s->in_blocks * s->lanes * 4);
+    most = most < GROUP_TILES_MIN ? GROUP_TILES_MIN : most;
+    most = most > GROUP_TILES_MAX ? GROUP_TILES_MAX : most;
+    w->groups = round_up((w->tiles + most - 1) / most, threads);
+    w->groups = w->groups > w->tiles ? w->tiles : w->groups;
+    w->group_tiles = (w->tiles + w->groups - 1) / w->groups;
+    w->shares = threads < w->groups ? threads : w->groups;
+    const size_t row = w->group_tiles * s->lanes;
+    w->v_step = round_up(s->in_blocks * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
+    w->m_step = round_up(CZ_SIMD_OUTPUTS * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
+    w->share_floats = POSITIONS * (w->v_step + w->m_step + s->lanes);
+}
+
+static void release(void *state)
+{
+    struct winograd *w = state;
+    if (w) {
+        cz_free(w->memory);
+        cz_free(w->offsets);
+        cz_free(w);
+    }
+}
+
+static enum cz_status allocate(struct winograd *w, struct cz_error *err)
+{
+    const struct cz_conv_shape *s = &w->shape;
+    const size_t outputs = s->out_blocks * s->lanes;
+    const size_t u_floats = POSITIONS * s->in_blocks * s->lanes * outputs;
+    w->u = cz_conv_floats(u_floats + outputs + w->shares * w->share_floats,
+                          &w->memory);
+    w->offsets = cz_calloc(s->in_blocks, sizeof *w->offsets);
+    if (!w->u || !w->offsets)
+        return cz_error_nomem(err);
+    w->bias = w->u + u_floats;
+    w->scratch = w->bias + outputs;
+    return CZ_OK;
+}
+
+static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
+                              void **state, struct cz_error *err)
+{
+    struct winograd *w = cz_calloc(1, sizeof *w);
+    if (!w)
+        return cz_error_nomem(err);
+    *state = w;
+    cz_conv_shape(&w->shape, step, plan);
+    w->simd = cz_simd_find(plan->block);
+    choose_groups(w, plan->exec.threads);
+    CZ_TRY(allocate(w, err));
+    for (size_t i = 0; i < w->shape.in_blocks; i++)
+        w->offsets[i] = (ptrdiff_t)(i * w->group_tiles * w->shape.lanes);
+    pack_weights(w, step->inputs[1]->known);
+    cz_conv_pack_bias(step, &w->shape, w->bias);
+    return CZ_OK;
+}
+
+/* ---- a frame ---------------------------------------------------------- */
+
+static struct tile tile_at(const struct winograd *w, size_t i)
+{
+    const size_t row = i / w->tiles_x;
+    return (struct tile){row / w->tiles_y, row % w->tiles_y, i % w->tiles_x};
+}
+
+/* V of one tile in one block. */
+static void transform_tile(const struct winograd *w, const struct group *group,
+                           const float *plane, struct tile tile, float *v)
+{
+    const struct cz_conv_shape *s = &w->shape;
+    const ptrdiff_t y = (ptrdiff_t)(tile.y * TILE) - (ptrdiff_t)s->pad_top;
+    const ptrdiff_t x = (ptrdiff_t)(tile.x * TILE) - (ptrdiff_t)s->pad_left;
+    if (y >= 0 && x >= 0 && (size_t)y + TILE_IN <= s->in_h &&
+        (size_t)x + TILE_IN <= s->in_w) {
+        const size_t at = (size_t)y * s->in_w + (size_t)x;
+        w->simd->winograd_in(plane + at * s->lanes, s->in_w * s->lanes, v,
+                             w->v_step);
+        return;
+    }
+    const struct cz_conv_window window = {y, x, TILE_IN, TILE_IN, s->lanes};
+    cz_conv_copy_window(s, plane, &window, group->window);
+    w->simd->winograd_in(group->window, TILE_IN * s->lanes, v, w->v_step);
+}
+
+static void transform_input(const struct winograd *w, const float *x,
+                            const struct group *group)
+{
+    const struct cz_conv_shape *s = &w->shape;
+    const size_t plane = cz_conv_in_plane(s);
+    for (size_t b = 0; b < s->in_blocks; b++) {
+        for (size_t i = 0; i < group->count; i++) {
+            const struct tile tile = tile_at(w, group->first + i);
+            transform_tile(w, group,
+                           x + (tile.image * s->in_blocks + b) * plane, tile,
+                           group->v + w->offsets[b] + i * s->lanes);
+        }
+    }
+}
+
+static void multiply(const struct winograd *w, const struct group *group,
+                     size_t pair, size_t outputs)
+{
+    const struct cz_conv_shape *s = &w->shape;
+    const size_t depth = s->in_blocks * s->lanes;
+    struct cz_simd_product product = {
+        .x = group->v,
+        .offsets = w->offsets,
+        .taps = s->in_blocks,
+        .depth = s->lanes,
+        .step = s->lanes,
+        .w = w->u + pair * POSITIONS * depth * CZ_SIMD_OUTPUTS * s->lanes,
+        .outputs = outputs,
+        .y = group->m,
+        .y_block = w->group_tiles * s->lanes,
+    };
+    for (size_t p = 0; p < POSITIONS; p++) {
+        w->simd->multiply(&product, group->count);
+        product.x += w->v_step;
+        product.w += depth * outputs * s->lanes;
+        product.y += w->m_step;
+    }
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The tile's outputs to `plane`, but for those behind the last row or column.
+ */
+static void store_tile(const struct winograd *w, const struct group *group,
+                       const float *m, const float *bias, struct tile tile,
+                       float *plane)
+{
+    const struct cz_conv_shape *s = &w->shape;
+    const size_t lanes = s->lanes, row = s->out_w * lanes;
+    const size_t rows = least(TILE, s->out_h - tile.y * TILE);
+    const size_t columns = least(TILE, s->out_w - tile.x * TILE);
+    float *y = plane + tile.y * TILE * row + tile.x * TILE * lanes;
+    if (rows == TILE && columns == TILE) {
+        w->simd->winograd_out(m, w->m_step, bias, y, row);
+        return;
+    }
+    w->simd->winograd_out(m, w->m_step, bias, group->window, TILE * lanes);
+    for (size_t r = 0; r < rows; r++)
+        memcpy(y + r * row, group->window + r * TILE * lanes,
+               columns * lanes * sizeof *y);
+}
+
+/* Activation and residual for the tiles [from, to), which are neighbours in a
+ * row of tiles. */
+static void finish_row(const struct frame *frame, struct tile from, size_t to,
+                       size_t block)
+{
+    const struct winograd *w = frame->w;
+    const struct cz_conv_shape *s = &w->shape;
+    const struct cz_step *step = frame->step;
+    const size_t last = least(s->out_h, (from.y + 1) * TILE);
+    const size_t pixels = least(s->out_w, to * TILE) - from.x * TILE;
+    for (size_t y = from.y * TILE; y < last; y++) {
+        const size_t at =
+            (from.image * s->out_blocks + block) * cz_conv_out_plane(s) +
+            (y * s->out_w + from.x * TILE) * s->lanes;
+        const float *residual = NULL;
+        if (step->residual)
+            residual = (const float *)step->residual->data + at;
+        w->simd->finish(&step->activation, (float *)step->outputs[0]->data + at,
+                        residual, pixels);
+    }
+}
+
+static void store_block(const struct frame *frame, const struct group *group,
+                        const float *m, size_t block)
+{
+    const struct winograd *w = frame->w;
+    const struct cz_conv_shape *s = &w->shape;
+    float *y = frame->step->outputs[0]->data;
+    struct tile from = tile_at(w, group->first);
+    for (size_t i = 0; i < group->count; i++) {
+        const struct tile tile = tile_at(w, group->first + i);
+        store_tile(w, group, m + i * s->lanes, w->bias + block * s->lanes, tile,
+                   y + (tile.image * s->out_blocks + block) *
+                           cz_conv_out_plane(s));
+        if (tile.x + 1 == w->tiles_x || i + 1 == group->count) {
+            finish_row(frame, from, tile.x + 1, block);
+            from = tile_at(w, group->first + i + 1);
+        }
+    }
+}
+
+static void run_group(const struct frame *frame, const struct group *group)
+{
+    const struct winograd *w = frame->w;
+    const size_t pairs = cz_conv_pairs(&w->shape);
+    transform_input(w, frame->step->inputs[0]->data, group);
+    for (size_t pair = 0; pair < pairs; pair++) {
+        const size_t outputs = cz_conv_pair_outputs(&w->shape, pair);
+        multiply(w, group, pair, outputs);
+        for (size_t o = 0; o < outputs; o++)
+            store_block(frame, group,
+                        group->m + o * w->group_tiles * w->shape.lanes,
+                        pair * CZ_SIMD_OUTPUTS + o);
+    }
+}
+
+/* The groups of one thread. */
+static void run_share(void *user, size_t share)
+{
+    const struct frame *frame = user;
+    const struct winograd *w = frame->w;
+    float *scratch = w->scratch + share * w->share_floats;
+    struct group group = {.v = scratch,
+                          .m = scratch + POSITIONS * w->v_step,
+                          .window =
+                              scratch + POSITIONS * (w->v_step + w->m_step)};
+    const size_t last = (share + 1) * w->groups / w->shares;
+    for (size_t i = share * w->groups / w->shares; i < last; i++) {
+        group.first = i * w->tiles / w->groups;
+        group.count = (i + 1) * w->tiles / w->groups - group.first;
+        run_group(frame, &group);
+    }
+}
+
+static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
+                          struct cz_error *err)
+{
+    (void)err;
+    struct frame frame = {step->state, step};
+    cz_team_for(exec, frame.w->shares, run_share, &frame);
+    return CZ_OK;
+}
+
+const struct cz_kernel cz_kernels_winograd[] = {
+    {"winograd", "Conv", fits, prepare, run, release, NULL},
+    {.name = NULL},
+};

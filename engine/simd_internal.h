@@ -1,0 +1,88 @@
+/* The inner loops of convolutions on blocked arrays, once for each kind of
+ * vector unit.
+ *
+ * A vector holds one block of channels of a pixel: `lanes` floats. Everything
+ * here works on raw pointers; distances are in floats. The loops are written
+ * once, with the compiler's vector types, in simd_loops.h, and compiled by
+ * simd_plain.c (any processor, 8 lanes), simd_avx2.c (8 lanes) and
+ * simd_avx512.c (16 lanes). */
+#ifndef CZ_ENGINE_SIMD_INTERNAL_H
+#define CZ_ENGINE_SIMD_INTERNAL_H
+
+#include "engine/plan_internal.h"
+
+/* No more than 16 lanes; packed arrays start at a multiple of this. */
+#define CZ_SIMD_ALIGN_BYTES 64
+
+/* Output blocks that multiply() makes at once. */
+#define CZ_SIMD_OUTPUTS 2
+
+/* A product of matrices, where row p of the left one is gathered from x:
+ *
+ *     y[o * y_block + p * lanes + l] = bias[o * lanes + l] +
+ *         sum over t < taps, c < depth of
+ *             x[offsets[t] + p * step + c] *
+ *             w[((t * depth + c) * outputs + o) * lanes + l]
+ *
+ * A convolution of any size is one, where a tap is a kernel position in a
+ * block of input channels (depth == lanes), or in one channel of a plain image
+ * (depth == 1): im2col without the copy. */
+struct cz_simd_product {
+    const float *x;
+    const ptrdiff_t *offsets; /* [taps] */
+    size_t taps, depth, step;
+    const float *w;    /* [taps][depth][outputs][lanes] */
+    size_t outputs;    /* 1 or CZ_SIMD_OUTPUTS */
+    const float *bias; /* [outputs * lanes]; NULL: zeros */
+    float *y;
+    size_t y_block;
+};
+
+/* A row of a depthwise convolution in one block of channels:
+ *
+ *     y[p * lanes + l] = bias[l] + sum over r < rows, c < columns of
+ *         x[r * x_row + (p * stride + c * dilation) * lanes + l] *
+ *         w[(r * w_row + c) * lanes + l] */
+struct cz_simd_depthwise {
+    const float *x;
+    size_t x_row, rows, columns, stride, dilation;
+    const float *w;
+    size_t w_row;
+    const float *bias; /* [lanes] */
+    float *y;
+};
+
+struct cz_simd {
+    size_t lanes;
+    /* Pixels p in [0, n). */
+    void (*multiply)(const struct cz_simd_product *product, size_t n);
+    void (*depthwise)(const struct cz_simd_depthwise *row, size_t n);
+    /* y = activation(y) + residual over n vectors; residual: NULL for none. */
+    void (*finish)(const struct cz_activation *activation, float *y,
+                   const float *residual, size_t n);
+    /* B'dB of one 6 x 6 tile: v[i * v_step ...] gets vector i of 36. */
+    void (*winograd_in)(const float *x, size_t x_row, float *v, size_t v_step);
+    /* A'mA + bias, 4 rows of 4 vectors; m as v. */
+    void (*winograd_out)(const float *m, size_t m_step, const float *bias,
+                         float *y, size_t y_row);
+    /* Softmax of `count` > 0 values that lie `stride` floats apart, for as many
+     * neighbours as a vector holds. */
+    void (*softmax)(const float *x, float *y, size_t count, size_t stride);
+};
+
+/* The fastest one of this many lanes that the processor has (CZ_CPU may limit
+ * it); NULL when there is none. */
+const struct cz_simd *cz_simd_find(size_t lanes);
+
+extern const struct cz_simd cz_simd_plain;
+#ifdef __x86_64__
+extern const struct cz_simd cz_simd_avx2, cz_simd_avx512;
+#endif
+
+/* Winograd's F(4x4, 3x3) on the points 0, +-a, +-b and infinity. These two
+ * give the smallest error of the fractions tried, a quarter of that of Lavin
+ * and Gray's 1 and 2; all products of them are exact in float32. */
+#define CZ_WINOGRAD_A 0.625
+#define CZ_WINOGRAD_B 1.5
+
+#endif
