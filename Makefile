@@ -25,17 +25,14 @@ MODE_coverage := -O0 -g --coverage
 MODE_fuzz := $(MODE_asan) -fsanitize=fuzzer-no-link
 MODE := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): unknown))
 
-# Parallel loops; not where the thread sanitizer could not see into them.
-OPENMP := $(if $(filter tsan,$(BUILD)),,-fopenmp)
-
 WARN := -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
 COMMON := -iquote . $(MODE) $(WARN) -fPIE -ffunction-sections -fdata-sections \
-	-pthread $(OPENMP) -MMD -MP
+	-pthread -MMD -MP
 C_FLAGS := -std=c11 -D_GNU_SOURCE $(COMMON) -Wconversion -Wstrict-prototypes
 CXX_FLAGS := -std=c++17 $(COMMON) -DONNX_ML=1 -DONNX_NAMESPACE=onnx
 COMPILE_C = $(CC) $(C_FLAGS) $(CPPFLAGS) $(CFLAGS)
 COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
-LINK = $(CXX) $(MODE) -pie -pthread $(OPENMP) -Wl,--gc-sections -Wl,--as-needed \
+LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lisal -lm
 
@@ -64,8 +61,8 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup demo test bench install uninstall lint format asan tsan \
-	fuzz clean help test-build fuzz-build FORCE
+.PHONY: all setup demo test bench bench-engine install uninstall lint format \
+	asan tsan fuzz clean help test-build fuzz-build FORCE
 
 all: $(BINARY) ## Build build/release/compress; nothing is installed or fetched.
 
@@ -86,6 +83,11 @@ bench: ## Measure speed and memory against other tools (tests/bench).
 	tools/setup build test
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/run
+
+bench-engine: ## Measure the inference engine beside ONNX Runtime.
+	tools/setup build test
+	+$(SUBMAKE) BUILD=release all
+	tests/bench/engine
 
 install: all ## Install the program and its manual (PREFIX, DESTDIR).
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress
@@ -119,7 +121,7 @@ clean: ## Remove build/ but for what was fetched for the tests.
 	rm -rf $(filter-out build/ort,$(wildcard build/*))
 
 help: ## Print this list.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 # --- rules -------------------------------------------------------------------
 

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/arguments.h"
 #include "core/alloc.h"
 #include "core/parallel.h"
 
 static const char help[] =
     "Usage: compress MODEL.onnx [--prune P] [--fp16] [-o OUT.onnx]\n"
     "       compress inspect MODEL.onnx\n"
+    "       compress infer MODEL.onnx --input X.f32 --output Y.f32\n"
+    "       compress bench MODEL.onnx...\n"
     "\n"
     "Makes a YOLO-style detector smaller and shows what changed.\n"
     "\n"
@@ -87,6 +90,9 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static const struct app_number threads_number = {"compress", "--threads", 1,
+                                                 CZ_THREADS_MAX};
+
 bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
 {
     char *end;
@@ -104,19 +110,6 @@ bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
         app_usage_error("compress",
                         "%s %s: want a fraction, 0 <= P < 1, such as 0.05",
                         option, text);
-    return false;
-}
-
-static bool parse_threads(size_t *threads, const char *text)
-{
-    char *end;
-    long number = strtol(text, &end, 10);
-    if (end != text && !*end && number >= 1 && number <= CZ_THREADS_MAX) {
-        *threads = (size_t)number;
-        return true;
-    }
-    app_usage_error("compress", "--threads %s: want a number from 1 to %d",
-                    text, CZ_THREADS_MAX);
     return false;
 }
 
@@ -203,7 +196,7 @@ static bool parse_option(struct parser *p, int option)
         o->verbose = true;
         return true;
     case 't':
-        return parse_threads(&prune->threads, optarg);
+        return app_parse_number(&prune->threads, &threads_number, optarg);
     case 'h':
         fputs(help, stdout);
         p->exit_code = APP_DONE;

@@ -10,23 +10,6 @@ static double ratio(uint64_t part, uint64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
-/* The short names that users type and read elsewhere. */
-static const char *precision(enum cz_dtype dtype)
-{
-    switch (dtype) {
-    case CZ_DTYPE_FLOAT:
-        return "fp32";
-    case CZ_DTYPE_FLOAT16:
-        return "fp16";
-    case CZ_DTYPE_BFLOAT16:
-        return "bf16";
-    case CZ_DTYPE_DOUBLE:
-        return "fp64";
-    default:
-        return cz_dtype_name(dtype);
-    }
-}
-
 /* So many Convs that were left alone are named. */
 #define LEFT_ALONE_MAX 3
 
@@ -67,8 +50,8 @@ static void print_totals(const struct app_compress_report *r)
 {
     char a[APP_NUMBER_BYTES], b[APP_NUMBER_BYTES], note[64];
     print_row("", "before", "after", "");
-    print_row("precision", precision(r->stats.dtype),
-              precision(r->edited.dtype), "");
+    print_row("precision", app_precision(r->stats.dtype),
+              app_precision(r->edited.dtype), "");
     app_count(a, r->stats.parameters);
     print_row("parameters", a, a, "");
     snprintf(note, sizeof note, "%.2f %% of %s Conv weights",
@@ -240,7 +223,7 @@ void app_compress_report_json(const struct app_compress_report *report)
     json_object_set_new(root, "input", file_json(o->model, &report->input));
     json_object_set_new(root, "output", file_json(o->output, &report->output));
     json_object_set_new(root, "precision",
-                        json_string(precision(report->edited.dtype)));
+                        json_string(app_precision(report->edited.dtype)));
     json_object_set_new(root, "parameters",
                         app_json_count(report->stats.parameters));
     json_object_set_new(root, "macs", macs_json(report));

@@ -1,6 +1,8 @@
 /* Names made harmless, numbers made readable. */
 #include "app/text.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -106,6 +108,45 @@ const char *app_bytes(char *text, uint64_t number)
 const char *app_si(char *text, uint64_t number)
 {
     return with_unit(text, number, "");
+}
+
+const char *app_dims(char *text, const struct cz_dims *dims)
+{
+    size_t used = 0;
+    snprintf(text, APP_DIMS_BYTES, "scalar");
+    for (size_t i = 0; i < dims->rank && used < APP_DIMS_BYTES; i++)
+        used += (size_t)snprintf(text + used, APP_DIMS_BYTES - used,
+                                 "%s%" PRId64, i ? "x" : "", dims->size[i]);
+    return text;
+}
+
+json_t *app_json_dims(const struct cz_dims *dims)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < dims->rank; i++)
+        json_array_append_new(list, json_integer(dims->size[i]));
+    return list;
+}
+
+const char *app_precision(enum cz_dtype dtype)
+{
+    switch (dtype) {
+    case CZ_DTYPE_FLOAT:
+        return "fp32";
+    case CZ_DTYPE_FLOAT16:
+        return "fp16";
+    case CZ_DTYPE_BFLOAT16:
+        return "bf16";
+    case CZ_DTYPE_DOUBLE:
+        return "fp64";
+    default:
+        return cz_dtype_name(dtype);
+    }
+}
+
+json_t *app_json_real(double number)
+{
+    return isfinite(number) ? json_real(number) : json_null();
 }
 
 void app_print_json(json_t *root)

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "engine/engine.h"
+
 /* Prints `text` with control characters, and bytes that are no UTF-8, as '?':
  * a name in a model must not drive the terminal. */
 void app_print_clean(FILE *file, const char *text);
@@ -23,6 +25,19 @@ json_t *app_json_count(uint64_t number);
 const char *app_count(char *text, uint64_t number);
 const char *app_bytes(char *text, uint64_t number);
 const char *app_si(char *text, uint64_t number);
+
+#define APP_DIMS_BYTES 192
+
+/* "1x3x640x640", "scalar"; to `text` ([APP_DIMS_BYTES]), which is given back.
+ * And as a JSON list. */
+const char *app_dims(char *text, const struct cz_dims *dims);
+json_t *app_json_dims(const struct cz_dims *dims);
+
+/* The short name of an element type that users type: "fp32", "fp16". */
+const char *app_precision(enum cz_dtype dtype);
+
+/* A JSON number, or null for one that JSON cannot have (NaN, infinity). */
+json_t *app_json_real(double number);
 
 /* Prints JSON on stdout with a newline; takes `root` over. */
 void app_print_json(json_t *root);

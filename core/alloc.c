@@ -68,6 +68,20 @@ void cz_free(void *memory)
     free(memory);
 }
 
+void *cz_aligned_alloc(size_t alignment, size_t size)
+{
+    size_t padded;
+    if (must_fail() || !cz_add_size(size, alignment - 1, &padded))
+        return NULL;
+    void *memory = aligned_alloc(alignment, padded & ~(alignment - 1));
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
+void cz_aligned_free(void *memory)
+{
+    free(memory);
+}
+
 enum cz_status cz_error_nomem(struct cz_error *err)
 {
     return cz_error_set(err, CZ_ENOMEM, "out of memory");

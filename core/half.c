@@ -62,6 +62,14 @@ float cz_bfloat16_to_float(uint16_t bits)
     return bits_float((uint32_t)bits << 16);
 }
 
+uint16_t cz_bfloat16_from_float(float value)
+{
+    uint32_t bits = float_bits(value);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return (uint16_t)(bits >> 16 | 0x40); /* NaN stays NaN */
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 static uint16_t convert_counted(float value, struct cz_half_counts *counts)
 {
     float magnitude = fabsf(value);

@@ -13,6 +13,7 @@
 float cz_half_to_float(uint16_t half);
 uint16_t cz_half_from_float(float value); /* overflow gives infinity */
 float cz_bfloat16_to_float(uint16_t bits);
+uint16_t cz_bfloat16_from_float(float value);
 
 /* What cz_half_from_floats() met. */
 struct cz_half_counts {

@@ -2,17 +2,7 @@
 #include "core/parallel.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
-
-size_t cz_cpu_count(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return 1;
-    int count = CPU_COUNT(&set);
-    return count > 0 ? (size_t)count : 1;
-}
 
 struct loop {
     atomic_size_t next;

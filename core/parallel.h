@@ -5,8 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The cores that this process may run on (CPU affinity), at least 1. */
+/* The cores that this process may use, at least 1: CPU affinity, and the CPU
+ * quota of its control groups, rounded up. */
 size_t cz_cpu_count(void);
+
+/* `limit`, or the smaller quota of the control group whose files (cpu.max, or
+ * cpu.cfs_quota_us and cpu.cfs_period_us) are in `folder`. */
+size_t cz_cgroup_limit(const char *folder, size_t limit);
 
 /* More threads than this are never started. */
 #define CZ_THREADS_MAX 64

@@ -17,6 +17,8 @@ struct cz_range {
     int64_t least, most;
 };
 
+#define CZ_RANGE_ANY ((struct cz_range){INT64_MIN, INT64_MAX})
+
 enum cz_status cz_attrs_int(const struct cz_attrs *attrs, const char *name,
                             struct cz_range range, int64_t *number);
 enum cz_status cz_attrs_bool(const struct cz_attrs *attrs, const char *name,

@@ -56,7 +56,7 @@ struct cz_plan_options {
      * away: for running parts of the plan. */
     bool keep_all;
     /* "-fuse_activation,-layout" switches passes off, "none" all of them; NULL
-     * is all on. The names are those of cz_plan_passes(). */
+     * is all on. The names are those of cz_plan_pass(). */
     const char *passes;
     enum cz_tune tune;
     const char *cache_file; /* of the tuning results; NULL: none is kept */
@@ -126,8 +126,8 @@ enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
 void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
                     size_t *packed_bytes);
 
-/* The names of the passes in their order, [*count]. */
-const char *const *cz_plan_passes(size_t *count);
+/* The name of pass i, in their order; NULL behind the last. */
+const char *cz_plan_pass(size_t i);
 
 /* The operators: row i, or false behind the last. For docs/operators.md. */
 struct cz_operator_info {
@@ -135,5 +135,57 @@ struct cz_operator_info {
     unsigned since; /* the opset from which on this row's rules hold */
 };
 bool cz_operator(size_t i, struct cz_operator_info *info);
+
+/* ---- whole models ----------------------------------------------------- */
+
+/* What can run a model from its first node to its last: the plan above, or
+ * ONNX Runtime, whose library is looked for when it is asked for. */
+enum cz_engine_kind {
+    CZ_ENGINE_COMPRESS,     /* "compress": the plan */
+    CZ_ENGINE_ORT,          /* "ort": ONNX Runtime on the CPU */
+    CZ_ENGINE_ORT_CUDA,     /* "ort:cuda" */
+    CZ_ENGINE_ORT_TENSORRT, /* "ort:tensorrt", then CUDA, then the CPU */
+    CZ_ENGINE_COUNT
+};
+
+const char *cz_engine_name(enum cz_engine_kind kind);
+
+struct cz_engine_options {
+    enum cz_engine_kind kind;
+    /* ONNX Runtime takes threads and shapes from it, nothing else. */
+    struct cz_plan_options plan;
+    /* The file of ONNX Runtime's library. NULL: the one that $ORT_LIB names,
+     * else libonnxruntime.so.1 or libonnxruntime.so of the loader's path. */
+    const char *ort_library;
+    /* ONNX Runtime's threads sleep between frames instead of spinning for a
+     * while: for taking turns with something else on the same cores. */
+    bool ort_sleeps;
+};
+
+#define CZ_ENGINE_OPTIONS_INIT                                                 \
+    ((struct cz_engine_options){.plan = CZ_PLAN_OPTIONS_INIT})
+
+/* A model in one of the engines. One thread uses it at a time. */
+struct cz_engine;
+
+/* Loads the model at `path`. Beside the errors of cz_model_load() and
+ * cz_plan_compile(): CZ_EUNSUPPORTED where ONNX Runtime, or its support for
+ * the device, is not there, and with its own words where it refuses the
+ * model. */
+enum cz_status cz_engine_open(struct cz_engine **engine, const char *path,
+                              const struct cz_engine_options *options,
+                              struct cz_error *err);
+void cz_engine_close(struct cz_engine *engine);
+
+/* As those of a plan, but the data of ONNX Runtime's outputs are there only
+ * after the first frame, and those of an open size until the next one. */
+const struct cz_port *cz_engine_inputs(const struct cz_engine *engine,
+                                       size_t *count);
+const struct cz_port *cz_engine_outputs(const struct cz_engine *engine,
+                                        size_t *count);
+enum cz_status cz_engine_run(struct cz_engine *engine, struct cz_error *err);
+
+/* For profiles; NULL where it is not CZ_ENGINE_COMPRESS. */
+struct cz_plan *cz_engine_plan(const struct cz_engine *engine);
 
 #endif

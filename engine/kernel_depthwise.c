@@ -107,7 +107,6 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     struct depthwise *d = cz_calloc(1, sizeof *d);
     if (!d)
         return cz_error_nomem(err);
-    *state = d;
     struct cz_conv_shape *s = &d->shape;
     cz_conv_shape(s, step, plan);
     d->simd = cz_simd_find(plan->block);
@@ -117,8 +116,11 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->shares = plan->exec.threads < rows ? plan->exec.threads : rows;
     d->w = cz_conv_floats(weights + channels, &d->memory);
     d->columns = cz_calloc(s->out_w, sizeof *d->columns);
-    if (!d->w || !d->columns)
+    if (!d->w || !d->columns) {
+        release(d);
         return cz_error_nomem(err);
+    }
+    *state = d;
     find_columns(d);
     d->bias = d->w + weights;
     pack_weights(d, step->inputs[1]->known);
@@ -205,6 +207,6 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 }
 
 const struct cz_kernel cz_kernels_depthwise[] = {
-    {"depthwise", "Conv", fits, prepare, run, release},
+    {"depthwise", "Conv", fits, prepare, run, release, NULL},
     {.name = NULL},
 };

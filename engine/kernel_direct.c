@@ -180,7 +180,6 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     struct direct *d = cz_calloc(1, sizeof *d);
     if (!d)
         return cz_error_nomem(err);
-    *state = d;
     struct cz_conv_shape *s = &d->shape;
     cz_conv_shape(s, step, plan);
     flatten(s);
@@ -191,8 +190,11 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->w = cz_conv_floats(weights + outputs + d->shares * d->patch_floats,
                           &d->memory);
     d->offsets = cz_calloc(d->taps, 2 * sizeof *d->offsets);
-    if (!d->w || !d->offsets)
+    if (!d->w || !d->offsets) {
+        release(d);
         return cz_error_nomem(err);
+    }
+    *state = d;
     d->bias = d->w + weights;
     d->patches = d->bias + outputs;
     make_offsets(d);
@@ -363,6 +365,6 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 }
 
 const struct cz_kernel cz_kernels_direct[] = {
-    {"direct", "Conv", fits, prepare, run, release},
+    {"direct", "Conv", fits, prepare, run, release, NULL},
     {.name = NULL},
 };

@@ -182,7 +182,7 @@ static void release(void *state)
     }
 }
 
-static enum cz_status allocate(struct winograd *w, struct cz_error *err)
+static bool allocate(struct winograd *w)
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t outputs = s->out_blocks * s->lanes;
@@ -191,10 +191,10 @@ static enum cz_status allocate(struct winograd *w, struct cz_error *err)
                           &w->memory);
     w->offsets = cz_calloc(s->in_blocks, sizeof *w->offsets);
     if (!w->u || !w->offsets)
-        return cz_error_nomem(err);
+        return false;
     w->bias = w->u + u_floats;
     w->scratch = w->bias + outputs;
-    return CZ_OK;
+    return true;
 }
 
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
@@ -203,11 +203,14 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     struct winograd *w = cz_calloc(1, sizeof *w);
     if (!w)
         return cz_error_nomem(err);
-    *state = w;
     cz_conv_shape(&w->shape, step, plan);
     w->simd = cz_simd_find(plan->block);
     choose_groups(w, plan->exec.threads);
-    CZ_TRY(allocate(w, err));
+    if (!allocate(w)) {
+        release(w);
+        return cz_error_nomem(err);
+    }
+    *state = w;
     for (size_t i = 0; i < w->shape.in_blocks; i++)
         w->offsets[i] = (ptrdiff_t)(i * w->group_tiles * w->shape.lanes);
     pack_weights(w, step->inputs[1]->known);
@@ -393,6 +396,6 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 }
 
 const struct cz_kernel cz_kernels_winograd[] = {
-    {"winograd", "Conv", fits, prepare, run, release},
+    {"winograd", "Conv", fits, prepare, run, release, NULL},
     {.name = NULL},
 };

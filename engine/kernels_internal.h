@@ -1,11 +1,19 @@
-/* The tables of fast kernels, each ended by a row without a name. */
+/* The kernels, in the order in which they are tried. */
 #ifndef CZ_ENGINE_KERNELS_INTERNAL_H
 #define CZ_ENGINE_KERNELS_INTERNAL_H
 
 #include "engine/plan_internal.h"
 
+/* The tables, each ended by a row without a name. */
 extern const struct cz_kernel cz_kernels_winograd[];  /* 3x3, stride 1 */
 extern const struct cz_kernel cz_kernels_depthwise[]; /* a channel a group */
 extern const struct cz_kernel cz_kernels_direct[];    /* group 1, any window */
+extern const struct cz_kernel cz_kernels_blocked[];   /* MaxPool, Resize */
+extern const struct cz_kernel cz_kernels_onednn[];
+extern const struct cz_kernel cz_kernels_place[]; /* Concat, Split */
+extern const struct cz_kernel cz_kernels_simd[];  /* activations, Softmax */
+
+/* Does any kernel fit the step as it is? */
+bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan);
 
 #endif

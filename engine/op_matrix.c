@@ -1,6 +1,398 @@
-/* MatMul, Gemm, Einsum. */
-#include "engine/plan_internal.h"
+/* MatMul (numpy.matmul's rules) and Gemm.
+ *
+ * The product is made in tiles of the output, small enough to stay in the
+ * first cache. A transposed right operand is copied tile by tile, so that the
+ * inner loop always runs along rows. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "engine/attr_internal.h"
+#include "engine/finish_internal.h"
+#include "engine/matrix_internal.h"
+
+/* A tile: ROWS x COLUMNS of the output, DEPTH terms of each sum at a time. */
+#define ROWS 32
+#define COLUMNS 64
+#define DEPTH 64
+
+/* Matrices [m,k] x [k,n] = [m,n], with strides in elements. */
+struct product {
+    size_t m, n, k;
+    size_t a_row, a_column, b_row, b_column;
+};
+
+/* Adds `depth` terms to a tile of the output. */
+struct terms {
+    const struct product *p;
+    const void *a, *b;
+    void *y;
+    size_t rows, columns, depth;
+    size_t b_row; /* b is contiguous along rows */
+};
+
+/* Four terms at a time, so that y is loaded and stored less. */
+#define DEFINE_TYPE(type)                                                      \
+    static void add_##type(const struct terms *t)                              \
+    {                                                                          \
+        const struct product *p = t->p;                                        \
+        for (size_t i = 0; i < t->rows; i++) {                                 \
+            const type *a = (const type *)t->a + i * p->a_row;                 \
+            const type *b = t->b;                                              \
+            type *restrict y = (type *)t->y + i * p->n;                        \
+            size_t k = 0;                                                      \
+            for (; k + 4 <= t->depth; k += 4, b += 4 * t->b_row) {             \
+                const type a0 = a[k * p->a_column];                            \
+                const type a1 = a[(k + 1) * p->a_column];                      \
+                const type a2 = a[(k + 2) * p->a_column];                      \
+                const type a3 = a[(k + 3) * p->a_column];                      \
+                const type *restrict b1 = b + t->b_row;                        \
+                const type *restrict b2 = b1 + t->b_row;                       \
+                const type *restrict b3 = b2 + t->b_row;                       \
+                for (size_t c = 0; c < t->columns; c++)                        \
+                    y[c] += a0 * b[c] + a1 * b1[c] + a2 * b2[c] + a3 * b3[c];  \
+            }                                                                  \
+            for (; k < t->depth; k++, b += t->b_row) {                         \
+                const type a0 = a[k * p->a_column];                            \
+                for (size_t c = 0; c < t->columns; c++)                        \
+                    y[c] += a0 * b[c];                                         \
+            }                                                                  \
+        }                                                                      \
+    }                                                                          \
+    static void pack_##type(void *to, const void *from,                        \
+                            const struct product *p, size_t depth,             \
+                            size_t columns)                                    \
+    {                                                                          \
+        type *y = to;                                                          \
+        const type *x = from;                                                  \
+        for (size_t c = 0; c < columns; c++) {                                 \
+            for (size_t k = 0; k < depth; k++)                                 \
+                y[k * COLUMNS + c] = x[k * p->b_row + c * p->b_column];        \
+        }                                                                      \
+    }
+
+/* Integers wrap around, as numpy's do: the signed ones are computed as
+ * unsigned. */
+DEFINE_TYPE(float)
+DEFINE_TYPE(double)
+DEFINE_TYPE(uint32_t)
+DEFINE_TYPE(uint64_t)
+
+struct arithmetic {
+    void (*add)(const struct terms *t);
+    void (*pack)(void *to, const void *from, const struct product *p,
+                 size_t depth, size_t columns);
+};
+
+static const struct arithmetic *arithmetic_of(enum cz_dtype dtype)
+{
+    static const struct arithmetic f32 = {add_float, pack_float};
+    static const struct arithmetic f64 = {add_double, pack_double};
+    static const struct arithmetic i32 = {add_uint32_t, pack_uint32_t};
+    static const struct arithmetic i64 = {add_uint64_t, pack_uint64_t};
+    switch (dtype) {
+    case CZ_DTYPE_FLOAT:
+        return &f32;
+    case CZ_DTYPE_DOUBLE:
+        return &f64;
+    case CZ_DTYPE_INT32:
+    case CZ_DTYPE_UINT32:
+        return &i32;
+    case CZ_DTYPE_INT64:
+    case CZ_DTYPE_UINT64:
+        return &i64;
+    default:
+        return NULL;
+    }
+}
+
+/* ---- running ---------------------------------------------------------- */
+
+/* A step's products, one for each index of the batch dims. */
+struct matrices {
+    const struct cz_step *step;
+    struct product p;
+    const struct arithmetic *arithmetic;
+    size_t bytes; /* of an element */
+    const char *a, *b;
+    char *y;
+    struct cz_dims batch;
+    size_t a_batch[CZ_RANK_MAX], b_batch[CZ_RANK_MAX]; /* strides */
+    const struct cz_gemm_params *gemm;                 /* or NULL */
+    const float *c;                                    /* of Gemm, or NULL */
+    size_t c_row, c_column;
+};
+
+struct tile {
+    size_t batch, row, column; /* where it begins */
+    size_t rows, columns;
+};
+
+static size_t tiles(size_t size, size_t step)
+{
+    return size / step + (size % step != 0);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct tile tile_of(const struct matrices *m, size_t i)
+{
+    size_t across = tiles(m->p.n, COLUMNS), down = tiles(m->p.m, ROWS);
+    struct tile t = {.column = i % across * COLUMNS,
+                     .row = i / across % down * ROWS,
+                     .batch = i / across / down};
+    t.rows = least(ROWS, m->p.m - t.row);
+    t.columns = least(COLUMNS, m->p.n - t.column);
+    return t;
+}
+
+/* The element where batch `i` of an operand begins. */
+static size_t batch_offset(const struct cz_dims *batch, const size_t *strides,
+                           size_t i)
+{
+    size_t offset = 0;
+    for (size_t d = batch->rank; d-- > 0;) {
+        offset += i % (size_t)batch->size[d] * strides[d];
+        i /= (size_t)batch->size[d];
+    }
+    return offset;
+}
+
+/* alpha * y + beta * c */
+static void scale_row(const struct matrices *m, float *y, size_t row,
+                      const struct tile *t)
+{
+    const float alpha = m->gemm->alpha, beta = m->gemm->beta;
+    for (size_t i = 0; i < t->columns; i++) {
+        y[i] *= alpha;
+        if (m->c)
+            y[i] += beta * m->c[row * m->c_row + (t->column + i) * m->c_column];
+    }
+}
+
+static void finish_tile(const struct matrices *m, const struct tile *t)
+{
+    if (m->step->outputs[0]->dtype != CZ_DTYPE_FLOAT)
+        return;
+    for (size_t i = 0; i < t->rows; i++) {
+        size_t from = (t->batch * m->p.m + t->row + i) * m->p.n + t->column;
+        if (m->gemm)
+            scale_row(m, (float *)(void *)m->y + from, t->row + i, t);
+        cz_step_finish(m->step, from, t->columns);
+    }
+}
+
+static void make_tile(void *user, size_t i)
+{
+    const struct matrices *m = user;
+    const struct product *p = &m->p;
+    struct tile t = tile_of(m, i);
+    _Alignas(16) char packed[DEPTH * COLUMNS * sizeof(double)];
+    size_t a = batch_offset(&m->batch, m->a_batch, t.batch) + t.row * p->a_row;
+    size_t b =
+        batch_offset(&m->batch, m->b_batch, t.batch) + t.column * p->b_column;
+    char *y = m->y + ((t.batch * p->m + t.row) * p->n + t.column) * m->bytes;
+    for (size_t r = 0; r < t.rows; r++)
+        memset(y + r * p->n * m->bytes, 0, t.columns * m->bytes);
+    for (size_t k = 0; k < p->k; k += DEPTH) {
+        struct terms terms = {.p = p,
+                              .a = m->a + (a + k * p->a_column) * m->bytes,
+                              .b = m->b + (b + k * p->b_row) * m->bytes,
+                              .y = y,
+                              .rows = t.rows,
+                              .columns = t.columns,
+                              .depth = least(DEPTH, p->k - k),
+                              .b_row = p->b_row};
+        if (p->b_column != 1) {
+            m->arithmetic->pack(packed, terms.b, p, terms.depth, t.columns);
+            terms.b = packed;
+            terms.b_row = COLUMNS;
+        }
+        m->arithmetic->add(&terms);
+    }
+    finish_tile(m, &t);
+}
+
+static enum cz_status multiply(struct matrices *m, const struct cz_exec *exec)
+{
+    const struct cz_array *a = m->step->inputs[0], *b = m->step->inputs[1];
+    m->arithmetic = arithmetic_of(a->dtype);
+    m->bytes = cz_element_bytes(a->dtype);
+    m->a = a->data;
+    m->b = b->data;
+    m->y = m->step->outputs[0]->data;
+    cz_team_for(exec,
+                cz_dims_product(&m->batch, 0, m->batch.rank) *
+                    tiles(m->p.m, ROWS) * tiles(m->p.n, COLUMNS),
+                make_tile, m);
+    return CZ_OK;
+}
+
+/* ---- MatMul ----------------------------------------------------------- */
+
+/* The operand as [..., rows, columns]; a vector is a row on the left, a
+ * column on the right. */
+static struct cz_dims matrix_dims(const struct cz_dims *dims, bool is_left)
+{
+    struct cz_dims matrix = *dims;
+    if (dims->rank != 1)
+        return matrix;
+    matrix.rank = 2;
+    matrix.size[0] = is_left ? 1 : dims->size[0];
+    matrix.size[1] = is_left ? dims->size[0] : 1;
+    return matrix;
+}
+
+static enum cz_status check_types(const struct cz_step *step,
+                                  struct cz_error *err)
+{
+    enum cz_dtype dtype = step->inputs[0]->dtype;
+    if (!arithmetic_of(dtype))
+        return cz_step_unsupported(step, err, "input 0 is %s",
+                                   cz_dtype_name(dtype));
+    return cz_step_want_dtype(step, 1, dtype, err);
+}
+
+static enum cz_status shape_matmul(struct cz_step *step, struct cz_error *err)
+{
+    const struct cz_dims *x = &step->inputs[0]->dims;
+    const struct cz_dims *w = &step->inputs[1]->dims;
+    struct cz_dims a = matrix_dims(x, true), b = matrix_dims(w, false), y;
+    char left[CZ_DIMS_TEXT_BYTES], right[CZ_DIMS_TEXT_BYTES];
+    CZ_TRY(check_types(step, err));
+    if (x->rank == 0 || w->rank == 0)
+        return cz_step_error(step, err, "an operand has no dimensions");
+    int64_t m = a.size[a.rank - 2], n = b.size[b.rank - 1];
+    bool fits = a.size[a.rank - 1] == b.size[b.rank - 2];
+    a.rank -= 2;
+    b.rank -= 2;
+    if (!fits || !cz_dims_broadcast(&y, &a, &b))
+        return cz_step_error(step, err, "its operands are %s and %s",
+                             cz_dims_text(x, left), cz_dims_text(w, right));
+    if (x->rank > 1)
+        y.size[y.rank++] = m;
+    if (w->rank > 1)
+        y.size[y.rank++] = n;
+    return cz_step_output(step, 0, step->inputs[0]->dtype, &y, err);
+}
+
+/* Strides of the batch dims, of matrices of `count` elements. */
+static void batch_strides(const struct cz_dims *own, const struct cz_dims *all,
+                          size_t count, size_t strides[CZ_RANK_MAX])
+{
+    cz_dims_broadcast_strides(own, all, strides);
+    for (size_t i = 0; i < all->rank; i++)
+        strides[i] *= count;
+}
+
+static enum cz_status run_matmul(struct cz_step *step,
+                                 const struct cz_exec *exec,
+                                 struct cz_error *err)
+{
+    (void)err;
+    struct cz_dims a = matrix_dims(&step->inputs[0]->dims, true);
+    struct cz_dims b = matrix_dims(&step->inputs[1]->dims, false);
+    struct matrices m = {.step = step};
+    m.p = (struct product){.m = (size_t)a.size[a.rank - 2],
+                           .n = (size_t)b.size[b.rank - 1],
+                           .k = (size_t)a.size[a.rank - 1],
+                           .a_column = 1,
+                           .b_column = 1};
+    m.p.a_row = m.p.k;
+    m.p.b_row = m.p.n;
+    a.rank -= 2;
+    b.rank -= 2;
+    cz_dims_broadcast(&m.batch, &a, &b);
+    batch_strides(&a, &m.batch, m.p.m * m.p.k, m.a_batch);
+    batch_strides(&b, &m.batch, m.p.k * m.p.n, m.b_batch);
+    return multiply(&m, exec);
+}
+
+/* ---- Gemm ------------------------------------------------------------- */
+
+static enum cz_status parse_gemm(struct cz_step *step,
+                                 const struct cz_node *node,
+                                 struct cz_error *err)
+{
+    struct cz_attrs attrs = {step, node, err};
+    struct cz_gemm_params *p = step->params;
+    *p = (struct cz_gemm_params){.alpha = 1, .beta = 1};
+    CZ_TRY(cz_attrs_float(&attrs, "alpha", &p->alpha));
+    CZ_TRY(cz_attrs_float(&attrs, "beta", &p->beta));
+    CZ_TRY(cz_attrs_bool(&attrs, "transA", &p->trans_a));
+    return cz_attrs_bool(&attrs, "transB", &p->trans_b);
+}
+
+static enum cz_status shape_gemm(struct cz_step *step, struct cz_error *err)
+{
+    const struct cz_gemm_params *p = step->params;
+    const struct cz_dims *a = &step->inputs[0]->dims;
+    const struct cz_dims *b = &step->inputs[1]->dims;
+    const struct cz_array *c = cz_step_input(step, 2);
+    struct cz_dims both;
+    char left[CZ_DIMS_TEXT_BYTES], right[CZ_DIMS_TEXT_BYTES];
+    for (size_t i = 0; i < 3; i++)
+        CZ_TRY(cz_step_want_dtype(step, i, CZ_DTYPE_FLOAT, err));
+    CZ_TRY(cz_step_want_rank(step, 0, 2, err));
+    CZ_TRY(cz_step_want_rank(step, 1, 2, err));
+    if (a->size[!p->trans_a] != b->size[p->trans_b])
+        return cz_step_error(
+            step, err, "%s%s times %s%s", cz_dims_text(a, left),
+            p->trans_a ? " transposed" : "", cz_dims_text(b, right),
+            p->trans_b ? " transposed" : "");
+    struct cz_dims y = {2, {a->size[p->trans_a], b->size[!p->trans_b]}};
+    if (c &&
+        (!cz_dims_broadcast(&both, &c->dims, &y) || !cz_dims_equal(&both, &y)))
+        return cz_step_error(step, err, "its sum is of %s and %s",
+                             cz_dims_text(&y, left),
+                             cz_dims_text(&c->dims, right));
+    return cz_step_output(step, 0, CZ_DTYPE_FLOAT, &y, err);
+}
+
+static enum cz_status run_gemm(struct cz_step *step, const struct cz_exec *exec,
+                               struct cz_error *err)
+{
+    (void)err;
+    const struct cz_gemm_params *p = step->params;
+    const struct cz_dims *a = &step->inputs[0]->dims;
+    const struct cz_dims *b = &step->inputs[1]->dims;
+    const struct cz_array *c = cz_step_input(step, 2);
+    size_t a_width = (size_t)a->size[1], b_width = (size_t)b->size[1];
+    struct matrices m = {.step = step, .gemm = p};
+    m.p = (struct product){.m = (size_t)a->size[p->trans_a],
+                           .k = (size_t)a->size[!p->trans_a],
+                           .n = (size_t)b->size[!p->trans_b],
+                           .a_row = p->trans_a ? 1 : a_width,
+                           .a_column = p->trans_a ? a_width : 1,
+                           .b_row = p->trans_b ? 1 : b_width,
+                           .b_column = p->trans_b ? b_width : 1};
+    if (c) {
+        size_t strides[CZ_RANK_MAX];
+        cz_dims_broadcast_strides(&c->dims, &step->outputs[0]->dims, strides);
+        m.c = c->data;
+        m.c_row = strides[0];
+        m.c_column = strides[1];
+    }
+    return multiply(&m, exec);
+}
+
+#define GEMM(since_, least_)                                                   \
+    {                                                                          \
+        .op_type = "Gemm", .since = since_, .min_inputs = least_,              \
+        .max_inputs = 3, .params_size = sizeof(struct cz_gemm_params),         \
+        .parse = parse_gemm, .shape = shape_gemm, .run = run_gemm              \
+    }
 
 const struct cz_op cz_ops_matrix[] = {
+    {.op_type = "MatMul",
+     .since = 1,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .shape = shape_matmul,
+     .run = run_matmul},
+    GEMM(7, 3),
+    GEMM(11, 2),
     {.op_type = NULL},
 };

@@ -41,7 +41,9 @@ struct cz_array {
     bool is_input, is_kept;   /* kept: output or tap, read after the frame */
     struct cz_step *producer; /* NULL: an input or a constant */
     size_t n_uses;            /* by steps, plus 1 where it is kept */
-    void *data;               /* where it is while the plan runs */
+    struct cz_step *reader;   /* one of them */
+    struct cz_array *twin; /* the same in the other layout; for pass_layout.c */
+    void *data;            /* where it is while the plan runs */
     /* For memory.c: its bytes are those of `root` from `offset` on. */
     struct cz_array *root;
     size_t offset, size_bytes, capacity_bytes;
@@ -110,7 +112,14 @@ enum {
     /* Works element by element on operands of the same shape, whatever the
      * layout, and keeps zeros finite. */
     CZ_OP_ELEMENTWISE = 4,
+    /* run() knows both layouts: those that convert between them. */
+    CZ_OP_ANY_LAYOUT = 8,
 };
+
+/* The operators that passes put in. */
+#define CZ_OP_ACTIVATION "cz.Activation"
+#define CZ_OP_TO_BLOCKED "cz.ToBlocked"
+#define CZ_OP_TO_PLAIN "cz.ToPlain"
 
 /* An operator of ONNX's own domain, as it is from opset `since` on (until the
  * row of the same name with a larger one). */
@@ -147,27 +156,44 @@ const struct cz_op *cz_op_find(const char *op_type, int64_t opset);
 
 /* The tables, each ended by a row without op_type. */
 extern const struct cz_op cz_ops_pointwise[]; /* op_pointwise.c */
+extern const struct cz_op cz_ops_clip[];      /* op_clip.c */
+extern const struct cz_op cz_ops_cast[];      /* op_cast.c */
+extern const struct cz_op cz_ops_binary[];    /* op_binary.c */
+extern const struct cz_op cz_ops_logic[];     /* op_logic.c */
 extern const struct cz_op cz_ops_reduce[];    /* op_reduce.c */
+extern const struct cz_op cz_ops_arg[];       /* op_arg.c: ArgMax, ArgMin */
+extern const struct cz_op cz_ops_softmax[];   /* op_softmax.c */
 extern const struct cz_op cz_ops_view[];      /* op_view.c */
 extern const struct cz_op cz_ops_move[];      /* op_move.c */
 extern const struct cz_op cz_ops_index[];     /* op_index.c */
 extern const struct cz_op cz_ops_select[];    /* op_select.c: TopK, NMS, ... */
 extern const struct cz_op cz_ops_conv[];      /* op_conv.c */
 extern const struct cz_op cz_ops_pool[];      /* op_pool.c */
+extern const struct cz_op cz_ops_roi[];       /* op_roi.c: RoiAlign, ... */
 extern const struct cz_op cz_ops_resize[];    /* op_resize.c */
+extern const struct cz_op cz_ops_sample[];    /* op_sample.c: GridSample */
 extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
+extern const struct cz_op cz_ops_einsum[];    /* op_einsum.c */
 extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
 extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
+extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
+extern const struct cz_op cz_ops_join[];      /* op_join.c: Concat, Split */
+extern const struct cz_op cz_ops_slice[];     /* op_slice.c: Slice, Pad */
+extern const struct cz_op cz_ops_gather[];    /* op_gather.c */
+extern const struct cz_op cz_ops_scatter[];   /* op_scatter.c */
+extern const struct cz_op cz_ops_nms[];       /* op_nms.c */
+extern const struct cz_op cz_ops_unique[];    /* op_unique.c */
 extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
 
 /* ---- running ---------------------------------------------------------- */
 
 struct cz_exec {
     size_t threads;
+    struct cz_team *team; /* NULL: the calling thread alone */
 };
 
-/* Calls work(user, i) once for each i in [0, count), spread over the threads
- * in equal runs of neighbours. Not nested. */
+/* Calls work(user, i) once for each i in [0, count), spread over the team's
+ * threads; returns when all are done. Not nested. */
 void cz_team_for(const struct cz_exec *exec, size_t count,
                  void (*work)(void *user, size_t i), void *user);
 
@@ -253,6 +279,8 @@ struct cz_kernel {
     enum cz_status (*run)(struct cz_step *step, const struct cz_exec *exec,
                           struct cz_error *err);
     void (*release)(void *state);
+    /* Called once all arrays have their addresses; may be NULL. */
+    enum cz_status (*bind)(struct cz_step *step, struct cz_error *err);
 };
 
 /* ---- plans ------------------------------------------------------------ */
@@ -266,9 +294,11 @@ struct cz_plan {
     size_t n_steps, step_capacity;
     struct cz_step **steps; /* in the order in which they run */
     size_t n_inputs, n_outputs, n_taps;
+    struct cz_array **by_value;    /* by cz_value.id; NULL: not in use */
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */
     size_t block;                  /* channels of a block: 8 or 16 */
+    struct cz_onednn *onednn;      /* NULL: not there */
     struct cz_exec exec;
     char *memory; /* of all arrays that are not constant */
     size_t memory_bytes, packed_bytes;
@@ -281,18 +311,49 @@ struct cz_array *cz_plan_add_array(struct cz_plan *plan, const char *name,
 struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
                                  const char *name, size_t n_inputs,
                                  size_t n_outputs, struct cz_error *err);
+/* Puts a step at the end of the list. */
+enum cz_status cz_plan_push_step(struct cz_plan *plan, struct cz_step *step,
+                                 struct cz_error *err);
 /* Shapes a step and, where all it reads is known, computes its outputs. */
 enum cz_status cz_plan_settle(struct cz_plan *plan, struct cz_step *step,
                               struct cz_error *err);
 
-/* passes.c */
+/* passes.c: rewrites plan->steps, each pass in a file of its own. */
 enum cz_status cz_plan_rewrite(struct cz_plan *plan, struct cz_error *err);
 
+/* A pass marks steps as dead or changes what they read and make; uses are
+ * counted before and dead steps removed after it. */
+typedef enum cz_status cz_pass(struct cz_plan *plan, struct cz_error *err);
+cz_pass cz_pass_fold, cz_pass_dead, cz_pass_identity, cz_pass_fuse_batchnorm,
+    cz_pass_fuse_silu, cz_pass_fuse_activation, cz_pass_fuse_add,
+    cz_pass_layout;
+
+/* Counts the uses of all arrays. */
+void cz_plan_count_uses(struct cz_plan *plan);
+
+/* Lets every reader of `from` read `to`; false, and nothing changed, where
+ * `from` is read after the frame. */
+bool cz_plan_replace(struct cz_plan *plan, struct cz_array *from,
+                     struct cz_array *to);
+
+/* The step that is the only one to read `array`, which nobody reads after the
+ * frame; or NULL. */
+struct cz_step *cz_array_only_reader(const struct cz_plan *plan,
+                                     const struct cz_array *array);
+
 /* kernels.c */
+/* Opens the libraries that kernels need. */
+void cz_plan_open_backends(struct cz_plan *plan);
+/* Ties the kernels to the addresses of their operands. */
+enum cz_status cz_plan_bind(struct cz_plan *plan, struct cz_error *err);
 enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
                                       struct cz_error *err);
 
 /* memory.c */
+/* Do the parts lie one behind the other in the bytes of `whole`? */
+bool cz_parts_are_contiguous(const struct cz_plan *plan,
+                             const struct cz_array *whole,
+                             struct cz_array *const *parts, size_t n_parts);
 enum cz_status cz_plan_place(struct cz_plan *plan, struct cz_error *err);
 
 #endif

@@ -67,6 +67,9 @@ struct cz_simd {
                            size_t v_step);
     void (*winograd_out[2])(const float *m, size_t m_step, const float *bias,
                             float *y, size_t y_row);
+    /* Softmax of `count` > 0 values that lie `stride` floats apart, for as many
+     * neighbours as a vector holds. */
+    void (*softmax)(const float *x, float *y, size_t count, size_t stride);
 };
 
 /* The fastest one of this many lanes that the processor has (CZ_CPU may limit

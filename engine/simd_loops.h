@@ -494,12 +494,28 @@ TARGET static void winograd_out_2(const float *m, size_t m_step,
     winograd_out(m, m_step, bias, y, y_row, 2);
 }
 
+/* ---- softmax ---------------------------------------------------------- */
+
+TARGET static void softmax(const float *x, float *y, size_t count,
+                           size_t stride)
+{
+    vec most = LOAD(x), sum = SPLAT(0);
+    for (size_t i = 1; i < count; i++)
+        most = MAX(most, LOAD(x + i * stride));
+    for (size_t i = 0; i < count; i++) {
+        vec minus_x = most - LOAD(x + i * stride), e;
+        exp_of_minus(&minus_x, &e, 1);
+        STORE(y + i * stride, e);
+        sum += e;
+    }
+    const vec share = SPLAT(1) / sum;
+    for (size_t i = 0; i < count; i++)
+        STORE(y + i * stride, LOAD(y + i * stride) * share);
+}
+
 #define SIMD_LOOPS                                                             \
     {                                                                          \
         .lanes = LANES, .multiply = multiply, .depthwise = depthwise,          \
         .finish = finish, .winograd_in = {winograd_in_1, winograd_in_2},       \
-        .winograd_out = {                                                      \
-            winograd_out_1,                                                    \
-            winograd_out_2                                                     \
-        }                                                                      \
+        .winograd_out = {winograd_out_1, winograd_out_2}, .softmax = softmax   \
     }

@@ -217,14 +217,20 @@ void cz_window_sizes(const struct cz_dims *dims, int64_t sizes[SPATIAL])
 
 static int64_t divide_up(int64_t a, int64_t b)
 {
-    return a <= 0 ? 0 : (a + b - 1) / b;
+    return a <= 0 ? 0 : (a - 1) / b + 1;
 }
 
 struct cz_span cz_window_inside(int64_t stride, int64_t offset, int64_t size,
                                 int64_t count)
 {
-    struct cz_span span = {divide_up(-offset, stride),
-                           divide_up(size - offset, stride)};
+    struct cz_span span = {-offset, size - offset};
+    if (stride != 1)
+        span = (struct cz_span){divide_up(-offset, stride),
+                                divide_up(size - offset, stride)};
+    if (span.begin < 0)
+        span.begin = 0;
+    if (span.end < 0)
+        span.end = 0;
     if (span.end > count)
         span.end = count;
     if (span.begin > span.end)

@@ -69,6 +69,7 @@ enum cz_status cz_graph_add_value(struct cz_value **value,
         return cz_error_nomem(err);
     if (*(struct cz_value **)found != v)
         return cz_error_set(err, CZ_EPARSE, "'%.100s' is defined twice", name);
+    v->id = graph->n_values;
     graph->values[graph->n_values++] = v;
     *value = v;
     return CZ_OK;

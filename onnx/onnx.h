@@ -107,6 +107,7 @@ struct cz_use {
 struct cz_value {
     const char *name;
     struct cz_graph *graph; /* the one that defines it */
+    size_t id;              /* graph->values[id] is this value */
     enum cz_dtype dtype;    /* UNDEFINED when nothing declares it; see
                                cz_graph_infer() */
     struct cz_shape shape;

@@ -43,8 +43,16 @@ described_options Pruning 'compress inspect' >manual.txt
 same 'options of compress in docs/compress.1' help.txt manual.txt
 
 compress inspect --help | listed_options >help.txt
-described_options 'compress inspect' FILES >manual.txt
+described_options 'compress inspect' 'compress infer' >manual.txt
 same 'options of compress inspect in docs/compress.1' help.txt manual.txt
+
+compress infer --help | listed_options >help.txt
+described_options 'compress infer' 'compress bench' >manual.txt
+same 'options of compress infer in docs/compress.1' help.txt manual.txt
+
+compress bench --help | listed_options >help.txt
+described_options 'compress bench' ENVIRONMENT >manual.txt
+same 'options of compress bench in docs/compress.1' help.txt manual.txt
 
 # --- JSON ---------------------------------------------------------------------
 
@@ -80,6 +88,16 @@ same 'keys of compress --json in docs/formats.md' keys.txt formats.txt
 compress inspect "$model" --json | printed_keys >keys.txt
 documented_keys compress.inspect/1 >formats.txt
 same 'keys of compress inspect --json in docs/formats.md' keys.txt formats.txt
+
+runs=$MODELS/conv_groups.onnx
+head -c 768 /dev/zero >x.f32
+compress infer "$runs" -i x.f32 --json | printed_keys >keys.txt
+documented_keys compress.infer/1 >formats.txt
+same 'keys of compress infer --json in docs/formats.md' keys.txt formats.txt
+
+compress bench "$runs" --frames 1 --profile --json | printed_keys >keys.txt
+documented_keys compress.bench/1 >formats.txt
+same 'keys of compress bench --json in docs/formats.md' keys.txt formats.txt
 
 # --- README -------------------------------------------------------------------
 

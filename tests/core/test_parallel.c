@@ -1,4 +1,4 @@
-/* Parallel loops and background jobs. */
+/* Parallel loops, and how many cores there are. */
 #include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -104,9 +104,46 @@ static void counts_the_cores_it_may_run_on(void **state)
     assert_int_equal(cz_cpu_count(), cores);
 }
 
+/* ---- control groups --------------------------------------------------- */
+
+static void obeys_the_quota_of_a_control_group(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *text;
+        size_t limit;
+    } rows[] = {
+        {"cpu.max", "max 100000\n", 8},    {"cpu.max", "200000 100000\n", 2},
+        {"cpu.max", "150000 100000\n", 2}, {"cpu.max", "1 100000\n", 1},
+        {"cpu.max", "garbage\n", 8},       {"cpu.max", "", 8},
+        {"cpu.max", "-5 100000\n", 8},     {"cpu.max", "100000 0\n", 8},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *folder = cz_test_folder_new();
+        cz_test_file_write(cz_test_path(folder, rows[i].file), rows[i].text,
+                           strlen(rows[i].text));
+        assert_int_equal(cz_cgroup_limit(folder, 8), rows[i].limit);
+        cz_test_folder_remove(folder);
+    }
+}
+
+static void obeys_the_quota_of_a_group_of_version_1(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    cz_test_file_write(cz_test_path(folder, "cpu.cfs_quota_us"), "300000\n", 7);
+    assert_int_equal(cz_cgroup_limit(folder, 8), 8);
+    cz_test_file_write(cz_test_path(folder, "cpu.cfs_period_us"), "100000\n",
+                       7);
+    assert_int_equal(cz_cgroup_limit(folder, 8), 3);
+    cz_test_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(obeys_the_quota_of_a_control_group),
+        cmocka_unit_test(obeys_the_quota_of_a_group_of_version_1),
         cmocka_unit_test(calls_every_index_exactly_once),
         cmocka_unit_test(takes_more_threads_than_it_has_room_for),
         cmocka_unit_test(works_in_order_with_one_thread),

@@ -1,10 +1,9 @@
 /* ONNX Runtime for tests: loads a model, runs it, gives the outputs.
  *
- * The library is opened with dlopen() from $ORT_LIB and used through the
- * table of its C API (version 10, whose entries keep their places), so tests
- * need neither its header nor its presence. Everything is float32 on this
- * side: inputs are converted to the type that the model declares, outputs
- * from it (float16 and bfloat16 through core/half.h).
+ * Over engine/ort_internal.h, which the program itself uses. Everything is
+ * float32 on this side: inputs are converted to the type that the model
+ * declares, outputs from it (float16 and bfloat16 through core/half.h). A
+ * session may be run with inputs of any shape that the model takes.
  *
  * One thread at a time for each session. */
 #ifndef CZ_TESTS_SUPPORT_ORT_H

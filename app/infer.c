@@ -1,0 +1,392 @@
+/* `compress infer`: one frame, raw tensors in, raw tensors out. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/app.h"
+#include "app/arguments.h"
+#include "app/progress.h"
+#include "app/tensor_file.h"
+#include "app/text.h"
+#include "core/alloc.h"
+#include "core/output.h"
+#include "core/parallel.h"
+
+#define COMMAND "compress infer"
+
+static const char help[] =
+    "Usage: compress infer MODEL.onnx --input [NAME=]X.f32 --output "
+    "[NAME=]Y.f32\n"
+    "\n"
+    "Runs a model once, on raw tensors: the elements alone, row-major,\n"
+    "little-endian, in the type that the model declares. Prints the type, "
+    "shape\n"
+    "and range of every output.\n"
+    "\n"
+    "  -i, --input [NAME=]FILE\n"
+    "                      what goes in; once for each input. NAME may be "
+    "left\n"
+    "                      out when there is one input\n"
+    "  -o, --output [NAME=]FILE\n"
+    "                      where an output goes; those not named are not "
+    "written\n"
+    "  --engine E          compress (default), ort (ONNX Runtime), ort:cuda,\n"
+    "                      ort:tensorrt\n"
+    "  -t, --threads N     default: the cores that this process may "
+    "use\n" APP_ENGINE_HELP "  -f, --force         overwrite FILE\n"
+    "  -j, --json          print one JSON object on stdout, nothing else\n"
+    "  -q, --quiet         print nothing but errors\n"
+    "  -h, --help          this text\n";
+
+static const struct option long_options[] = {
+    {"input", required_argument, NULL, 'i'},
+    {"output", required_argument, NULL, 'o'},
+    {"engine", required_argument, NULL, 'e'},
+    {"threads", required_argument, NULL, 't'},
+    APP_ENGINE_LONG_OPTIONS,
+    {"force", no_argument, NULL, 'f'},
+    {"json", no_argument, NULL, 'j'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* A file for an input or an output. */
+struct binding {
+    const char *name; /* NULL: the only one */
+    const char *path;
+    const struct cz_port *port;
+};
+
+struct bindings {
+    struct binding *items; /* owned */
+    size_t count;
+};
+
+struct infer {
+    struct app_engine_options options;
+    const char *model;
+    struct bindings inputs, outputs;
+    bool force, json, quiet;
+    struct cz_engine *engine;
+    double load_ms, time_ms;
+};
+
+/* ---- the command line ------------------------------------------------- */
+
+/* Splits NAME=FILE at its first '='; both stay in `argument`. */
+static bool add_binding(struct bindings *bindings, const char *option,
+                        char *argument)
+{
+    struct binding *binding = &bindings->items[bindings->count++];
+    char *equals = strchr(argument, '=');
+    binding->path = equals ? equals + 1 : argument;
+    if (equals) {
+        *equals = 0;
+        binding->name = argument;
+    }
+    if (*binding->path && (!equals || *binding->name))
+        return true;
+    app_usage_error(COMMAND, "%s wants [NAME=]FILE", option);
+    return false;
+}
+
+/* False after a usage error, or when the command is over. */
+static bool parse_option(struct infer *infer, int option, int *exit_code)
+{
+    static const struct app_number threads = {COMMAND, "--threads", 1,
+                                              CZ_THREADS_MAX};
+    struct cz_engine_options *engine = &infer->options.engine;
+    switch (option) {
+    case 'i':
+        return add_binding(&infer->inputs, "--input", optarg);
+    case 'o':
+        return add_binding(&infer->outputs, "--output", optarg);
+    case 'e':
+        return app_parse_engine(&engine->kind, COMMAND, optarg);
+    case 't':
+        return app_parse_number(&engine->plan.threads, &threads, optarg);
+    case 'f':
+        infer->force = true;
+        return true;
+    case 'j':
+        infer->json = true;
+        return true;
+    case 'q':
+        infer->quiet = true;
+        return true;
+    case 'h':
+        fputs(help, stdout);
+        *exit_code = APP_DONE;
+        return false;
+    default:
+        return app_engine_option(&infer->options, option, optarg);
+    }
+}
+
+static bool parse(struct infer *infer, int argc, char **argv, int *exit_code)
+{
+    int option;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "i:o:t:fjqh", long_options,
+                                 NULL)) != -1) {
+        if (!parse_option(infer, option, exit_code))
+            return false;
+    }
+    if (optind + 1 != argc)
+        return app_usage_error(COMMAND, "want one model"), false;
+    infer->model = argv[optind];
+    if (!infer->options.engine.plan.threads)
+        infer->options.engine.plan.threads = cz_cpu_count();
+    return true;
+}
+
+/* ---- before the work -------------------------------------------------- */
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+/* No output may replace what is read, nor another output. */
+static enum cz_status check_output(const struct infer *infer, size_t i,
+                                   struct cz_error *err)
+{
+    const char *path = infer->outputs.items[i].path;
+    bool taken = is_same_file(path, infer->model);
+    for (size_t k = 0; k < infer->inputs.count; k++)
+        taken |= is_same_file(path, infer->inputs.items[k].path);
+    for (size_t k = 0; k < i; k++)
+        taken |= strcmp(path, infer->outputs.items[k].path) == 0;
+    if (taken)
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: the output is another file of this command; "
+                            "give it another name",
+                            path);
+    return cz_output_check(path, infer->force, err);
+}
+
+/* ---- names ------------------------------------------------------------ */
+
+/* The port that is called `name`, or the only one for NULL. */
+static const struct cz_port *find_port(const struct cz_port *ports,
+                                       size_t count, const char *name)
+{
+    if (!name)
+        return count == 1 ? ports : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(ports[i].name, name) == 0)
+            return &ports[i];
+    }
+    return NULL;
+}
+
+/* "a, b, c" */
+static void list_names(char *text, size_t size, const struct cz_port *ports,
+                       size_t count)
+{
+    size_t used = 0;
+    snprintf(text, size, "none");
+    for (size_t i = 0; i < count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 i ? ", " : "", ports[i].name);
+}
+
+/* Finds the port of each file; a port has one file at most. */
+static enum cz_status bind(const struct bindings *bindings, const char *what,
+                           const struct cz_port *ports, size_t count,
+                           struct cz_error *err)
+{
+    char names[256];
+    list_names(names, sizeof names, ports, count);
+    for (size_t i = 0; i < bindings->count; i++) {
+        struct binding *b = &bindings->items[i];
+        b->port = find_port(ports, count, b->name);
+        if (!b->port && b->name)
+            return cz_error_set(err, CZ_EINVAL,
+                                "there is no %s '%s'; there are: %s", what,
+                                b->name, names);
+        if (!b->port)
+            return cz_error_set(err, CZ_EINVAL,
+                                "%s: which %s is it for? Write NAME=FILE; "
+                                "there are: %s",
+                                b->path, what, names);
+        for (size_t k = 0; k < i; k++) {
+            if (bindings->items[k].port == b->port)
+                return cz_error_set(
+                    err, CZ_EINVAL, "two files for %s '%s': %s and %s", what,
+                    b->port->name, bindings->items[k].path, b->path);
+        }
+    }
+    return CZ_OK;
+}
+
+static const struct binding *find_binding(const struct bindings *bindings,
+                                          const struct cz_port *port)
+{
+    for (size_t i = 0; i < bindings->count; i++) {
+        if (bindings->items[i].port == port)
+            return &bindings->items[i];
+    }
+    return NULL;
+}
+
+static enum cz_status bind_all(const struct infer *infer, struct cz_error *err)
+{
+    size_t n_in, n_out;
+    const struct cz_port *in = cz_engine_inputs(infer->engine, &n_in);
+    const struct cz_port *out = cz_engine_outputs(infer->engine, &n_out);
+    char dims[APP_DIMS_BYTES];
+    CZ_TRY(bind(&infer->inputs, "input", in, n_in, err));
+    CZ_TRY(bind(&infer->outputs, "output", out, n_out, err));
+    for (size_t i = 0; i < n_in; i++) {
+        if (!find_binding(&infer->inputs, &in[i]))
+            return cz_error_set(err, CZ_EINVAL,
+                                "input '%s' (%s %s) has no file; give one "
+                                "with --input",
+                                in[i].name, cz_dtype_name(in[i].dtype),
+                                app_dims(dims, &in[i].dims));
+    }
+    return CZ_OK;
+}
+
+/* ---- the work --------------------------------------------------------- */
+
+static enum cz_status run_frame(struct infer *infer, struct cz_error *err)
+{
+    CZ_TRY(cz_error_prefix(err, bind_all(infer, err), infer->model));
+    for (size_t i = 0; i < infer->inputs.count; i++)
+        CZ_TRY(app_tensor_read(infer->inputs.items[i].port,
+                               infer->inputs.items[i].path, err));
+    double start = app_now_ms();
+    CZ_TRY(
+        cz_error_prefix(err, cz_engine_run(infer->engine, err), infer->model));
+    infer->time_ms = app_now_ms() - start;
+    if (app_interrupted())
+        return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+    return CZ_OK;
+}
+
+static enum cz_status work(struct infer *infer, struct cz_error *err)
+{
+    for (size_t i = 0; i < infer->outputs.count; i++)
+        CZ_TRY(check_output(infer, i, err));
+    double start = app_now_ms();
+    CZ_TRY(cz_engine_open(&infer->engine, infer->model, &infer->options.engine,
+                          err));
+    infer->load_ms = app_now_ms() - start;
+    CZ_TRY(run_frame(infer, err));
+    for (size_t i = 0; i < infer->outputs.count; i++)
+        CZ_TRY(app_tensor_write(infer->outputs.items[i].port,
+                                infer->outputs.items[i].path, infer->force,
+                                err));
+    return CZ_OK;
+}
+
+/* ---- the report ------------------------------------------------------- */
+
+static void print_text(const struct infer *infer)
+{
+    const struct cz_engine_options *options = &infer->options.engine;
+    size_t count;
+    const struct cz_port *out = cz_engine_outputs(infer->engine, &count);
+    app_print_clean(stdout, infer->model);
+    printf(": %s, %zu thread%s, loaded in %.1f ms, run in %.1f ms\n",
+           cz_engine_name(options->kind), options->plan.threads,
+           options->plan.threads == 1 ? "" : "s", infer->load_ms,
+           infer->time_ms);
+    for (size_t i = 0; i < count; i++) {
+        char dims[APP_DIMS_BYTES];
+        const struct app_tensor_summary s = app_tensor_summary(&out[i]);
+        const struct binding *binding = find_binding(&infer->outputs, &out[i]);
+        app_print_clean(stdout, out[i].name);
+        printf("  %s %s  min %g  max %g  mean %g", cz_dtype_name(out[i].dtype),
+               app_dims(dims, &out[i].dims), s.min, s.max, s.mean);
+        if (binding) {
+            fputs("  -> ", stdout);
+            app_print_clean(stdout, binding->path);
+        }
+        putchar('\n');
+    }
+}
+
+static json_t *port_json(const struct cz_port *port,
+                         const struct bindings *bindings)
+{
+    const struct binding *binding = find_binding(bindings, port);
+    const struct app_tensor_summary s = app_tensor_summary(port);
+    json_t *object = json_object();
+    json_object_set_new(object, "name", app_json_text(port->name));
+    json_object_set_new(object, "dtype",
+                        json_string(cz_dtype_name(port->dtype)));
+    json_object_set_new(object, "dims", app_json_dims(&port->dims));
+    json_object_set_new(object, "path",
+                        app_json_maybe(binding ? binding->path : NULL));
+    json_object_set_new(object, "min", app_json_real(s.min));
+    json_object_set_new(object, "max", app_json_real(s.max));
+    json_object_set_new(object, "mean", app_json_real(s.mean));
+    return object;
+}
+
+static void print_json(const struct infer *infer)
+{
+    const struct cz_engine_options *options = &infer->options.engine;
+    size_t n_in, n_out;
+    const struct cz_port *in = cz_engine_inputs(infer->engine, &n_in);
+    const struct cz_port *out = cz_engine_outputs(infer->engine, &n_out);
+    json_t *inputs = json_array(), *outputs = json_array();
+    for (size_t i = 0; i < n_in; i++)
+        json_array_append_new(inputs, port_json(&in[i], &infer->inputs));
+    for (size_t i = 0; i < n_out; i++)
+        json_array_append_new(outputs, port_json(&out[i], &infer->outputs));
+
+    json_t *root = json_object();
+    json_object_set_new(root, "schema", json_string("compress.infer/1"));
+    json_object_set_new(root, "model", app_json_text(infer->model));
+    json_object_set_new(root, "engine",
+                        json_string(cz_engine_name(options->kind)));
+    json_object_set_new(root, "threads", app_json_count(options->plan.threads));
+    json_object_set_new(root, "inputs", inputs);
+    json_object_set_new(root, "outputs", outputs);
+    json_object_set_new(root, "load_ms", json_real(infer->load_ms));
+    json_object_set_new(root, "time_ms", json_real(infer->time_ms));
+    app_print_json(root);
+}
+
+/* ---- from start to end ------------------------------------------------ */
+
+static int run(struct infer *infer)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    enum cz_status status = work(infer, &err);
+    if (status == CZ_OK && infer->json)
+        print_json(infer);
+    else if (status == CZ_OK && !infer->quiet)
+        print_text(infer);
+    cz_engine_close(infer->engine);
+    return status == CZ_OK ? APP_DONE : app_fail(&err);
+}
+
+int app_infer(int argc, char **argv)
+{
+    struct infer infer = {0};
+    int exit_code = APP_FAILED;
+    /* No option comes more often than there are arguments. */
+    infer.inputs.items = cz_calloc((size_t)argc, sizeof *infer.inputs.items);
+    infer.outputs.items = cz_calloc((size_t)argc, sizeof *infer.outputs.items);
+    bool go_on = app_engine_options_init(&infer.options, COMMAND, argc);
+    if (go_on && infer.inputs.items && infer.outputs.items) {
+        exit_code = APP_USAGE;
+        if (parse(&infer, argc, argv, &exit_code))
+            exit_code = run(&infer);
+    } else if (go_on) {
+        fputs("compress: out of memory\n", stderr);
+    }
+    app_engine_options_fini(&infer.options);
+    cz_free(infer.inputs.items);
+    cz_free(infer.outputs.items);
+    return exit_code;
+}

@@ -1,0 +1,212 @@
+/* Raw tensors: read, write, sum up, make up. */
+#include "app/tensor_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/text.h"
+#include "core/half.h"
+#include "core/output.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "files are little-endian and read as they are"
+#endif
+
+/* ---- reading ---------------------------------------------------------- */
+
+static bool is_image(const char *path)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum cz_status fail_io(const char *path, struct cz_error *err)
+{
+    return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
+}
+
+static enum cz_status wrong_size(const struct cz_port *port, const char *path,
+                                 const char *size, struct cz_error *err)
+{
+    char dims[APP_DIMS_BYTES];
+    return cz_error_set(err, CZ_EINVAL,
+                        "%s: has %s bytes, but input '%s' (%s %s) takes %zu",
+                        path, size, port->name, cz_dtype_name(port->dtype),
+                        app_dims(dims, &port->dims), port->size_bytes);
+}
+
+/* As many bytes as there are, at most `size`. */
+static enum cz_status read_up_to(size_t *done, int fd, char *data, size_t size,
+                                 const char *path, struct cz_error *err)
+{
+    *done = 0;
+    while (*done < size) {
+        ssize_t n = read(fd, data + *done, size - *done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_io(path, err);
+        if (n == 0)
+            break;
+        *done += (size_t)n;
+    }
+    return CZ_OK;
+}
+
+static enum cz_status read_open(const struct cz_port *port, int fd,
+                                const char *path, struct cz_error *err)
+{
+    struct stat info;
+    size_t done, more;
+    char size[APP_NUMBER_BYTES], beyond;
+    if (fstat(fd, &info) != 0)
+        return fail_io(path, err);
+    if (S_ISREG(info.st_mode) && (size_t)info.st_size != port->size_bytes) {
+        snprintf(size, sizeof size, "%lld", (long long)info.st_size);
+        return wrong_size(port, path, size, err);
+    }
+    CZ_TRY(read_up_to(&done, fd, port->data, port->size_bytes, path, err));
+    CZ_TRY(read_up_to(&more, fd, &beyond, 1, path, err));
+    if (done == port->size_bytes && !more)
+        return CZ_OK;
+    snprintf(size, sizeof size, "%s%zu", more ? "more than " : "", done);
+    return wrong_size(port, path, size, err);
+}
+
+enum cz_status app_tensor_read(const struct cz_port *port, const char *path,
+                               struct cz_error *err)
+{
+    if (is_image(path))
+        return cz_error_set(err, CZ_EUNSUPPORTED,
+                            "%s: images cannot be read yet; give the numbers "
+                            "of input '%s' as raw %s",
+                            path, port->name, cz_dtype_name(port->dtype));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_io(path, err);
+    enum cz_status status = read_open(port, fd, path, err);
+    close(fd);
+    return status;
+}
+
+/* ---- writing ---------------------------------------------------------- */
+
+static enum cz_status write_all(int fd, const char *data, size_t size,
+                                const char *path, struct cz_error *err)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, data + done, size - done);
+        if (n < 0 && errno != EINTR)
+            return fail_io(path, err);
+        if (n > 0)
+            done += (size_t)n;
+    }
+    return CZ_OK;
+}
+
+enum cz_status app_tensor_write(const struct cz_port *port, const char *path,
+                                bool overwrite, struct cz_error *err)
+{
+    struct cz_output output;
+    CZ_TRY(cz_output_open(&output, path, overwrite, err));
+    enum cz_status status =
+        write_all(output.fd, port->data, port->size_bytes, path, err);
+    if (status == CZ_OK)
+        return cz_output_commit(&output, err);
+    cz_output_abort(&output);
+    return status;
+}
+
+/* ---- what is in them -------------------------------------------------- */
+
+static struct cz_elements elements_of(const struct cz_port *port)
+{
+    size_t width = cz_dtype_bits(port->dtype) / 8;
+    return (struct cz_elements){.data = port->data,
+                                .count = width ? port->size_bytes / width : 0,
+                                .stride = width,
+                                .dtype = port->dtype};
+}
+
+struct app_tensor_summary app_tensor_summary(const struct cz_port *port)
+{
+    const struct cz_elements elements = elements_of(port);
+    struct app_tensor_summary s = {INFINITY, -INFINITY, 0};
+    bool has_nan = !elements.count;
+    for (size_t i = 0; i < elements.count; i++) {
+        double value = cz_elements_get(&elements, i);
+        has_nan |= isnan(value);
+        s.min = fmin(s.min, value);
+        s.max = fmax(s.max, value);
+        s.mean += value / (double)elements.count;
+    }
+    if (has_nan)
+        s.min = s.max = s.mean = NAN;
+    return s;
+}
+
+/* Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators (2014),
+ * the SplitMix64 of figure 15. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+/* The bytes of one element, lowest first. */
+static uint64_t random_element(uint64_t *state, enum cz_dtype dtype)
+{
+    union {
+        uint64_t bits;
+        uint16_t half;
+        float f;
+        double d;
+    } element = {0};
+    uint64_t number = next_random(state) >> 40; /* 24 bits */
+    float unit = (float)number * 0x1p-24f;
+    switch (dtype) {
+    case CZ_DTYPE_FLOAT:
+        element.f = unit;
+        break;
+    case CZ_DTYPE_DOUBLE:
+        element.d = (double)unit;
+        break;
+    case CZ_DTYPE_FLOAT16:
+        element.half = cz_half_from_float(unit);
+        break;
+    case CZ_DTYPE_BFLOAT16: /* [0.5, 1): the mantissa alone is random */
+        element.half = (uint16_t)(0x3f00 | (number & 0x7f));
+        break;
+    case CZ_DTYPE_UINT8:
+        element.bits = number & 0xff;
+        break;
+    default:
+        element.bits = number & 1;
+    }
+    return element.bits;
+}
+
+void app_tensor_fill(const struct cz_port *ports, size_t count)
+{
+    uint64_t state = 0;
+    for (size_t p = 0; p < count; p++) {
+        const struct cz_elements elements = elements_of(&ports[p]);
+        for (size_t i = 0; i < elements.count; i++) {
+            uint64_t bits = random_element(&state, elements.dtype);
+            memcpy((char *)elements.data + i * elements.stride, &bits,
+                   elements.stride);
+        }
+    }
+}

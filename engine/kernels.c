@@ -1,0 +1,134 @@
+/* Picks an implementation for each step: the first of the tables that fits, or
+ * none, which means the operator's own plain C. */
+#include "engine/kernels_internal.h"
+
+#include <string.h>
+
+#include "engine/onednn_internal.h"
+#include "engine/tune_internal.h"
+
+/* No operator has more implementations. */
+#define CANDIDATES_MAX 8
+
+static const struct cz_kernel *const tables[] = {
+    cz_kernels_winograd, cz_kernels_depthwise, cz_kernels_direct,
+    cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_place,
+    cz_kernels_simd,
+};
+
+#define N_TABLES (sizeof tables / sizeof *tables)
+
+/* All kernels that fit the step as it is; returns how many. */
+static size_t find_all(const struct cz_kernel *found[CANDIDATES_MAX],
+                       const struct cz_step *step, const struct cz_plan *plan)
+{
+    size_t n = 0;
+    for (size_t t = 0; t < N_TABLES; t++) {
+        for (const struct cz_kernel *k = tables[t]; k->name; k++) {
+            if (n < CANDIDATES_MAX &&
+                strcmp(k->op_type, step->op->op_type) == 0 &&
+                k->fits(step, plan))
+                found[n++] = k;
+        }
+    }
+    return n;
+}
+
+bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan)
+{
+    const struct cz_kernel *found[CANDIDATES_MAX];
+    return find_all(found, step, plan) > 0;
+}
+
+static bool is_blocked(const struct cz_step *step)
+{
+    bool blocked = false;
+    for (size_t i = 0; i < step->n_inputs; i++)
+        blocked |=
+            step->inputs[i] && step->inputs[i]->layout == CZ_LAYOUT_BLOCKED;
+    for (size_t i = 0; i < step->n_outputs; i++)
+        blocked |=
+            step->outputs[i] && step->outputs[i]->layout == CZ_LAYOUT_BLOCKED;
+    return blocked;
+}
+
+void cz_plan_open_backends(struct cz_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_steps && !plan->onednn; i++) {
+        if (strcmp(plan->steps[i]->op->op_type, "Conv") == 0) {
+            plan->onednn = cz_onednn_open(plan->exec.threads);
+            return;
+        }
+    }
+}
+
+/* Makes `kernel` the step's. */
+static enum cz_status take(struct cz_plan *plan, struct cz_step *step,
+                           const struct cz_kernel *kernel, struct cz_error *err)
+{
+    step->kernel = kernel;
+    enum cz_status status = kernel->prepare
+                                ? kernel->prepare(step, plan, &step->state, err)
+                                : CZ_OK;
+    if (status != CZ_OK)
+        step->kernel = NULL;
+    return status;
+}
+
+static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
+                             struct cz_tuner *tuner, struct cz_error *err)
+{
+    const struct cz_kernel *found[CANDIDATES_MAX];
+    size_t n = find_all(found, step, plan);
+    enum cz_status status = CZ_EUNSUPPORTED;
+    if (n)
+        status =
+            take(plan, step, cz_tuner_choose(tuner, step, plan, found, n), err);
+    /* A library may refuse what it should take. */
+    for (size_t i = 0; i < n && status == CZ_EUNSUPPORTED; i++)
+        status = take(plan, step, found[i], err);
+    if (status != CZ_EUNSUPPORTED)
+        return status;
+    if (is_blocked(step) &&
+        !(step->op->flags & (CZ_OP_ELEMENTWISE | CZ_OP_ANY_LAYOUT)))
+        return cz_error_set(err, CZ_EINTERNAL,
+                            "%s '%.200s': no kernel for its layout",
+                            step->op->op_type, step->name);
+    return CZ_OK;
+}
+
+enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
+                                      struct cz_error *err)
+{
+    struct cz_tuner *tuner = cz_tuner_open(plan);
+    enum cz_status status = CZ_OK;
+    for (size_t i = 0; i < plan->n_steps && status == CZ_OK; i++) {
+        if (!plan->steps[i]->is_dynamic)
+            status = choose(plan, plan->steps[i], tuner, err);
+    }
+    cz_tuner_close(tuner, plan->options.cache_file);
+    return status;
+}
+
+enum cz_status cz_plan_bind(struct cz_plan *plan, struct cz_error *err)
+{
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        struct cz_step *step = plan->steps[i];
+        if (step->kernel && step->kernel->bind)
+            CZ_TRY(step->kernel->bind(step, err));
+    }
+    return CZ_OK;
+}
+
+struct cz_step_info cz_plan_step(const struct cz_plan *plan, size_t i)
+{
+    const struct cz_step *step = plan->steps[i];
+    const struct cz_array *out = step->outputs[0];
+    return (struct cz_step_info){
+        .name = step->name,
+        .op_type = step->op->op_type,
+        .kernel = step->kernel ? step->kernel->name : "reference",
+        .layout = out->layout == CZ_LAYOUT_BLOCKED ? "blocked" : "plain",
+        .dims = out->dims,
+    };
+}

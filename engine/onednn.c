@@ -1,0 +1,65 @@
+/* See onednn_internal.h. */
+#include "engine/onednn_internal.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#define LIBRARY "libdnnl.so.2"
+#define OPENMP "libgomp.so.1"
+
+static bool find_functions(struct cz_onednn *dnn)
+{
+    bool all = true;
+#define FIND(name)                                                             \
+    do {                                                                       \
+        void *found = dlsym(dnn->library, "dnnl_" #name);                      \
+        memcpy(&dnn->name, &found, sizeof found);                              \
+        all = all && found;                                                    \
+    } while (0);
+    CZ_ONEDNN_FUNCTIONS(FIND)
+#undef FIND
+    return all;
+}
+
+/* Debian's oneDNN works with the threads of GNU's OpenMP, which came with it;
+ * the number is that of the thread that calls. */
+static void set_threads(size_t threads)
+{
+    void *openmp = dlopen(OPENMP, RTLD_NOW | RTLD_NOLOAD);
+    void (*set)(int);
+    void *found = openmp ? dlsym(openmp, "omp_set_num_threads") : NULL;
+    memcpy(&set, &found, sizeof found);
+    if (set)
+        set((int)threads);
+    if (openmp)
+        dlclose(openmp);
+}
+
+struct cz_onednn *cz_onednn_open(size_t threads)
+{
+    struct cz_onednn *dnn = cz_calloc(1, sizeof *dnn);
+    if (!dnn)
+        return NULL;
+    dnn->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    set_threads(threads);
+    if (dnn->library && find_functions(dnn) &&
+        dnn->version()->major == DNNL_VERSION_MAJOR &&
+        dnn->engine_create(&dnn->engine, dnnl_cpu, 0) == dnnl_success &&
+        dnn->stream_create(&dnn->stream, dnn->engine,
+                           dnnl_stream_default_flags) == dnnl_success)
+        return dnn;
+    cz_onednn_close(dnn);
+    return NULL;
+}
+
+/* The library stays loaded: its threads may still be there. */
+void cz_onednn_close(struct cz_onednn *dnn)
+{
+    if (!dnn)
+        return;
+    if (dnn->stream)
+        dnn->stream_destroy(dnn->stream);
+    if (dnn->engine)
+        dnn->engine_destroy(dnn->engine);
+    cz_free(dnn);
+}

@@ -1,0 +1,56 @@
+/* oneDNN, opened when a plan is compiled: the program starts without it, and
+ * runs where it is not installed. */
+#ifndef CZ_ENGINE_ONEDNN_INTERNAL_H
+#define CZ_ENGINE_ONEDNN_INTERNAL_H
+
+#include <dnnl.h>
+
+#include "engine/plan_internal.h"
+
+#define CZ_ONEDNN_FUNCTIONS(X)                                                 \
+    X(binary_desc_init)                                                        \
+    X(convolution_forward_desc_init)                                           \
+    X(deconvolution_forward_desc_init)                                         \
+    X(dilated_convolution_forward_desc_init)                                   \
+    X(engine_create)                                                           \
+    X(engine_destroy)                                                          \
+    X(memory_create)                                                           \
+    X(memory_desc_equal)                                                       \
+    X(memory_desc_get_size)                                                    \
+    X(memory_desc_init_by_tag)                                                 \
+    X(memory_destroy)                                                          \
+    X(pooling_forward_desc_init)                                               \
+    X(post_ops_append_binary)                                                  \
+    X(post_ops_append_eltwise)                                                 \
+    X(post_ops_create)                                                         \
+    X(post_ops_destroy)                                                        \
+    X(primitive_attr_create)                                                   \
+    X(primitive_attr_destroy)                                                  \
+    X(primitive_attr_set_post_ops)                                             \
+    X(primitive_create)                                                        \
+    X(primitive_desc_create)                                                   \
+    X(primitive_desc_destroy)                                                  \
+    X(primitive_desc_query)                                                    \
+    X(primitive_desc_query_md)                                                 \
+    X(primitive_destroy)                                                       \
+    X(primitive_execute)                                                       \
+    X(reorder_primitive_desc_create)                                           \
+    X(stream_create)                                                           \
+    X(stream_destroy)                                                          \
+    X(stream_wait)                                                             \
+    X(version)
+
+struct cz_onednn {
+    void *library;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+#define CZ_ONEDNN_FIELD(name) __typeof__(&dnnl_##name) name;
+    CZ_ONEDNN_FUNCTIONS(CZ_ONEDNN_FIELD)
+};
+
+/* NULL where it is not installed, of another major version, or without memory:
+ * the plan does without. The calling thread's loops in it use `threads`. */
+struct cz_onednn *cz_onednn_open(size_t threads);
+void cz_onednn_close(struct cz_onednn *dnn);
+
+#endif

@@ -1,0 +1,27 @@
+/* What passes ask operators about the steps that they fuse. */
+#ifndef CZ_ENGINE_OP_FACTS_INTERNAL_H
+#define CZ_ENGINE_OP_FACTS_INTERNAL_H
+
+#include "engine/plan_internal.h"
+
+/* Is the step, of one float32 operand, an activation that cz_activate() knows?
+ * Clip is one where its bounds are known. */
+bool cz_op_activation(const struct cz_step *step,
+                      struct cz_activation *activation);
+
+/* A BatchNormalization whose statistics are known is x * scale[c] + shift[c]:
+ * fills both, [C] each. False where they are not known, or not C of them. */
+bool cz_op_batch_norm(const struct cz_step *step, size_t channels, float *scale,
+                      float *shift);
+
+/* A Softmax goes along `count` elements, `inner` apart, for each of outer *
+ * inner lines. op_softmax.c; false where the shape is not known. */
+struct cz_softmax_range {
+    size_t outer, count, inner;
+};
+bool cz_op_softmax(const struct cz_step *step, struct cz_softmax_range *range);
+
+/* The bounds of a Clip: an activation of kind CLIP. op_clip.c */
+bool cz_op_clip(const struct cz_step *step, struct cz_activation *activation);
+
+#endif

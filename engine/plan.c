@@ -1,0 +1,273 @@
+/* Plans: compiled in four stages, run step by step. */
+#include <string.h>
+#include <time.h>
+
+#include "core/half.h"
+#include "core/parallel.h"
+#include "engine/cpu_internal.h"
+#include "engine/onednn_internal.h"
+#include "engine/plan_internal.h"
+#include "engine/team_internal.h"
+
+/* ---- ports ------------------------------------------------------------ */
+
+static bool is_half(enum cz_dtype dtype)
+{
+    return dtype == CZ_DTYPE_FLOAT16 || dtype == CZ_DTYPE_BFLOAT16;
+}
+
+/* Gives a port the place of its array; one of float16 gets its own, from which
+ * or to which each frame converts. */
+static enum cz_status update_port(struct cz_plan *plan, size_t i,
+                                  struct cz_error *err)
+{
+    struct cz_port *port = &plan->ports[i];
+    const struct cz_array *array = plan->port_arrays[i];
+    size_t count = cz_array_count(array);
+    port->dims = array->dims;
+    if (!is_half(port->dtype)) {
+        port->dtype = array->dtype;
+        port->data = array->data;
+        port->size_bytes = array->size_bytes;
+        return CZ_OK;
+    }
+    if (!port->data || port->size_bytes < count * 2) {
+        cz_free(port->data);
+        port->data = cz_calloc(count + 1, 2);
+        if (!port->data)
+            return cz_error_nomem(err);
+    }
+    port->size_bytes = count * 2;
+    return CZ_OK;
+}
+
+static size_t port_count(const struct cz_plan *plan)
+{
+    return plan->n_inputs + plan->n_outputs + plan->n_taps;
+}
+
+static enum cz_status update_ports(struct cz_plan *plan, struct cz_error *err)
+{
+    for (size_t i = 0; i < port_count(plan); i++) {
+        if (!plan->port_arrays[i]->is_dynamic)
+            CZ_TRY(update_port(plan, i, err));
+    }
+    return CZ_OK;
+}
+
+static void read_half_inputs(struct cz_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_inputs; i++) {
+        const struct cz_port *port = &plan->ports[i];
+        if (!is_half(port->dtype))
+            continue;
+        const uint16_t *from = port->data;
+        float *to = plan->port_arrays[i]->data;
+        for (size_t k = 0; k < port->size_bytes / 2; k++)
+            to[k] = port->dtype == CZ_DTYPE_FLOAT16
+                        ? cz_half_to_float(from[k])
+                        : cz_bfloat16_to_float(from[k]);
+    }
+}
+
+static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
+{
+    for (size_t i = plan->n_inputs; i < port_count(plan); i++) {
+        struct cz_port *port = &plan->ports[i];
+        if (plan->port_arrays[i]->is_dynamic)
+            CZ_TRY(update_port(plan, i, err));
+        if (!is_half(port->dtype))
+            continue;
+        const float *from = plan->port_arrays[i]->data;
+        uint16_t *to = port->data;
+        for (size_t k = 0; k < port->size_bytes / 2; k++)
+            to[k] = port->dtype == CZ_DTYPE_FLOAT16
+                        ? cz_half_from_float(from[k])
+                        : cz_bfloat16_from_float(from[k]);
+    }
+    return CZ_OK;
+}
+
+/* ---- compiling -------------------------------------------------------- */
+
+static enum cz_status compile(struct cz_plan *plan, struct cz_error *err)
+{
+    CZ_TRY(cz_plan_build(plan, err));
+    cz_plan_open_backends(plan);
+    CZ_TRY(cz_plan_rewrite(plan, err));
+    CZ_TRY(cz_plan_choose_kernels(plan, err));
+    CZ_TRY(cz_plan_place(plan, err));
+    CZ_TRY(cz_plan_bind(plan, err));
+    return update_ports(plan, err);
+}
+
+enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
+                               const struct cz_plan_options *options,
+                               struct cz_error *err)
+{
+    struct cz_plan *p = cz_calloc(1, sizeof *p);
+    if (!p)
+        return cz_error_nomem(err);
+    p->model = model;
+    p->block = cz_cpu_has(CZ_CPU_AVX512) ? 16 : 8;
+    p->options = *options;
+    p->exec.threads = options->threads ? options->threads : cz_cpu_count();
+    if (p->exec.threads > CZ_THREADS_MAX)
+        p->exec.threads = CZ_THREADS_MAX;
+    p->exec.team = cz_team_new(p->exec.threads);
+    enum cz_status status = compile(p, err);
+    if (status != CZ_OK) {
+        cz_plan_free(p);
+        return status;
+    }
+    *plan = p;
+    return CZ_OK;
+}
+
+void cz_plan_free(struct cz_plan *plan)
+{
+    if (!plan)
+        return;
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        struct cz_step *step = plan->steps[i];
+        if (step->state)
+            step->kernel->release(step->state);
+    }
+    for (size_t i = 0; i < plan->n_arrays; i++) {
+        if (plan->arrays[i]->capacity_bytes)
+            cz_free(plan->arrays[i]->data);
+    }
+    for (size_t i = 0; plan->ports && i < port_count(plan); i++) {
+        if (is_half(plan->ports[i].dtype))
+            cz_free(plan->ports[i].data);
+    }
+    cz_onednn_close(plan->onednn);
+    cz_team_free(plan->exec.team);
+    cz_free(plan->memory);
+    cz_arena_fini(&plan->arena);
+    cz_free(plan);
+}
+
+/* ---- running ---------------------------------------------------------- */
+
+/* Room for what a dynamic step makes; it only grows. */
+static enum cz_status grow_outputs(struct cz_step *step, struct cz_error *err)
+{
+    for (size_t i = 0; i < step->n_outputs; i++) {
+        struct cz_array *out = step->outputs[i];
+        if (!out ||
+            (out->capacity_bytes && out->capacity_bytes >= out->size_bytes))
+            continue;
+        void *data = cz_malloc(out->size_bytes + 1);
+        if (!data)
+            return cz_error_nomem(err);
+        if (out->capacity_bytes)
+            cz_free(out->data);
+        out->data = data;
+        out->capacity_bytes = out->size_bytes + 1;
+    }
+    return CZ_OK;
+}
+
+/* Shapes and runs a step whose sizes depend on data. */
+static enum cz_status run_dynamic(struct cz_plan *plan, struct cz_step *step,
+                                  struct cz_error *err)
+{
+    for (size_t i = 0; i < step->n_inputs; i++) {
+        if (step->inputs[i] && !step->inputs[i]->is_constant)
+            step->inputs[i]->known = step->inputs[i]->data;
+    }
+    CZ_TRY(step->op->shape(step, err));
+    CZ_TRY(grow_outputs(step, err));
+    CZ_TRY(step->op->run(step, &plan->exec, err));
+    for (size_t i = 0; i < step->n_outputs; i++) {
+        struct cz_array *out = step->outputs[i];
+        if (out) /* run() may have made it smaller */
+            out->size_bytes =
+                cz_array_count(out) * cz_element_bytes(out->dtype);
+    }
+    return CZ_OK;
+}
+
+static enum cz_status run_step(struct cz_plan *plan, struct cz_step *step,
+                               struct cz_error *err)
+{
+    if (step->is_dynamic)
+        return run_dynamic(plan, step, err);
+    if (step->kernel)
+        return step->kernel->run(step, &plan->exec, err);
+    return step->op->run(step, &plan->exec, err);
+}
+
+enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
+                                 struct cz_error *err)
+{
+    for (size_t i = from; i < to && i < plan->n_steps; i++)
+        CZ_TRY(run_step(plan, plan->steps[i], err));
+    return CZ_OK;
+}
+
+enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err)
+{
+    read_half_inputs(plan);
+    CZ_TRY(cz_plan_run_steps(plan, 0, plan->n_steps, err));
+    return write_outputs(plan, err);
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
+                                 struct cz_error *err)
+{
+    read_half_inputs(plan);
+    double before = now_ms();
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        CZ_TRY(run_step(plan, plan->steps[i], err));
+        double after = now_ms();
+        times_ms[i] = after - before;
+        before = after;
+    }
+    return write_outputs(plan, err);
+}
+
+/* ---- looking in ------------------------------------------------------- */
+
+const struct cz_port *cz_plan_inputs(const struct cz_plan *plan, size_t *count)
+{
+    if (count)
+        *count = plan->n_inputs;
+    return plan->ports;
+}
+
+const struct cz_port *cz_plan_outputs(const struct cz_plan *plan, size_t *count)
+{
+    if (count)
+        *count = plan->n_outputs;
+    return plan->ports + plan->n_inputs;
+}
+
+const struct cz_port *cz_plan_find(const struct cz_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < port_count(plan); i++) {
+        if (strcmp(plan->ports[i].name, name) == 0)
+            return &plan->ports[i];
+    }
+    return NULL;
+}
+
+size_t cz_plan_step_count(const struct cz_plan *plan)
+{
+    return plan->n_steps;
+}
+
+void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
+                    size_t *packed_bytes)
+{
+    *arena_bytes = plan->memory_bytes;
+    *packed_bytes = plan->packed_bytes;
+}
