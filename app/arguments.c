@@ -165,6 +165,7 @@ bool app_engine_options_init(struct app_engine_options *options,
     options->engine.plan.tune = CZ_TUNE_CACHE;
     options->engine.plan.cache_file = options->cache_file;
     options->engine.plan.passes = getenv("CZ_PASSES");
+    options->engine.plan.kernels = getenv("CZ_KERNELS");
     if (options->shapes)
         return true;
     struct cz_error err;

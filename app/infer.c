@@ -37,6 +37,9 @@ static const char help[] =
     "use\n" APP_ENGINE_HELP "  -f, --force         overwrite FILE\n"
     "  -j, --json          print one JSON object on stdout, nothing else\n"
     "  -q, --quiet         print nothing but errors\n"
+    "      --operators     list the operators that the engine has: the opsets "
+    "at\n"
+    "                      which their rules change, and their kernels\n"
     "  -h, --help          this text\n";
 
 static const struct option long_options[] = {
@@ -48,6 +51,7 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
+    {"operators", no_argument, NULL, 'O'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -72,6 +76,41 @@ struct infer {
     struct cz_engine *engine;
     double load_ms, time_ms;
 };
+
+/* ---- the operators ---------------------------------------------------- */
+
+/* The opsets of row i's operator, with commas; only for its first row. */
+static bool print_opsets(size_t i)
+{
+    struct cz_operator_info info, other;
+    cz_operator(i, &info);
+    for (size_t k = 0; k < i; k++) {
+        cz_operator(k, &other);
+        if (strcmp(info.op_type, other.op_type) == 0)
+            return false;
+    }
+    printf("%s\t%u", info.op_type, info.since);
+    for (size_t k = i + 1; cz_operator(k, &other); k++) {
+        if (strcmp(info.op_type, other.op_type) == 0)
+            printf(",%u", other.since);
+    }
+    return true;
+}
+
+/* A line each: operator, opsets, kernels. */
+static void list_operators(void)
+{
+    struct cz_operator_info info;
+    for (size_t i = 0; cz_operator(i, &info); i++) {
+        const char *kernel;
+        if (!print_opsets(i))
+            continue;
+        putchar('\t');
+        for (size_t k = 0; (kernel = cz_operator_kernel(info.op_type, k)); k++)
+            printf("%s,", kernel);
+        puts("reference");
+    }
+}
 
 /* ---- the command line ------------------------------------------------- */
 
@@ -116,6 +155,10 @@ static bool parse_option(struct infer *infer, int option, int *exit_code)
     case 'q':
         infer->quiet = true;
         return true;
+    case 'O':
+        list_operators();
+        *exit_code = APP_DONE;
+        return false;
     case 'h':
         fputs(help, stdout);
         *exit_code = APP_DONE;

@@ -3,18 +3,19 @@
  *
  * Axes that stay together are joined first, so that most boxes become rows to
  * memcpy(). Where the fastest axes of the two sides differ, these two form the
- * plane that is walked in tiles, which keeps the lines of both sides in the
+ * plane, which goes in tiles through a buffer: the lines of either side are
+ * used up at once, even if their addresses compete for the same place in the
  * cache. */
 #include <string.h>
 
 #include "engine/element_internal.h"
 
-/* Rows and columns of a tile: 32 lines of each side lie in the first cache. */
+/* Rows and columns of a tile. */
 #define TILE ((size_t)32)
 /* Elements that one item of work has at least, where the plane is narrow. */
 #define ITEM_ELEMENTS ((size_t)4096)
 /* Fewer bytes are not worth waking a thread. */
-#define PARALLEL_BYTES ((size_t)1 << 18)
+#define PARALLEL_BYTES ((size_t)1 << 20)
 
 /* ---- boxes ------------------------------------------------------------ */
 
@@ -154,6 +155,19 @@ struct tile {
                 memcpy(to + (ptrdiff_t)c * t->to_column,                       \
                        from + (ptrdiff_t)c * t->from_column, bytes);           \
         }                                                                      \
+    }                                                                          \
+    /* Columns are dense in `from`, rows in `to`. */                           \
+    static void transpose_tile_##bytes(const struct tile *t)                   \
+    {                                                                          \
+        char buffer[TILE][TILE * (bytes)];                                     \
+        for (size_t c = 0; c < t->columns; c++)                                \
+            memcpy(buffer[c], t->from + (ptrdiff_t)c * t->from_column,         \
+                   t->rows * (bytes));                                         \
+        for (size_t r = 0; r < t->rows; r++) {                                 \
+            char *to = t->to + (ptrdiff_t)r * t->to_row;                       \
+            for (size_t c = 0; c < t->columns; c++)                            \
+                memcpy(to + c * (bytes), buffer[c] + r * (bytes), bytes);      \
+        }                                                                      \
     }
 
 DEFINE_COPY_TILE(1)
@@ -162,24 +176,24 @@ DEFINE_COPY_TILE(4)
 DEFINE_COPY_TILE(8)
 DEFINE_COPY_TILE(16)
 
-static void copy_tile(const struct tile *tile, size_t element_bytes)
+#define COPY_TILE(bytes)                                                       \
+    case bytes:                                                                \
+        if (is_transposed)                                                     \
+            transpose_tile_##bytes(tile);                                      \
+        else                                                                   \
+            copy_tile_##bytes(tile);                                           \
+        break
+
+static void copy_tile(const struct tile *tile, size_t element_bytes,
+                      bool is_transposed)
 {
     switch (element_bytes) {
-    case 1:
-        copy_tile_1(tile);
-        break;
-    case 2:
-        copy_tile_2(tile);
-        break;
-    case 4:
-        copy_tile_4(tile);
-        break;
-    case 8:
-        copy_tile_8(tile);
-        break;
-    default:
-        copy_tile_16(tile);
-        break;
+        COPY_TILE(1);
+        COPY_TILE(2);
+        COPY_TILE(4);
+        COPY_TILE(8);
+    default: /* 16 */
+        COPY_TILE(16);
     }
 }
 
@@ -190,17 +204,29 @@ static void copy_dense_rows(const struct tile *t, size_t row_bytes)
                       t->from + (ptrdiff_t)r * t->from_row, row_bytes);
 }
 
-static void copy_in_tiles(const struct tile *plane, size_t element_bytes)
+static size_t smaller(size_t a, size_t b)
 {
+    return a < b ? a : b;
+}
+
+static void copy_plane(const struct tile *plane, size_t element_bytes)
+{
+    const ptrdiff_t dense = (ptrdiff_t)element_bytes;
+    if (plane->from_row != dense || plane->to_column != dense) {
+        copy_tile(plane, element_bytes, false);
+        return;
+    }
     for (size_t c = 0; c < plane->columns; c += TILE) {
-        struct tile part = *plane;
-        part.to += (ptrdiff_t)c * plane->to_column;
-        part.from += (ptrdiff_t)c * plane->from_column;
-        if (part.columns - c < TILE)
-            part.columns -= c;
-        else
-            part.columns = TILE;
-        copy_tile(&part, element_bytes);
+        for (size_t r = 0; r < plane->rows; r += TILE) {
+            struct tile part = *plane;
+            part.rows = smaller(plane->rows - r, TILE);
+            part.columns = smaller(plane->columns - c, TILE);
+            part.to +=
+                (ptrdiff_t)r * plane->to_row + (ptrdiff_t)c * plane->to_column;
+            part.from += (ptrdiff_t)r * plane->from_row +
+                         (ptrdiff_t)c * plane->from_column;
+            copy_tile(&part, element_bytes, true);
+        }
     }
 }
 
@@ -223,15 +249,13 @@ static void copy_item(const struct walk *walk, size_t item)
     struct tile plane = {
         .to = walk->to + (ptrdiff_t)first * box->to_stride[row],
         .from = walk->from + (ptrdiff_t)first * box->from_stride[row],
-        .rows = box->size[row] - first,
+        .rows = smaller(box->size[row] - first, walk->item_rows),
         .columns = box->size[column],
         .to_row = box->to_stride[row],
         .to_column = box->to_stride[column],
         .from_row = box->from_stride[row],
         .from_column = box->from_stride[column],
     };
-    if (plane.rows > walk->item_rows)
-        plane.rows = walk->item_rows;
     item /= walk->blocks;
     for (size_t i = row; i-- > 0; item /= box->size[i]) {
         ptrdiff_t at = (ptrdiff_t)(item % box->size[i]);
@@ -241,7 +265,7 @@ static void copy_item(const struct walk *walk, size_t item)
     if (walk->is_dense)
         copy_dense_rows(&plane, plane.columns * box->element_bytes);
     else
-        copy_in_tiles(&plane, box->element_bytes);
+        copy_plane(&plane, box->element_bytes);
 }
 
 static void copy_part(void *user, size_t part)
@@ -273,9 +297,8 @@ void cz_copy_run(const struct cz_copy *copy, void *to, const void *from,
         walk.n_items *= box->size[i];
         bytes *= box->size[i];
     }
-    walk.n_parts = bytes < PARALLEL_BYTES ? 1 : exec->threads * 2;
-    if (walk.n_parts > walk.n_items)
-        walk.n_parts = walk.n_items;
+    walk.n_parts =
+        smaller(bytes < PARALLEL_BYTES ? 1 : exec->threads * 2, walk.n_items);
     cz_team_for(exec, walk.n_parts, copy_part, &walk);
 }
 

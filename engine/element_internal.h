@@ -128,7 +128,8 @@ struct cz_order {
     bool is_descending;
 };
 
-/* The keys of `count` elements that are `stride` elements apart. */
+/* The keys of `count` elements that are `stride` elements apart. The low 32
+ * bits alone have the same order where an element has at most 4 bytes. */
 void cz_order_keys(uint64_t *keys, struct cz_order order, const void *elements,
                    size_t stride, size_t count);
 

@@ -58,6 +58,9 @@ struct cz_plan_options {
     /* "-fuse_activation,-layout" switches passes off, "none" all of them; NULL
      * is all on. The names are those of cz_plan_pass(). */
     const char *passes;
+    /* "-winograd,-onednn" does without the kernels of these names; NULL: all.
+     */
+    const char *kernels;
     enum cz_tune tune;
     const char *cache_file; /* of the tuning results; NULL: none is kept */
 };
@@ -129,12 +132,17 @@ void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
 /* The name of pass i, in their order; NULL behind the last. */
 const char *cz_plan_pass(size_t i);
 
-/* The operators: row i, or false behind the last. For docs/operators.md. */
+/* The operators: row i, or false behind the last. Rows of one operator differ in
+ * `since`, the opset from which on the row's rules hold. */
 struct cz_operator_info {
     const char *op_type;
-    unsigned since; /* the opset from which on this row's rules hold */
+    unsigned since;
 };
 bool cz_operator(size_t i, struct cz_operator_info *info);
+
+/* The name of the operator's kernel i, in the order in which they are tried;
+ * NULL behind the last: then comes its plain C, "reference". */
+const char *cz_operator_kernel(const char *op_type, size_t i);
 
 /* ---- whole models ----------------------------------------------------- */
 

@@ -18,6 +18,22 @@ static const struct cz_kernel *const tables[] = {
 
 #define N_TABLES (sizeof tables / sizeof *tables)
 
+/* Did the caller leave the kernel out? */
+static bool is_off(const struct cz_plan *plan, const struct cz_kernel *kernel)
+{
+    const char *list = plan->options.kernels;
+    const size_t size = strlen(kernel->name);
+    while (list && *list) {
+        size_t length = strcspn(list, ",");
+        if (length == size + 1 && *list == '-' &&
+            memcmp(list + 1, kernel->name, size) == 0)
+            return true;
+        list += length;
+        list += *list == ',';
+    }
+    return false;
+}
+
 /* All kernels that fit the step as it is; returns how many. */
 static size_t find_all(const struct cz_kernel *found[CANDIDATES_MAX],
                        const struct cz_step *step, const struct cz_plan *plan)
@@ -27,7 +43,7 @@ static size_t find_all(const struct cz_kernel *found[CANDIDATES_MAX],
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
             if (n < CANDIDATES_MAX &&
                 strcmp(k->op_type, step->op->op_type) == 0 &&
-                k->fits(step, plan))
+                !is_off(plan, k) && k->fits(step, plan))
                 found[n++] = k;
         }
     }
@@ -38,6 +54,17 @@ bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_kernel *found[CANDIDATES_MAX];
     return find_all(found, step, plan) > 0;
+}
+
+const char *cz_operator_kernel(const char *op_type, size_t i)
+{
+    for (size_t t = 0; t < N_TABLES; t++) {
+        for (const struct cz_kernel *k = tables[t]; k->name; k++) {
+            if (strcmp(k->op_type, op_type) == 0 && i-- == 0)
+                return k->name;
+        }
+    }
+    return NULL;
 }
 
 static bool is_blocked(const struct cz_step *step)

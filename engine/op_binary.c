@@ -25,7 +25,7 @@ struct arithmetic_params {
 #define REAL(dtype, T, name, low, high)                                        \
     CZ_BINARY_KERNEL(add, name, T, T, u + v)                                   \
     CZ_BINARY_KERNEL(sub, name, T, T, u - v)                                   \
-    CZ_BINARY_KERNEL(mul, name, T, T, u *v)                                    \
+    CZ_BINARY_KERNEL(mul, name, T, T, (u * v))                                 \
     CZ_BINARY_KERNEL(div, name, T, T, u / v)                                   \
     CZ_BINARY_KERNEL(max, name, T, T, u > v || u != u ? u : v)                 \
     CZ_BINARY_KERNEL(min, name, T, T, u < v || u != u ? u : v)                 \
@@ -35,7 +35,7 @@ struct arithmetic_params {
 #define INTEGER(dtype, T, name, low, high)                                     \
     CZ_BINARY_KERNEL(add, name, T, T, (uint64_t)u + (uint64_t)v)               \
     CZ_BINARY_KERNEL(sub, name, T, T, (uint64_t)u - (uint64_t)v)               \
-    CZ_BINARY_KERNEL(mul, name, T, T, (uint64_t)u *(uint64_t)v)                \
+    CZ_BINARY_KERNEL(mul, name, T, T, ((uint64_t)u * (uint64_t)v))             \
     CZ_BINARY_KERNEL(max, name, T, T, u > v ? u : v)                           \
     CZ_BINARY_KERNEL(min, name, T, T, u < v ? u : v)
 
@@ -78,28 +78,18 @@ CZ_BINARY_KERNEL(pow, f64, double, double, pow(u, v))
 
 /* ---- the list --------------------------------------------------------- */
 
-#define OF_FLOATS(op)                                                          \
-    .of[CZ_DTYPE_FLOAT] = op##_f32, .of[CZ_DTYPE_DOUBLE] = op##_f64
-#define OF_SIGNED(op)                                                          \
-    .of[CZ_DTYPE_INT8] = op##_i8, .of[CZ_DTYPE_INT16] = op##_i16,              \
-    .of[CZ_DTYPE_INT32] = op##_i32, .of[CZ_DTYPE_INT64] = op##_i64
-#define OF_UNSIGNED(op)                                                        \
-    .of[CZ_DTYPE_UINT8] = op##_u8, .of[CZ_DTYPE_UINT16] = op##_u16,            \
-    .of[CZ_DTYPE_UINT32] = op##_u32, .of[CZ_DTYPE_UINT64] = op##_u64
-#define OF_NUMBERS(op) OF_FLOATS(op), OF_SIGNED(op), OF_UNSIGNED(op)
-
 static const struct arithmetic arithmetics[] = {
-    {"Add", OF_NUMBERS(add)},
-    {"Sub", OF_NUMBERS(sub)},
-    {"Mul", OF_NUMBERS(mul)},
-    {"Div", OF_NUMBERS(div), .divides = true},
-    {"Mod", OF_SIGNED(mod), OF_UNSIGNED(rem), .divides = true},
-    {"Mod:fmod", OF_NUMBERS(rem), .divides = true},
-    {"PRelu", OF_FLOATS(prelu), OF_SIGNED(prelu), OF_UNSIGNED(copy)},
-    {"Max", OF_NUMBERS(max)},
-    {"Min", OF_NUMBERS(min)},
-    {"Sum", OF_FLOATS(add)},
-    {"Mean", OF_FLOATS(add)},
+    {"Add", CZ_OF_NUMBERS(add)},
+    {"Sub", CZ_OF_NUMBERS(sub)},
+    {"Mul", CZ_OF_NUMBERS(mul)},
+    {"Div", CZ_OF_NUMBERS(div), .divides = true},
+    {"Mod", CZ_OF_SIGNED(mod), CZ_OF_UNSIGNED(rem), .divides = true},
+    {"Mod:fmod", CZ_OF_NUMBERS(rem), .divides = true},
+    {"PRelu", CZ_OF_FLOATS(prelu), CZ_OF_SIGNED(prelu), CZ_OF_UNSIGNED(copy)},
+    {"Max", CZ_OF_NUMBERS(max)},
+    {"Min", CZ_OF_NUMBERS(min)},
+    {"Sum", CZ_OF_FLOATS(add)},
+    {"Mean", CZ_OF_FLOATS(add)},
 };
 
 static const struct arithmetic *find(const char *op_type)
@@ -225,8 +215,8 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
     }
 CZ_EACH_FLOAT(DIVIDE)
 
-static const struct arithmetic copies = {"", OF_NUMBERS(copy)};
-static const struct arithmetic divisions = {"", OF_FLOATS(divide)};
+static const struct arithmetic copies = {"", CZ_OF_NUMBERS(copy)};
+static const struct arithmetic divisions = {"", CZ_OF_FLOATS(divide)};
 
 /* Input 0 into the output, broadcast, and then one input after the other. */
 static enum cz_status run_many(struct cz_step *step, const struct cz_exec *exec,
@@ -264,18 +254,21 @@ static enum cz_status run_mean(struct cz_step *step, const struct cz_exec *exec,
 
 /* ---- powers ----------------------------------------------------------- */
 
-/* Whole exponents of integers wrap around like products do. */
-static int64_t power(int64_t base, double exponent)
+/* An exponent that integers are multiplied by; for others there is pow(). */
+static bool is_count(double exponent)
+{
+    return exponent >= 0 && exponent < 0x1p63 && exponent == floor(exponent);
+}
+
+/* It wraps around, as products do. */
+static uint64_t power(int64_t base, double exponent)
 {
     uint64_t result = 1, square = (uint64_t)base;
-    if (!(exponent >= 0) || exponent != floor(exponent) || exponent >= 0x1p63)
-        return cz_i64_saturate(pow((double)base, exponent));
     for (uint64_t n = (uint64_t)exponent; n; n >>= 1) {
-        if (n & 1)
-            result *= square;
+        result *= n & 1 ? square : 1;
         square *= square;
     }
-    return (int64_t)result;
+    return result;
 }
 
 /* Exponents of any type; row->user is the dtype. */
@@ -294,12 +287,14 @@ static int64_t power(int64_t base, double exponent)
     }
 POW(f32, float, powf(u, (float)v))
 POW(f64, double, pow(u, v))
-POW(i32, int32_t, power(u, v))
-POW(i64, int64_t, power(u, v))
+POW(i32, int32_t,
+    is_count(v) ? (int32_t)power(u, v) : cz_i32_saturate(pow(u, v)))
+POW(i64, int64_t,
+    is_count(v) ? (int64_t)power(u, v) : cz_i64_saturate(pow((double)u, v)))
 
-static const struct arithmetic powers = {"Pow", OF_FLOATS(pow)};
+static const struct arithmetic powers = {"Pow", CZ_OF_FLOATS(pow)};
 static const struct arithmetic mixed_powers = {
-    "Pow", OF_FLOATS(pow_any), .of[CZ_DTYPE_INT32] = pow_any_i32,
+    "Pow", CZ_OF_FLOATS(pow_any), .of[CZ_DTYPE_INT32] = pow_any_i32,
     .of[CZ_DTYPE_INT64] = pow_any_i64};
 
 static enum cz_status shape_pow(struct cz_step *step, struct cz_error *err)

@@ -13,11 +13,6 @@ struct cast_params {
     enum cz_dtype to; /* as the model has it */
 };
 
-struct cast {
-    enum cz_dtype from;
-    enum cz_dtype round_to; /* float16 or bfloat16; or UNDEFINED */
-};
-
 /* ---- kernels ---------------------------------------------------------- */
 
 #define SAME(x) (x)
@@ -29,14 +24,14 @@ struct cast {
             y[i] = (T)convert(((const S *)x)[i]);                              \
         break;
 
-/* One kernel for each type to cast to, from any type. */
+/* One kernel for each type to cast to, from any type: row->user is the dtype. */
 #define CAST_TO(name, T, of_float, of_int)                                     \
     static void to_##name(const struct cz_row *row)                            \
     {                                                                          \
         const void *x = row->x[0];                                             \
         const size_t n = row->count;                                           \
         T *y = row->y;                                                         \
-        switch (((const struct cast *)row->user)->from) {                      \
+        switch (*(const enum cz_dtype *)row->user) {                           \
             CASE(FLOAT, float, T, of_float)                                    \
             CASE(DOUBLE, double, T, of_float)                                  \
             CASE(INT8, int8_t, T, of_int)                                      \
@@ -60,9 +55,34 @@ CAST_TO(f32, float, SAME, SAME)
 CAST_TO(f64, double, SAME, SAME)
 CAST_TO(b8, uint8_t, IS_SET, IS_SET)
 
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* cz_half_to_float(cz_half_from_float(x)) without a branch, for vectors. */
 static float round_to_half(float x)
 {
-    return cz_half_to_float(cz_half_from_float(x));
+    const uint32_t magnitude = bits_of(x) & 0x7fffffff;
+    const uint32_t sign = bits_of(x) ^ magnitude;
+    const uint32_t odd = magnitude >> 13 & 1;
+    uint32_t result = (magnitude + 0xfff + odd) & ~(uint32_t)0x1fff;
+    /* Below 2^-14 the steps are of 2^-24, as those of floats at 0.5 are. */
+    const uint32_t tiny = bits_of((float_of(magnitude) + 0.5f) - 0.5f);
+    result = magnitude < 0x38800000 ? tiny : result;
+    /* 65520 and above round to infinity. */
+    result = magnitude >= 0x477ff000 ? 0x7f800000 : result;
+    result = magnitude > 0x7f800000 ? 0x7fc00000 : result;
+    return float_of(sign | result);
 }
 
 static float round_to_bfloat16(float x)
@@ -70,23 +90,29 @@ static float round_to_bfloat16(float x)
     return cz_bfloat16_to_float(cz_bfloat16_from_float(x));
 }
 
-static void to_16_bits(const struct cz_row *row)
+static void to_half(const struct cz_row *row)
 {
-    const enum cz_dtype to = ((const struct cast *)row->user)->round_to;
     float *y = row->y;
     to_f32(row);
     for (size_t i = 0; i < row->count; i++)
-        y[i] = to == CZ_DTYPE_FLOAT16 ? round_to_half(y[i])
-                                      : round_to_bfloat16(y[i]);
+        y[i] = round_to_half(y[i]);
 }
 
-static void (*const casts[CZ_DTYPE_COUNT])(const struct cz_row *row) = {
-#define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = to_##name,
-    CZ_EACH_NUMBER(ENTRY)
-#undef ENTRY
-        [CZ_DTYPE_BOOL] = to_b8,
-    [CZ_DTYPE_FLOAT16] = to_16_bits,
-    [CZ_DTYPE_BFLOAT16] = to_16_bits,
+static void to_bfloat16(const struct cz_row *row)
+{
+    float *y = row->y;
+    to_f32(row);
+    for (size_t i = 0; i < row->count; i++)
+        y[i] = round_to_bfloat16(y[i]);
+}
+
+static const struct {
+    void (*of[CZ_DTYPE_COUNT])(const struct cz_row *row);
+} casts = {
+    CZ_OF_NUMBERS(to),
+    .of[CZ_DTYPE_BOOL] = to_b8,
+    .of[CZ_DTYPE_FLOAT16] = to_half,
+    .of[CZ_DTYPE_BFLOAT16] = to_bfloat16,
 };
 
 /* ---- operators -------------------------------------------------------- */
@@ -108,7 +134,7 @@ static enum cz_status parse_cast(struct cz_step *step,
         return cz_step_error(step, err, "to is %lld, not an element type",
                              (long long)to);
     p->to = (enum cz_dtype)to;
-    if (!casts[p->to])
+    if (!casts.of[p->to])
         return cz_step_unsupported(step, err, "cannot cast to %s",
                                    cz_dtype_name(p->to));
     return CZ_OK;
@@ -125,15 +151,11 @@ static void cast(const struct cz_step *step, enum cz_dtype to,
                  const struct cz_exec *exec)
 {
     const struct cz_array *x = step->inputs[0];
-    const struct cast cast = {
-        .from = x->dtype,
-        .round_to = is_half(to) ? to : CZ_DTYPE_UNDEFINED,
-    };
     cz_walk_run(&(struct cz_walk){.output = step->outputs[0],
                                   .n_inputs = 1,
                                   .inputs = {x},
-                                  .kernel = casts[to],
-                                  .user = &cast},
+                                  .kernel = casts.of[to],
+                                  .user = &x->dtype},
                 exec);
 }
 

@@ -32,11 +32,9 @@ struct bounds {
     }
 CZ_EACH_NUMBER(CLIP)
 
-static void (*const clips[CZ_DTYPE_COUNT])(const struct cz_row *row) = {
-#define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = clip_##name,
-    CZ_EACH_NUMBER(ENTRY)
-#undef ENTRY
-};
+static const struct {
+    void (*of[CZ_DTYPE_COUNT])(const struct cz_row *row);
+} clips = {CZ_OF_NUMBERS(clip)};
 
 static void clip(const struct cz_step *step, const struct bounds *bounds,
                  const struct cz_exec *exec)
@@ -45,7 +43,7 @@ static void clip(const struct cz_step *step, const struct bounds *bounds,
     cz_walk_run(&(struct cz_walk){.output = step->outputs[0],
                                   .n_inputs = 1,
                                   .inputs = {x},
-                                  .kernel = clips[x->dtype],
+                                  .kernel = clips.of[x->dtype],
                                   .user = bounds},
                 exec);
 }
@@ -90,7 +88,7 @@ static enum cz_status run_6(struct cz_step *step, const struct cz_exec *exec,
 static enum cz_status shape_11(struct cz_step *step, struct cz_error *err)
 {
     const struct cz_array *x = step->inputs[0];
-    if (!clips[x->dtype])
+    if (!clips.of[x->dtype])
         return cz_step_unsupported(step, err, "not for elements of %s",
                                    cz_dtype_name(x->dtype));
     for (size_t i = 1; i <= 2; i++) {

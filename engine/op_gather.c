@@ -25,7 +25,7 @@ static enum cz_status parse_gather(struct cz_step *step,
 static size_t part_count(const struct cz_exec *exec, size_t items, size_t bytes)
 {
     const size_t most = exec->threads * 2;
-    if (items * bytes < (size_t)1 << 18)
+    if (items * bytes < (size_t)1 << 20)
         return 1;
     return items < most ? items : most;
 }

@@ -49,30 +49,20 @@ CZ_EACH_UNSIGNED(SHIFT)
 
 /* ---- the list --------------------------------------------------------- */
 
-#define OF_SIGNED(op)                                                          \
-    .of[CZ_DTYPE_INT8] = op##_i8, .of[CZ_DTYPE_INT16] = op##_i16,              \
-    .of[CZ_DTYPE_INT32] = op##_i32, .of[CZ_DTYPE_INT64] = op##_i64
-#define OF_UNSIGNED(op)                                                        \
-    .of[CZ_DTYPE_UINT8] = op##_u8, .of[CZ_DTYPE_UINT16] = op##_u16,            \
-    .of[CZ_DTYPE_UINT32] = op##_u32, .of[CZ_DTYPE_UINT64] = op##_u64
-#define OF_NUMBERS(op)                                                         \
-    .of[CZ_DTYPE_FLOAT] = op##_f32, .of[CZ_DTYPE_DOUBLE] = op##_f64,           \
-    OF_SIGNED(op), OF_UNSIGNED(op)
-
 static const struct logic logics[] = {
-    {"Equal", true, OF_NUMBERS(equal), .of[CZ_DTYPE_BOOL] = equal_b8},
-    {"Greater", true, OF_NUMBERS(greater)},
-    {"Less", true, OF_NUMBERS(less)},
-    {"GreaterOrEqual", true, OF_NUMBERS(greater_or_equal)},
-    {"LessOrEqual", true, OF_NUMBERS(less_or_equal)},
+    {"Equal", true, CZ_OF_NUMBERS(equal), .of[CZ_DTYPE_BOOL] = equal_b8},
+    {"Greater", true, CZ_OF_NUMBERS(greater)},
+    {"Less", true, CZ_OF_NUMBERS(less)},
+    {"GreaterOrEqual", true, CZ_OF_NUMBERS(greater_or_equal)},
+    {"LessOrEqual", true, CZ_OF_NUMBERS(less_or_equal)},
     {"And", true, .of[CZ_DTYPE_BOOL] = and_b8},
     {"Or", true, .of[CZ_DTYPE_BOOL] = or_b8},
     {"Xor", true, .of[CZ_DTYPE_BOOL] = xor_b8},
-    {"BitwiseAnd", false, OF_SIGNED(bit_and), OF_UNSIGNED(bit_and)},
-    {"BitwiseOr", false, OF_SIGNED(bit_or), OF_UNSIGNED(bit_or)},
-    {"BitwiseXor", false, OF_SIGNED(bit_xor), OF_UNSIGNED(bit_xor)},
-    {"BitShift:LEFT", false, OF_UNSIGNED(shift_left)},
-    {"BitShift:RIGHT", false, OF_UNSIGNED(shift_right)},
+    {"BitwiseAnd", false, CZ_OF_INTS(bit_and)},
+    {"BitwiseOr", false, CZ_OF_INTS(bit_or)},
+    {"BitwiseXor", false, CZ_OF_INTS(bit_xor)},
+    {"BitShift:LEFT", false, CZ_OF_UNSIGNED(shift_left)},
+    {"BitShift:RIGHT", false, CZ_OF_UNSIGNED(shift_right)},
 };
 
 static const struct logic *find(const char *op_type)

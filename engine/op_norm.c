@@ -1,12 +1,10 @@
-/* Normalizations, by the ONNX operator specification: BatchNormalization in its
- * form for inference; Instance-, Group- and LayerNormalization, which take mean
- * and variance from what they normalize; LpNormalization and LRN. Moments and
- * norms are added up in double. */
+/* Normalizations by mean and variance, by the ONNX operator specification:
+ * BatchNormalization in its form for inference; Instance-, Group- and
+ * LayerNormalization, which take them from what they normalize, added up in
+ * double. */
 #include <math.h>
-#include <string.h>
 
 #include "engine/attr_internal.h"
-#include "engine/lines_internal.h"
 #include "engine/op_facts_internal.h"
 #include "engine/scalar_internal.h"
 #include "engine/walk_internal.h"
@@ -411,8 +409,8 @@ static void normalize_layer(void *user, size_t i)
         layer->inverses[i] = (float)moments.inverse;
 }
 
-CZ_BINARY_KERNEL(multiply, f32, float, float, u *v)
-CZ_BINARY_KERNEL(multiply, f64, double, double, u *v)
+CZ_BINARY_KERNEL(multiply, f32, float, float, (u * v))
+CZ_BINARY_KERNEL(multiply, f64, double, double, (u * v))
 CZ_BINARY_KERNEL(add, f32, float, float, u + v)
 CZ_BINARY_KERNEL(add, f64, double, double, u + v)
 
@@ -450,157 +448,11 @@ static enum cz_status run_layer_norm(struct cz_step *step,
         .means = output_data(step, 1),
         .inverses = output_data(step, 2),
     };
+    if (layer.length == 0 && !layer.means && !layer.inverses)
+        return CZ_OK;
     cz_team_for(exec, cz_dims_product(dims, 0, axis), normalize_layer, &layer);
     apply(step, exec, 1, is_f32 ? multiply_f32 : multiply_f64);
     apply(step, exec, 2, is_f32 ? add_f32 : add_f64);
-    return CZ_OK;
-}
-
-/* ---- LpNormalization -------------------------------------------------- */
-
-struct lp_params {
-    int64_t axis, p;
-};
-
-static enum cz_status parse_lp(struct cz_step *step, const struct cz_node *node,
-                               struct cz_error *err)
-{
-    const struct cz_attrs attrs = {step, node, err};
-    struct lp_params *p = step->params;
-    p->axis = -1;
-    p->p = 2;
-    CZ_TRY(cz_attrs_int(&attrs, "axis", CZ_RANGE_ANY, &p->axis));
-    return cz_attrs_int(&attrs, "p", (struct cz_range){1, 2}, &p->p);
-}
-
-static enum cz_status shape_lp(struct cz_step *step, struct cz_error *err)
-{
-    const struct cz_array *x = step->inputs[0];
-    const struct lp_params *p = step->params;
-    size_t axis;
-    CZ_TRY(check_input(step, 0, err));
-    CZ_TRY(cz_step_axis(step, p->axis, x->dims.rank, &axis, err));
-    return cz_step_output(step, 0, x->dtype, &x->dims, err);
-}
-
-/* A line of zeros stays one. */
-#define LP_NORM(dtype, T, name, low, high)                                     \
-    static void lp_norm_##name(const struct cz_tile *tile)                     \
-    {                                                                          \
-        const struct lp_params *p = tile->user;                                \
-        const T *x = tile->x;                                                  \
-        T *y = tile->y;                                                        \
-        double norms[CZ_TILE] = {0};                                           \
-        for (size_t k = 0; k < tile->length; k++) {                            \
-            for (size_t j = 0; j < tile->count; j++) {                         \
-                const double v = (double)x[k * tile->stride + j];              \
-                norms[j] += p->p == 1 ? fabs(v) : v * v;                       \
-            }                                                                  \
-        }                                                                      \
-        for (size_t j = 0; j < tile->count; j++) {                             \
-            norms[j] = p->p == 1 ? norms[j] : sqrt(norms[j]);                  \
-            norms[j] = norms[j] == 0 ? 1 : norms[j];                           \
-        }                                                                      \
-        for (size_t k = 0; k < tile->length; k++) {                            \
-            for (size_t j = 0; j < tile->count; j++)                           \
-                y[k * tile->stride + j] =                                      \
-                    (T)((double)x[k * tile->stride + j] / norms[j]);           \
-        }                                                                      \
-    }
-CZ_EACH_FLOAT(LP_NORM)
-
-static enum cz_status run_lp(struct cz_step *step, const struct cz_exec *exec,
-                             struct cz_error *err)
-{
-    const struct cz_array *x = step->inputs[0];
-    const struct lp_params *p = step->params;
-    size_t axis;
-    CZ_TRY(cz_step_axis(step, p->axis, x->dims.rank, &axis, err));
-    struct cz_lines lines = cz_lines_of(step, axis, axis + 1);
-    lines.kernel = x->dtype == CZ_DTYPE_FLOAT ? lp_norm_f32 : lp_norm_f64;
-    lines.user = p;
-    cz_lines_run(&lines, exec);
-    return CZ_OK;
-}
-
-/* ---- LRN -------------------------------------------------------------- */
-
-struct lrn_params {
-    int64_t size;
-    float alpha, beta, bias;
-};
-
-static enum cz_status parse_lrn(struct cz_step *step,
-                                const struct cz_node *node,
-                                struct cz_error *err)
-{
-    const struct cz_attrs attrs = {step, node, err};
-    struct lrn_params *p = step->params;
-    p->alpha = 1e-4f;
-    p->beta = 0.75f;
-    p->bias = 1;
-    p->size = -1;
-    CZ_TRY(cz_attrs_int(&attrs, "size", (struct cz_range){1, INT32_MAX},
-                        &p->size));
-    CZ_TRY(cz_attrs_float(&attrs, "alpha", &p->alpha));
-    CZ_TRY(cz_attrs_float(&attrs, "beta", &p->beta));
-    CZ_TRY(cz_attrs_float(&attrs, "bias", &p->bias));
-    return p->size < 0 ? cz_step_error(step, err, "no size") : CZ_OK;
-}
-
-static enum cz_status shape_lrn(struct cz_step *step, struct cz_error *err)
-{
-    const struct cz_array *x = step->inputs[0];
-    CZ_TRY(check_input(step, 2, err));
-    return cz_step_output(step, 0, x->dtype, &x->dims, err);
-}
-
-/* Channels first..last-1 around one of `count`. */
-static void lrn_window(const struct lrn_params *p, size_t c, size_t count,
-                       size_t *first, size_t *last)
-{
-    const size_t before = (size_t)(p->size - 1) / 2,
-                 after = (size_t)p->size / 2;
-    *first = c < before ? 0 : c - before;
-    *last = count - c <= after ? count : c + after + 1;
-}
-
-/* One plane of y, from the planes of x around it. */
-#define LRN(dtype, T, name, low, high)                                         \
-    static void lrn_##name(const struct job *job, size_t i)                    \
-    {                                                                          \
-        const struct lrn_params *p = job->step->params;                        \
-        const size_t n = job->planes.plane, c = i % job->planes.channels;      \
-        const T factor = (T)p->alpha / (T)p->size;                             \
-        const T *x = (const T *)job->step->inputs[0]->data + i * n;            \
-        T *y = (T *)job->step->outputs[0]->data + i * n;                       \
-        size_t first, last;                                                    \
-        lrn_window(p, c, job->planes.channels, &first, &last);                 \
-        memset(y, 0, n * sizeof *y);                                           \
-        for (size_t k = first; k < last; k++) {                                \
-            const T *v = x - c * n + k * n;                                    \
-            for (size_t j = 0; j < n; j++)                                     \
-                y[j] += v[j] * v[j];                                           \
-        }                                                                      \
-        for (size_t j = 0; j < n; j++)                                         \
-            y[j] = x[j] / (T)pow(p->bias + factor * y[j], p->beta);            \
-    }
-CZ_EACH_FLOAT(LRN)
-
-static void lrn_plane(void *user, size_t i)
-{
-    const struct job *job = user;
-    CALL(job->dtype, lrn, job, i);
-}
-
-static enum cz_status run_lrn(struct cz_step *step, const struct cz_exec *exec,
-                              struct cz_error *err)
-{
-    (void)err;
-    struct job job = job_of(step);
-    if (cz_array_count(step->outputs[0]))
-        cz_team_for(exec, job.planes.batch * job.planes.channels, lrn_plane,
-                    &job);
     return CZ_OK;
 }
 
@@ -618,8 +470,6 @@ const struct cz_op cz_ops_norm[] = {
     ROW("InstanceNormalization", 6, 3, norm_params, parse_norm, instance_norm),
     ROW("GroupNormalization", 18, 3, norm_params, parse_norm, group_norm),
     ROW("GroupNormalization", 21, 3, norm_params, parse_norm, group_norm),
-    ROW("LpNormalization", 1, 1, lp_params, parse_lp, lp),
-    ROW("LRN", 1, 1, lrn_params, parse_lrn, lrn),
     {.op_type = "LayerNormalization",
      .since = 17,
      .min_inputs = 2,

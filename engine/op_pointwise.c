@@ -85,7 +85,7 @@ FLOATS(atanh, atanh(v))
 FLOATS(erf, erf(v))
 FLOATS(softplus, (v > 0 ? v : 0) + log1p(exp(-fabs(v))))
 FLOATS(softsign, v / (1 + fabs(v)))
-FLOATS(selu, BETA *(v > 0 ? v : ALPHA * expm1(v)))
+FLOATS(selu, (v > 0 ? v : ALPHA * expm1(v)) * BETA)
 FLOATS(celu, v > 0 ? v : ALPHA * expm1(v / ALPHA))
 FLOATS(thresholded_relu, v > ALPHA ? v : 0)
 FLOATS(gelu_tanh,
@@ -109,10 +109,10 @@ UNARY(tanh, f64, double, double, tanh(v))
 UNARY(relu, f64, double, double, v < 0 ? 0 : v)
 UNARY(leaky_relu, f64, double, double, v < 0 ? ALPHA * v : v)
 UNARY(elu, f64, double, double, v < 0 ? ALPHA * expm1(v) : v)
-UNARY(mish, f64, double, double, v *tanh(log1p(exp(v))))
+UNARY(mish, f64, double, double, tanh(log1p(exp(v))) * v)
 UNARY(gelu, f64, double, double, v / 2 * (1 + erf(v * 0.70710678118654752)))
-UNARY(hard_swish, f64, double, double, v *unit(v / 6 + 0.5))
-UNARY(hard_sigmoid, f64, double, double, unit(ALPHA *v + BETA))
+UNARY(hard_swish, f64, double, double, unit(v / 6 + 0.5) * v)
+UNARY(hard_sigmoid, f64, double, double, unit(BETA + ALPHA * v))
 
 /* The lowest number is its own negative, as in numpy. */
 #define SIGNED(dtype, T, name, low, high)                                      \
@@ -130,44 +130,36 @@ CZ_EACH_UNSIGNED(UNSIGNED)
 
 /* ---- the list --------------------------------------------------------- */
 
-#define OF_FLOATS(op)                                                          \
-    .of[CZ_DTYPE_FLOAT] = op##_f32, .of[CZ_DTYPE_DOUBLE] = op##_f64
-#define OF_SIGNED(op)                                                          \
-    .of[CZ_DTYPE_INT8] = op##_i8, .of[CZ_DTYPE_INT16] = op##_i16,              \
-    .of[CZ_DTYPE_INT32] = op##_i32, .of[CZ_DTYPE_INT64] = op##_i64
-#define OF_UNSIGNED(op)                                                        \
-    .of[CZ_DTYPE_UINT8] = op##_u8, .of[CZ_DTYPE_UINT16] = op##_u16,            \
-    .of[CZ_DTYPE_UINT32] = op##_u32, .of[CZ_DTYPE_UINT64] = op##_u64
 #define ACTIVATION(op, kind)                                                   \
     .activation = CZ_ACT_##kind, .of[CZ_DTYPE_FLOAT] = activate_f32,           \
     .of[CZ_DTYPE_DOUBLE] = op##_f64
 
 static const struct unary unaries[] = {
-    {"Abs", OF_FLOATS(abs), OF_SIGNED(abs), OF_UNSIGNED(abs)},
-    {"Neg", OF_FLOATS(neg), OF_SIGNED(neg)},
-    {"Sign", OF_FLOATS(sign), OF_SIGNED(sign), OF_UNSIGNED(sign)},
-    {"Exp", OF_FLOATS(exp)},
-    {"Log", OF_FLOATS(log)},
-    {"Sqrt", OF_FLOATS(sqrt)},
-    {"Reciprocal", OF_FLOATS(reciprocal)},
-    {"Floor", OF_FLOATS(floor)},
-    {"Ceil", OF_FLOATS(ceil)},
-    {"Round", OF_FLOATS(round)},
-    {"Sin", OF_FLOATS(sin)},
-    {"Cos", OF_FLOATS(cos)},
-    {"Tan", OF_FLOATS(tan)},
-    {"Asin", OF_FLOATS(asin)},
-    {"Acos", OF_FLOATS(acos)},
-    {"Atan", OF_FLOATS(atan)},
-    {"Sinh", OF_FLOATS(sinh)},
-    {"Cosh", OF_FLOATS(cosh)},
-    {"Asinh", OF_FLOATS(asinh)},
-    {"Acosh", OF_FLOATS(acosh)},
-    {"Atanh", OF_FLOATS(atanh)},
-    {"Erf", OF_FLOATS(erf)},
+    {"Abs", CZ_OF_NUMBERS(abs)},
+    {"Neg", CZ_OF_FLOATS(neg), CZ_OF_SIGNED(neg)},
+    {"Sign", CZ_OF_NUMBERS(sign)},
+    {"Exp", CZ_OF_FLOATS(exp)},
+    {"Log", CZ_OF_FLOATS(log)},
+    {"Sqrt", CZ_OF_FLOATS(sqrt)},
+    {"Reciprocal", CZ_OF_FLOATS(reciprocal)},
+    {"Floor", CZ_OF_FLOATS(floor)},
+    {"Ceil", CZ_OF_FLOATS(ceil)},
+    {"Round", CZ_OF_FLOATS(round)},
+    {"Sin", CZ_OF_FLOATS(sin)},
+    {"Cos", CZ_OF_FLOATS(cos)},
+    {"Tan", CZ_OF_FLOATS(tan)},
+    {"Asin", CZ_OF_FLOATS(asin)},
+    {"Acos", CZ_OF_FLOATS(acos)},
+    {"Atan", CZ_OF_FLOATS(atan)},
+    {"Sinh", CZ_OF_FLOATS(sinh)},
+    {"Cosh", CZ_OF_FLOATS(cosh)},
+    {"Asinh", CZ_OF_FLOATS(asinh)},
+    {"Acosh", CZ_OF_FLOATS(acosh)},
+    {"Atanh", CZ_OF_FLOATS(atanh)},
+    {"Erf", CZ_OF_FLOATS(erf)},
     {"Sigmoid", ACTIVATION(sigmoid, SIGMOID)},
     {"Tanh", ACTIVATION(tanh, TANH)},
-    {"Relu", ACTIVATION(relu, RELU), OF_SIGNED(relu)},
+    {"Relu", ACTIVATION(relu, RELU), CZ_OF_SIGNED(relu)},
     {"LeakyRelu", ACTIVATION(leaky_relu, LEAKY_RELU), .alpha = 0.01f},
     {"Elu", ACTIVATION(elu, ELU), .alpha = 1},
     {"HardSigmoid", ACTIVATION(hard_sigmoid, HARD_SIGMOID), .alpha = 0.2f,
@@ -175,17 +167,17 @@ static const struct unary unaries[] = {
     {"HardSwish", ACTIVATION(hard_swish, HARD_SWISH)},
     {"Mish", ACTIVATION(mish, MISH)},
     {"Gelu", ACTIVATION(gelu, GELU)},
-    {"Gelu:tanh", OF_FLOATS(gelu_tanh)},
-    {"Selu", OF_FLOATS(selu), .alpha = 1.6732632423543772f,
+    {"Gelu:tanh", CZ_OF_FLOATS(gelu_tanh)},
+    {"Selu", CZ_OF_FLOATS(selu), .alpha = 1.6732632423543772f,
      .beta = 1.0507009873554805f},
-    {"Celu", OF_FLOATS(celu), .alpha = 1},
-    {"Softplus", OF_FLOATS(softplus)},
-    {"Softsign", OF_FLOATS(softsign)},
-    {"ThresholdedRelu", OF_FLOATS(thresholded_relu), .alpha = 1},
+    {"Celu", CZ_OF_FLOATS(celu), .alpha = 1},
+    {"Softplus", CZ_OF_FLOATS(softplus)},
+    {"Softsign", CZ_OF_FLOATS(softsign)},
+    {"ThresholdedRelu", CZ_OF_FLOATS(thresholded_relu), .alpha = 1},
     {"Not", .of[CZ_DTYPE_BOOL] = not_b8},
-    {"IsNaN", OF_FLOATS(is_nan), .makes_bool = true},
-    {"IsInf", OF_FLOATS(is_inf), .makes_bool = true},
-    {"BitwiseNot", OF_SIGNED(bitwise_not), OF_UNSIGNED(bitwise_not)},
+    {"IsNaN", CZ_OF_FLOATS(is_nan), .makes_bool = true},
+    {"IsInf", CZ_OF_FLOATS(is_inf), .makes_bool = true},
+    {"BitwiseNot", CZ_OF_INTS(bitwise_not)},
 };
 
 static const struct unary *find(const char *op_type)

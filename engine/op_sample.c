@@ -111,18 +111,18 @@ static int64_t source_of(const struct sampler *s, size_t i, float at)
     return at > 0 ? at < (float)last ? (int64_t)at : last : 0;
 }
 
-/* From -1..1 to elements; padding by itself moves what is outside. */
+/* From -1..1 to elements. What is outside moves to where the padding has it;
+ * with cubic weights each of the taps does so by itself. */
 static float position_of(const struct sampler *s, size_t i, float x)
 {
     const bool corners = s->params->align_corners;
     const float size = (float)s->size[i];
     const float least = corners ? 0 : -0.5f, most = least + size - corners;
     x = corners ? (x + 1) / 2 * (size - 1) : ((x + 1) * size - 1) / 2;
-    if (!(fabsf(x) < 1e30f)) /* also where it is NaN */
-        x = -1e30f;
+    x = fminf(fmaxf(x, -1e30f), 1e30f); /* a number, also where it is NaN */
     if (s->params->mode == MODE_NEAREST)
         x = nearbyintf(x);
-    if (x >= least && x <= most)
+    if ((x >= least && x <= most) || s->params->mode == MODE_CUBIC)
         return x;
     if (s->params->padding == PADDING_BORDER)
         return x < 0 ? 0 : fminf(x, size - 1);

@@ -11,22 +11,24 @@
 
 /* ---- softmaxes -------------------------------------------------------- */
 
-/* One line whose elements are neighbours. */
+/* One line whose elements are neighbours. Sums are double: lines may be as
+ * long as an image is large. */
 #define SOFTMAX_LINE(dtype, T, name, low, high)                                \
     static void softmax_line_##name(const struct cz_tile *tile, bool is_log)   \
     {                                                                          \
         const size_t n = tile->length;                                         \
         const T *x = tile->x;                                                  \
-        T *y = tile->y, most = x[0], sum = 0;                                  \
+        T *y = tile->y, most = x[0];                                           \
+        double sum = 0;                                                        \
         for (size_t k = 1; k < n; k++)                                         \
             most = x[k] > most ? x[k] : most;                                  \
         for (size_t k = 0; k < n; k++)                                         \
-            sum += y[k] = exp(x[k] - most);                                    \
-        const T shift = most + log(sum);                                       \
+            sum += (double)(y[k] = exp(x[k] - most));                          \
+        const T shift = most + (T)log(sum), scale = (T)sum;                    \
         for (size_t k = 0; is_log && k < n; k++)                               \
             y[k] = x[k] - shift;                                               \
         for (size_t k = 0; !is_log && k < n; k++)                              \
-            y[k] /= sum;                                                       \
+            y[k] /= scale;                                                     \
     }
 CZ_EACH_FLOAT(SOFTMAX_LINE)
 
@@ -37,7 +39,8 @@ CZ_EACH_FLOAT(SOFTMAX_LINE)
         const size_t count = tile->count;                                      \
         const size_t end = tile->length * tile->stride;                        \
         const T *x = tile->x;                                                  \
-        T *y = tile->y, most[CZ_TILE], sum[CZ_TILE] = {0};                     \
+        T *y = tile->y, most[CZ_TILE];                                         \
+        double sum[CZ_TILE] = {0};                                             \
         memcpy(most, x, count * sizeof(T));                                    \
         for (size_t k = tile->stride; k < end; k += tile->stride) {            \
             for (size_t j = 0; j < count; j++)                                 \
@@ -45,15 +48,15 @@ CZ_EACH_FLOAT(SOFTMAX_LINE)
         }                                                                      \
         for (size_t k = 0; k < end; k += tile->stride) {                       \
             for (size_t j = 0; j < count; j++)                                 \
-                sum[j] += y[k + j] = exp(x[k + j] - most[j]);                  \
+                sum[j] += (double)(y[k + j] = exp(x[k + j] - most[j]));        \
         }                                                                      \
         for (size_t j = 0; is_log && j < count; j++)                           \
-            most[j] += log(sum[j]);                                            \
+            most[j] += (T)log(sum[j]);                                         \
         for (size_t k = 0; k < end; k += tile->stride) {                       \
             for (size_t j = 0; is_log && j < count; j++)                       \
                 y[k + j] = x[k + j] - most[j];                                 \
             for (size_t j = 0; !is_log && j < count; j++)                      \
-                y[k + j] /= sum[j];                                            \
+                y[k + j] /= (T)sum[j];                                         \
         }                                                                      \
     }
 CZ_EACH_FLOAT(SOFTMAX_TILE)
@@ -200,11 +203,9 @@ struct cumsum_params {
 CZ_EACH_FLOAT(CUMSUM_FLOAT)
 CZ_EACH_INT(CUMSUM_INT)
 
-static void (*const cumsums[CZ_DTYPE_COUNT])(const struct cz_tile *tile) = {
-#define ENTRY(dtype, T, name, low, high) [CZ_DTYPE_##dtype] = cumsum_##name,
-    CZ_EACH_NUMBER(ENTRY)
-#undef ENTRY
-};
+static const struct {
+    void (*of[CZ_DTYPE_COUNT])(const struct cz_tile *tile);
+} cumsums = {CZ_OF_NUMBERS(cumsum)};
 
 static enum cz_status parse_cumsum(struct cz_step *step,
                                    const struct cz_node *node,
@@ -226,7 +227,7 @@ static enum cz_status shape_cumsum(struct cz_step *step, struct cz_error *err)
 {
     const struct cz_array *x = step->inputs[0], *axis = step->inputs[1];
     size_t found;
-    if (!cumsums[x->dtype])
+    if (!cumsums.of[x->dtype])
         return cz_step_unsupported(step, err, "not for elements of %s",
                                    cz_dtype_name(x->dtype));
     if (axis->dtype != CZ_DTYPE_INT32 && axis->dtype != CZ_DTYPE_INT64)
@@ -254,7 +255,7 @@ static enum cz_status run_cumsum(struct cz_step *step,
             step->op->op_type, step->name, (long long)axis, (long long)rank);
     axis += axis < 0 ? rank : 0;
     struct cz_lines lines = cz_lines_of(step, (size_t)axis, (size_t)axis + 1);
-    lines.kernel = cumsums[x->dtype];
+    lines.kernel = cumsums.of[x->dtype];
     lines.user = step->params;
     cz_lines_run(&lines, exec);
     return CZ_OK;

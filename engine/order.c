@@ -29,7 +29,12 @@ static uint64_t key_of_double(double x)
     return bits & SIGN_64 ? ~bits : bits | SIGN_64;
 }
 
-static uint64_t key_of_signed(int64_t x)
+static uint64_t key_of_narrow(int32_t x)
+{
+    return (uint32_t)x ^ SIGN_32;
+}
+
+static uint64_t key_of_wide(int64_t x)
 {
     return (uint64_t)x ^ SIGN_64;
 }
@@ -50,13 +55,13 @@ static void ascending_keys(uint64_t *keys, enum cz_dtype dtype,
     case CZ_DTYPE_DOUBLE:
         KEYS(double, key_of_double(x));
     case CZ_DTYPE_INT8:
-        KEYS(int8_t, key_of_signed(x));
+        KEYS(int8_t, key_of_narrow(x));
     case CZ_DTYPE_INT16:
-        KEYS(int16_t, key_of_signed(x));
+        KEYS(int16_t, key_of_narrow(x));
     case CZ_DTYPE_INT32:
-        KEYS(int32_t, key_of_signed(x));
+        KEYS(int32_t, key_of_narrow(x));
     case CZ_DTYPE_INT64:
-        KEYS(int64_t, key_of_signed(x));
+        KEYS(int64_t, key_of_wide(x));
     case CZ_DTYPE_UINT16:
         KEYS(uint16_t, x);
     case CZ_DTYPE_UINT32:

@@ -165,8 +165,8 @@ extern const struct cz_op cz_ops_arg[];       /* op_arg.c: ArgMax, ArgMin */
 extern const struct cz_op cz_ops_softmax[];   /* op_softmax.c */
 extern const struct cz_op cz_ops_view[];      /* op_view.c */
 extern const struct cz_op cz_ops_move[];      /* op_move.c */
-extern const struct cz_op cz_ops_index[];     /* op_index.c */
-extern const struct cz_op cz_ops_select[];    /* op_select.c: TopK, NMS, ... */
+extern const struct cz_op cz_ops_index[];     /* op_index.c: Shape, ... */
+extern const struct cz_op cz_ops_select[];    /* op_select.c: NonZero, ... */
 extern const struct cz_op cz_ops_conv[];      /* op_conv.c */
 extern const struct cz_op cz_ops_pool[];      /* op_pool.c */
 extern const struct cz_op cz_ops_roi[];       /* op_roi.c: RoiAlign, ... */
@@ -175,12 +175,14 @@ extern const struct cz_op cz_ops_sample[];    /* op_sample.c: GridSample */
 extern const struct cz_op cz_ops_matrix[];    /* op_matrix.c */
 extern const struct cz_op cz_ops_einsum[];    /* op_einsum.c */
 extern const struct cz_op cz_ops_norm[];      /* op_norm.c */
+extern const struct cz_op cz_ops_lrn[];       /* op_lrn.c */
 extern const struct cz_op cz_ops_quant[];     /* op_quant.c */
 extern const struct cz_op cz_ops_integer[];   /* op_integer.c: QLinearConv, */
 extern const struct cz_op cz_ops_join[];      /* op_join.c: Concat, Split */
 extern const struct cz_op cz_ops_slice[];     /* op_slice.c: Slice, Pad */
 extern const struct cz_op cz_ops_gather[];    /* op_gather.c */
 extern const struct cz_op cz_ops_scatter[];   /* op_scatter.c */
+extern const struct cz_op cz_ops_topk[];      /* op_topk.c */
 extern const struct cz_op cz_ops_nms[];       /* op_nms.c */
 extern const struct cz_op cz_ops_unique[];    /* op_unique.c */
 extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */

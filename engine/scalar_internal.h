@@ -27,6 +27,18 @@
 #define CZ_EACH_INT(X) CZ_EACH_SIGNED(X) CZ_EACH_UNSIGNED(X)
 #define CZ_EACH_NUMBER(X) CZ_EACH_FLOAT(X) CZ_EACH_INT(X)
 
+/* Entries of a table of functions `of` by dtype: op_f32, op_i8 and so on. */
+#define CZ_OF_FLOATS(op)                                                       \
+    .of[CZ_DTYPE_FLOAT] = op##_f32, .of[CZ_DTYPE_DOUBLE] = op##_f64
+#define CZ_OF_SIGNED(op)                                                       \
+    .of[CZ_DTYPE_INT8] = op##_i8, .of[CZ_DTYPE_INT16] = op##_i16,              \
+    .of[CZ_DTYPE_INT32] = op##_i32, .of[CZ_DTYPE_INT64] = op##_i64
+#define CZ_OF_UNSIGNED(op)                                                     \
+    .of[CZ_DTYPE_UINT8] = op##_u8, .of[CZ_DTYPE_UINT16] = op##_u16,            \
+    .of[CZ_DTYPE_UINT32] = op##_u32, .of[CZ_DTYPE_UINT64] = op##_u64
+#define CZ_OF_INTS(op) CZ_OF_SIGNED(op), CZ_OF_UNSIGNED(op)
+#define CZ_OF_NUMBERS(op) CZ_OF_FLOATS(op), CZ_OF_INTS(op)
+
 /* cz_i8_saturate() and so on: a real number cut off towards zero, and to the
  * range of the type; NaN gives 0. For 64 bits the highest is not a double: the
  * comparison is with the power of two behind it. */

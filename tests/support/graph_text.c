@@ -177,7 +177,9 @@ static enum cz_dtype take_dtype(struct reader *r)
         {"f32", CZ_DTYPE_FLOAT},     {"f16", CZ_DTYPE_FLOAT16},
         {"bf16", CZ_DTYPE_BFLOAT16}, {"f64", CZ_DTYPE_DOUBLE},
         {"i8", CZ_DTYPE_INT8},       {"u8", CZ_DTYPE_UINT8},
-        {"i32", CZ_DTYPE_INT32},     {"i64", CZ_DTYPE_INT64},
+        {"i16", CZ_DTYPE_INT16},     {"u16", CZ_DTYPE_UINT16},
+        {"i32", CZ_DTYPE_INT32},     {"u32", CZ_DTYPE_UINT32},
+        {"i64", CZ_DTYPE_INT64},     {"u64", CZ_DTYPE_UINT64},
         {"bool", CZ_DTYPE_BOOL},
     };
     char name[NAME_BYTES];

@@ -1,7 +1,8 @@
 /* Small models written as text in a test.
  *
- * Statements end with ';' or a newline. Types are f32 f16 bf16 f64 i8 u8 i32
- * i64 bool; a type may be followed by dimensions: numbers, names, or ?.
+ * Statements end with ';' or a newline. Types are f32 f16 bf16 f64, i8 to
+ * i64, u8 to u64, bool; a type may be followed by dimensions: numbers, names,
+ * or ?.
  *
  *     opset 13                        17 without it
  *     ir 3                            8 without it
