@@ -76,7 +76,8 @@ static bool all_known(const struct cz_step *step)
 {
     for (size_t i = 0; i < step->n_inputs; i++) {
         const struct cz_array *in = step->inputs[i];
-        if (in && !in->known && !(step->op->flags & CZ_OP_OF_SHAPE))
+        bool wants_data = !(step->op->flags & CZ_OP_OF_SHAPE);
+        if (in && !in->known && (wants_data || in->is_dynamic))
             return false;
     }
     return true;
@@ -102,9 +103,13 @@ static enum cz_status compute(struct cz_plan *plan, struct cz_step *step,
     }
     CZ_TRY(step->op->run(step, &exec, err));
     for (size_t i = 0; i < step->n_outputs; i++) {
-        if (step->outputs[i])
-            step->outputs[i]->known = step->outputs[i]->data;
+        struct cz_array *out = step->outputs[i];
+        if (!out)
+            continue;
+        out->known = out->data;
+        out->size_bytes = cz_array_count(out) * cz_element_bytes(out->dtype);
     }
+    step->is_dynamic = false; /* its data never change, nor does its size */
     return CZ_OK;
 }
 
@@ -124,15 +129,10 @@ enum cz_status cz_plan_settle(struct cz_plan *plan, struct cz_step *step,
         step->is_dynamic |= step->inputs[i] && step->inputs[i]->is_dynamic;
     if (!step->is_dynamic)
         CZ_TRY(step->op->shape(step, err));
-    bool known = all_known(step);
-    if (step->is_dynamic && !known) {
+    if (all_known(step))
+        CZ_TRY(compute(plan, step, err));
+    if (step->is_dynamic)
         set_outputs_dynamic(step);
-        return CZ_OK;
-    }
-    if (!known)
-        return CZ_OK;
-    CZ_TRY(compute(plan, step, err));
-    step->is_dynamic = false; /* its data never change, nor does its size */
     return CZ_OK;
 }
 

@@ -132,8 +132,8 @@ void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
 /* The name of pass i, in their order; NULL behind the last. */
 const char *cz_plan_pass(size_t i);
 
-/* The operators: row i, or false behind the last. Rows of one operator differ in
- * `since`, the opset from which on the row's rules hold. */
+/* The operators: row i, or false behind the last. Rows of one operator differ
+ * in `since`, the opset from which on the row's rules hold. */
 struct cz_operator_info {
     const char *op_type;
     unsigned since;

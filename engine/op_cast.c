@@ -24,7 +24,7 @@ struct cast_params {
             y[i] = (T)convert(((const S *)x)[i]);                              \
         break;
 
-/* One kernel for each type to cast to, from any type: row->user is the dtype. */
+/* A kernel for each type to cast to, from any type: row->user is the dtype. */
 #define CAST_TO(name, T, of_float, of_int)                                     \
     static void to_##name(const struct cz_row *row)                            \
     {                                                                          \

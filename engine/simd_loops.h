@@ -516,6 +516,9 @@ TARGET static void softmax(const float *x, float *y, size_t count,
 #define SIMD_LOOPS                                                             \
     {                                                                          \
         .lanes = LANES, .multiply = multiply, .depthwise = depthwise,          \
-        .finish = finish, .winograd_in = {winograd_in_1, winograd_in_2},       \
-        .winograd_out = {winograd_out_1, winograd_out_2}, .softmax = softmax   \
+        .finish = finish, .softmax = softmax,                                  \
+        .winograd_in = {winograd_in_1, winograd_in_2}, .winograd_out = {       \
+            winograd_out_1,                                                    \
+            winograd_out_2                                                     \
+        }                                                                      \
     }

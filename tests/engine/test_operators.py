@@ -22,13 +22,13 @@ HEAD = ["| operator | rules of opset | kernels | tests |",
 
 def tests_of(name, sources):
     pattern = re.compile(rf"\b{name}(_\d+)?\b")
-    found = [path.stem for path, text in sources if pattern.search(text)]
+    found = [path.stem.removeprefix("test_") for path, text in sources if pattern.search(text)]
     return ", ".join(found)
 
 
 def table():
     sources = [(path, path.read_text())
-               for path in sorted((ROOT / "tests/engine").glob("test_op_*.c"))]
+               for path in sorted((ROOT / "tests/engine").glob("test_*.c"))]
     lines = subprocess.run([COMPRESS, "infer", "--operators"], check=True,
                            stdout=subprocess.PIPE, text=True).stdout
     rows = []
