@@ -73,8 +73,10 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
         return false;
     if (s.is_plain || s.group != 1 || s.kernel_h != 3 || s.kernel_w != 3)
         return false;
-    return s.stride_h == s.stride_w && s.stride_h <= 2 && s.dilation_h == 1 &&
-           s.dilation_w == 1;
+    if (s.stride_h != s.stride_w || s.dilation_h != 1 || s.dilation_w != 1)
+        return false;
+    return s.stride_h == 1 ||
+           (s.stride_h == 2 && s.in_channels >= STRIDE_2_CHANNELS_MIN);
 }
 
 /* Rows of (1, p, p^2 ...) over the product of p's distances to the other
