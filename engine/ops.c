@@ -4,7 +4,14 @@
 #include "engine/plan_internal.h"
 
 static const struct cz_op *const tables[] = {
-    cz_ops_pointwise, cz_ops_clip, cz_ops_cast, cz_ops_binary, cz_ops_logic, cz_ops_reduce, cz_ops_arg, cz_ops_softmax, cz_ops_view, cz_ops_move, cz_ops_index, cz_ops_select, cz_ops_conv, cz_ops_pool, cz_ops_resize, cz_ops_matrix, cz_ops_norm, cz_ops_lrn, cz_ops_quant, cz_ops_integer, cz_ops_internal, cz_ops_join, cz_ops_slice, cz_ops_gather, cz_ops_scatter, cz_ops_nms, cz_ops_unique, cz_ops_roi, cz_ops_topk, cz_ops_sample, cz_ops_einsum,
+    cz_ops_pointwise, cz_ops_clip,   cz_ops_cast,   cz_ops_binary,
+    cz_ops_logic,     cz_ops_reduce, cz_ops_arg,    cz_ops_softmax,
+    cz_ops_view,      cz_ops_move,   cz_ops_index,  cz_ops_select,
+    cz_ops_conv,      cz_ops_pool,   cz_ops_resize, cz_ops_matrix,
+    cz_ops_norm,      cz_ops_lrn,    cz_ops_quant,  cz_ops_integer,
+    cz_ops_internal,  cz_ops_join,   cz_ops_slice,  cz_ops_gather,
+    cz_ops_scatter,   cz_ops_nms,    cz_ops_unique, cz_ops_roi,
+    cz_ops_topk,      cz_ops_sample, cz_ops_einsum,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)
