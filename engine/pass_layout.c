@@ -74,6 +74,14 @@ static bool has_kernel(const struct cz_plan *plan, struct cz_step *step,
     return found;
 }
 
+/* Few channels would leave most of a block empty. */
+static bool reads_image(const struct cz_plan *plan, const struct cz_step *step)
+{
+    const struct cz_array *x = step->inputs[0];
+    return x->layout == CZ_LAYOUT_PLAIN &&
+           x->dims.size[1] < (int64_t)plan->block;
+}
+
 static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
@@ -81,7 +89,7 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
         x->dtype != CZ_DTYPE_FLOAT ||
         (step->residual && !can_block(plan, step->residual)))
         return false;
-    if (!can_block(plan, x))
+    if (reads_image(plan, step))
         return can_block(plan, y) &&
                has_kernel(plan, step, CZ_LAYOUT_PLAIN, CZ_LAYOUT_BLOCKED);
     return (is_at_hand(x) || work(step) >= WORK_MIN) &&
@@ -248,12 +256,12 @@ static enum cz_status place_step(struct cz_plan *plan, struct cz_step *step,
 {
     bool blocked = wants_blocks(plan, step);
     enum cz_layout layout = blocked ? CZ_LAYOUT_BLOCKED : CZ_LAYOUT_PLAIN;
-    bool reads_image =
-        blocked && is_op(step, "Conv") && !can_block(plan, step->inputs[0]);
+    bool plain_input =
+        blocked && is_op(step, "Conv") && reads_image(plan, step);
     for (size_t i = 0; i < step->n_inputs; i++) {
         if (i == 0 || !is_op(step, "Conv"))
             CZ_TRY(use_as(plan, &step->inputs[i],
-                          reads_image ? CZ_LAYOUT_PLAIN : layout, err));
+                          plain_input ? CZ_LAYOUT_PLAIN : layout, err));
     }
     CZ_TRY(use_as(plan, &step->residual, layout, err));
     CZ_TRY(cz_plan_push_step(plan, step, err));
