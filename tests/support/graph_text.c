@@ -272,14 +272,19 @@ static void take_constant(struct reader *r)
     assert_true(count <= ELEMENTS_MAX);
     bool iota = take_word(r, "iota"), random = take_word(r, "random"), is_float;
     uint64_t state = random ? (uint64_t)take_int(r) : 0;
+    int64_t integer = 0;
     double number = 0, size = random ? take_number(r, &is_float) : 0;
     for (size_t i = 0; i < count; i++) {
-        if (random)
+        if (dtype == CZ_DTYPE_INT64 && !random && !iota && !at_end(r))
+            integer = take_int(r); /* a double has not all of them */
+        else if (random)
             number = take_random(&state, size);
         else if (!iota && !at_end(r))
-            number = dtype == CZ_DTYPE_INT64 ? (double)take_int(r)
-                                             : take_number(r, &is_float);
-        put_element(&raw, dtype, iota ? (double)i : number);
+            number = take_number(r, &is_float);
+        if (dtype == CZ_DTYPE_INT64 && !random && !iota)
+            put(&raw, &integer, sizeof integer);
+        else
+            put_element(&raw, dtype, iota ? (double)i : number);
     }
     put_message(&tensor, 9, &raw);
     put_message(&r->graph, 5, &tensor);
