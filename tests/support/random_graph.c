@@ -357,8 +357,8 @@ static void piece_residual(struct maker *m)
         return;
     case 2:
         a = same_size_conv(m, x, x->dims[1]);
-        b = one_in(m, 2) ? partner(m, a, 4, false) : x;
-        b = same_size_conv(m, b, x->dims[1]);
+        b = one_in(m, 2) ? partner(m, x, 4, false) : NULL;
+        b = same_size_conv(m, b ? b : x, x->dims[1]);
         put_binary(m, "Add", a, b, a->size + b->size);
         return;
     default:
