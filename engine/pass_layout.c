@@ -118,6 +118,19 @@ static bool follows_blocks(const struct cz_plan *plan,
     return true;
 }
 
+/* Concat and Split of whole blocks: one part stands for any number. */
+static bool has_place_kernel(const struct cz_plan *plan,
+                             const struct cz_step *step,
+                             const struct cz_array *whole)
+{
+    struct cz_array blocked = *whole, *ends[] = {&blocked};
+    struct cz_step one = *step;
+    blocked.layout = CZ_LAYOUT_BLOCKED;
+    one.inputs = one.outputs = ends;
+    one.n_inputs = one.n_outputs = 1;
+    return cz_kernel_exists(&one, plan);
+}
+
 /* With all layouts that matter set for a try. */
 static bool kernel_if_blocked(const struct cz_plan *plan, struct cz_step *step)
 {
@@ -126,8 +139,10 @@ static bool kernel_if_blocked(const struct cz_plan *plan, struct cz_step *step)
     bool found;
     if (step->op->flags & CZ_OP_ELEMENTWISE)
         return true;
-    if (is_op(step, "Concat") || is_op(step, "Split"))
-        return true; /* whole blocks: kernel_place.c takes them */
+    if (is_op(step, "Concat"))
+        return has_place_kernel(plan, step, step->outputs[0]);
+    if (is_op(step, "Split"))
+        return has_place_kernel(plan, step, step->inputs[0]);
     step->inputs[0]->layout = step->outputs[0]->layout = CZ_LAYOUT_BLOCKED;
     found = cz_kernel_exists(step, plan);
     step->inputs[0]->layout = before[0];

@@ -245,6 +245,13 @@ static void put_element(struct buffer *b, enum cz_dtype dtype, double number)
     put(b, &v, cz_dtype_bits(dtype) / 8);
 }
 
+/* A number in -size..size that looks random; `*state` goes on to the next. */
+static double take_random(uint64_t *state, double size)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return ((double)(*state >> 40) / (1 << 23) - 1) * size;
+}
+
 /* TensorProto: dims(1), data_type(2), name(8), raw_data(9) */
 static void take_constant(struct reader *r)
 {
@@ -263,13 +270,21 @@ static void take_constant(struct reader *r)
         take(r, ',');
     }
     assert_true(count <= ELEMENTS_MAX);
-    bool iota = take_word(r, "iota"), is_float;
-    double number = 0;
+    bool iota = take_word(r, "iota"), random = take_word(r, "random"), is_float;
+    uint64_t state = random ? (uint64_t)take_int(r) : 0;
+    int64_t integer = 0;
+    double number = 0, size = random ? take_number(r, &is_float) : 0;
     for (size_t i = 0; i < count; i++) {
-        if (!iota && !at_end(r))
-            number = dtype == CZ_DTYPE_INT64 ? (double)take_int(r)
-                                             : take_number(r, &is_float);
-        put_element(&raw, dtype, iota ? (double)i : number);
+        if (dtype == CZ_DTYPE_INT64 && !random && !iota && !at_end(r))
+            integer = take_int(r); /* a double has not all of them */
+        else if (random)
+            number = take_random(&state, size);
+        else if (!iota && !at_end(r))
+            number = take_number(r, &is_float);
+        if (dtype == CZ_DTYPE_INT64 && !random && !iota)
+            put(&raw, &integer, sizeof integer);
+        else
+            put_element(&raw, dtype, iota ? (double)i : number);
     }
     put_message(&tensor, 9, &raw);
     put_message(&r->graph, 5, &tensor);
