@@ -109,7 +109,8 @@ struct cz_step_info {
     const char *kernel;  /* the implementation: "onednn", "reference", ... */
     const char *layout;  /* of its first output: "plain", "blocked" */
     struct cz_dims dims; /* of its first output */
-    uint64_t macs;       /* multiply-accumulates; 0 where it has none */
+    /* Multiply-accumulates of Conv, ConvTranspose, MatMul and Gemm; else 0. */
+    uint64_t macs;
 };
 
 size_t cz_plan_step_count(const struct cz_plan *plan);

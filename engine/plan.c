@@ -95,6 +95,7 @@ static enum cz_status compile(struct cz_plan *plan, struct cz_error *err)
     CZ_TRY(cz_plan_build(plan, err));
     cz_plan_open_backends(plan);
     CZ_TRY(cz_plan_rewrite(plan, err));
+    CZ_TRY(cz_plan_label(plan, err));
     CZ_TRY(cz_plan_choose_kernels(plan, err));
     CZ_TRY(cz_plan_place(plan, err));
     CZ_TRY(cz_plan_bind(plan, err));
