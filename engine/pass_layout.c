@@ -88,6 +88,13 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
            has_kernel(plan, step, CZ_LAYOUT_BLOCKED, CZ_LAYOUT_BLOCKED);
 }
 
+/* Is input i an image, not a weight, a size or the like? */
+static bool is_image(const struct cz_step *step, size_t i)
+{
+    return i == 0 || is_op(step, "Concat") ||
+           (step->op->flags & CZ_OP_ELEMENTWISE);
+}
+
 /* Steps that are as fast in either layout follow their inputs. */
 static bool follows_blocks(const struct cz_plan *plan,
                            const struct cz_step *step)
@@ -95,9 +102,7 @@ static bool follows_blocks(const struct cz_plan *plan,
     const struct cz_array *first = step->inputs[0];
     for (size_t i = 0; i < step->n_inputs; i++) {
         const struct cz_array *in = step->inputs[i];
-        bool is_operand = i == 0 || is_op(step, "Concat") ||
-                          (step->op->flags & CZ_OP_ELEMENTWISE);
-        if (is_operand && (!can_block(plan, in) || !is_at_hand(in)))
+        if (is_image(step, i) && (!can_block(plan, in) || !is_at_hand(in)))
             return false;
         if ((step->op->flags & CZ_OP_ELEMENTWISE) &&
             !cz_dims_equal(&in->dims, &first->dims))
@@ -251,9 +256,9 @@ static enum cz_status place_step(struct cz_plan *plan, struct cz_step *step,
     bool reads_image =
         blocked && is_op(step, "Conv") && !can_block(plan, step->inputs[0]);
     for (size_t i = 0; i < step->n_inputs; i++) {
-        if (i == 0 || !is_op(step, "Conv"))
-            CZ_TRY(use_as(plan, &step->inputs[i],
-                          reads_image ? CZ_LAYOUT_PLAIN : layout, err));
+        bool is_plain = reads_image || !is_image(step, i);
+        CZ_TRY(use_as(plan, &step->inputs[i],
+                      is_plain ? CZ_LAYOUT_PLAIN : layout, err));
     }
     CZ_TRY(use_as(plan, &step->residual, layout, err));
     CZ_TRY(cz_plan_push_step(plan, step, err));
