@@ -245,6 +245,21 @@ static void put_element(struct buffer *b, enum cz_dtype dtype, double number)
     put(b, &v, cz_dtype_bits(dtype) / 8);
 }
 
+/* A number in [-1, 1) that follows from the state; not of great quality. */
+static double next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*state >> 33) / (double)(1u << 30) - 1;
+}
+
+static uint64_t seed_of(const char *name)
+{
+    uint64_t seed = 5381;
+    while (*name)
+        seed = seed * 33 + (unsigned char)*name++;
+    return seed;
+}
+
 /* TensorProto: dims(1), data_type(2), name(8), raw_data(9) */
 static void take_constant(struct reader *r)
 {
@@ -263,10 +278,13 @@ static void take_constant(struct reader *r)
         take(r, ',');
     }
     assert_true(count <= ELEMENTS_MAX);
-    bool iota = take_word(r, "iota"), is_float;
+    bool iota = take_word(r, "iota"), random = take_word(r, "random"), is_float;
+    uint64_t state = seed_of(name);
     double number = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!iota && !at_end(r))
+        if (random)
+            number = next_random(&state);
+        else if (!iota && !at_end(r))
             number = dtype == CZ_DTYPE_INT64 ? (double)take_int(r)
                                              : take_number(r, &is_float);
         put_element(&raw, dtype, iota ? (double)i : number);
