@@ -141,6 +141,21 @@ void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
     }
 }
 
+size_t cz_conv_slot_take(struct cz_conv_slots *slots, float **floats)
+{
+    size_t slot = 0;
+    while (atomic_exchange_explicit(&slots->taken[slot], true,
+                                    memory_order_acquire))
+        slot = slot + 1 < slots->count ? slot + 1 : 0;
+    *floats = slots->floats + slot * slots->slot_floats;
+    return slot;
+}
+
+void cz_conv_slot_give(struct cz_conv_slots *slots, size_t slot)
+{
+    atomic_store_explicit(&slots->taken[slot], false, memory_order_release);
+}
+
 size_t cz_conv_pairs(const struct cz_conv_shape *shape)
 {
     return (shape->out_blocks + CZ_SIMD_OUTPUTS - 1) / CZ_SIMD_OUTPUTS;

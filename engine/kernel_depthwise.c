@@ -24,7 +24,6 @@ struct depthwise {
     float *bias; /* [out_blocks * lanes] */
     struct columns *columns;
     size_t n_columns;
-    size_t shares;
 };
 
 struct frame {
@@ -107,18 +106,18 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     struct depthwise *d = cz_calloc(1, sizeof *d);
     if (!d)
         return cz_error_nomem(err);
-    *state = d;
     struct cz_conv_shape *s = &d->shape;
     cz_conv_shape(s, step, plan);
     d->simd = cz_simd_find(plan->block);
     const size_t channels = s->out_blocks * s->lanes;
     const size_t weights = channels * s->kernel_h * s->kernel_w;
-    const size_t rows = s->batch * s->out_blocks * s->out_h;
-    d->shares = plan->exec.threads < rows ? plan->exec.threads : rows;
     d->w = cz_conv_floats(weights + channels, &d->memory);
     d->columns = cz_calloc(s->out_w, sizeof *d->columns);
-    if (!d->w || !d->columns)
+    if (!d->w || !d->columns) {
+        release(d);
         return cz_error_nomem(err);
+    }
+    *state = d;
     find_columns(d);
     d->bias = d->w + weights;
     pack_weights(d, step->inputs[1]->known);
@@ -154,8 +153,9 @@ static void run_row(const struct depthwise *d,
 }
 
 /* Row i of images x blocks x rows. */
-static void run_item(const struct frame *frame, size_t i)
+static void run_item(void *user, size_t i)
 {
+    const struct frame *frame = user;
     const struct depthwise *d = frame->d;
     const struct cz_conv_shape *s = &d->shape;
     const struct cz_step *step = frame->step;
@@ -184,23 +184,13 @@ static void run_item(const struct frame *frame, size_t i)
                     s->out_w);
 }
 
-/* The rows of one thread. */
-static void run_share(void *user, size_t share)
-{
-    const struct frame *frame = user;
-    const struct depthwise *d = frame->d;
-    const size_t rows = d->shape.batch * d->shape.out_blocks * d->shape.out_h;
-    const size_t last = (share + 1) * rows / d->shares;
-    for (size_t i = share * rows / d->shares; i < last; i++)
-        run_item(frame, i);
-}
-
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
                           struct cz_error *err)
 {
     (void)err;
     struct frame frame = {step->state, step};
-    cz_team_for(exec, frame.d->shares, run_share, &frame);
+    const struct cz_conv_shape *s = &frame.d->shape;
+    cz_team_for(exec, s->batch * s->out_blocks * s->out_h, run_item, &frame);
     return CZ_OK;
 }
 

@@ -30,12 +30,12 @@ struct direct {
     size_t patch_columns;
     size_t inside_from, inside_to; /* columns whose windows are inside */
     size_t spans, slices; /* of a row, of the pairs: for more threads */
-    size_t shares, patch_floats;
-    float *patches; /* [shares][patch_floats] */
+    size_t items;
+    struct cz_conv_slots patches;
 };
 
 struct frame {
-    const struct direct *d;
+    struct direct *d;
     const struct cz_step *step;
 };
 
@@ -107,7 +107,7 @@ static void choose_sizes(struct direct *d, size_t threads)
               s->kernel_w;
     d->patch_columns = (PATCH_PIXELS - 1) * s->stride_w +
                        (s->kernel_w - 1) * s->dilation_w + 1;
-    d->patch_floats = d->taps / s->kernel_w * d->patch_columns * d->unit;
+    d->patches.slot_floats = d->taps / s->kernel_w * d->patch_columns * d->unit;
     find_inside(d);
     d->spans = divide_up(s->out_w, SPAN_PIXELS);
     if (s->batch * s->out_h * d->spans % threads != 0 && s->out_h == 1)
@@ -115,7 +115,8 @@ static void choose_sizes(struct direct *d, size_t threads)
                          divide_up(s->out_w, PATCH_PIXELS));
     const size_t items = s->batch * s->out_h * d->spans;
     d->slices = least(divide_up(threads, items), cz_conv_pairs(s));
-    d->shares = least(threads, items * d->slices);
+    d->items = items * d->slices;
+    d->patches.count = least(least(threads, d->items), CZ_CONV_SLOTS_MAX);
 }
 
 static void make_offsets(struct direct *d)
@@ -180,7 +181,6 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     struct direct *d = cz_calloc(1, sizeof *d);
     if (!d)
         return cz_error_nomem(err);
-    *state = d;
     struct cz_conv_shape *s = &d->shape;
     cz_conv_shape(s, step, plan);
     flatten(s);
@@ -188,13 +188,17 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     choose_sizes(d, plan->exec.threads);
     const size_t outputs = s->out_blocks * s->lanes;
     const size_t weights = d->taps * d->depth * outputs;
-    d->w = cz_conv_floats(weights + outputs + d->shares * d->patch_floats,
+    d->w = cz_conv_floats(weights + outputs +
+                              d->patches.count * d->patches.slot_floats,
                           &d->memory);
     d->offsets = cz_calloc(d->taps, 2 * sizeof *d->offsets);
-    if (!d->w || !d->offsets)
+    if (!d->w || !d->offsets) {
+        release(d);
         return cz_error_nomem(err);
+    }
+    *state = d;
     d->bias = d->w + weights;
-    d->patches = d->bias + outputs;
+    d->patches.floats = d->bias + outputs;
     make_offsets(d);
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
@@ -323,34 +327,25 @@ static void run_row(const struct frame *frame, const struct run *run)
 }
 
 /* Item i of images x rows x spans x slices. */
-static void run_item(const struct frame *frame, size_t i, float *patch)
+static void run_item(void *user, size_t i)
 {
-    const struct direct *d = frame->d;
+    const struct frame *frame = user;
+    struct direct *d = frame->d;
     const struct cz_conv_shape *s = &d->shape;
     const size_t pairs = cz_conv_pairs(s), slice = i % d->slices;
     i /= d->slices;
     const size_t span = i % d->spans, row = i / d->spans;
-    const struct run run = {
+    struct run run = {
         .image = row / s->out_h,
         .y = row % s->out_h,
         .from = span * s->out_w / d->spans,
         .to = (span + 1) * s->out_w / d->spans,
         .pair_from = slice * pairs / d->slices,
         .pair_to = (slice + 1) * pairs / d->slices,
-        .patch = patch,
     };
+    const size_t slot = cz_conv_slot_take(&d->patches, &run.patch);
     run_row(frame, &run);
-}
-
-/* The items of one thread. */
-static void run_share(void *user, size_t share)
-{
-    const struct frame *frame = user;
-    const struct direct *d = frame->d;
-    const size_t items = d->shape.batch * d->shape.out_h * d->spans * d->slices;
-    const size_t last = (share + 1) * items / d->shares;
-    for (size_t i = share * items / d->shares; i < last; i++)
-        run_item(frame, i, d->patches + share * d->patch_floats);
+    cz_conv_slot_give(&d->patches, slot);
 }
 
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
@@ -358,7 +353,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 {
     (void)err;
     struct frame frame = {step->state, step};
-    cz_team_for(exec, frame.d->shares, run_share, &frame);
+    cz_team_for(exec, frame.d->items, run_item, &frame);
     return CZ_OK;
 }
 

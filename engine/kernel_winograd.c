@@ -13,7 +13,7 @@
  * V = B' d B is made of all input channels; then, for each pair of output
  * blocks, M = U V is a product of matrices at each of the 36 or 81 positions,
  * and A' M A with the bias, the activation and the residual goes to the
- * output. A thread has its own V and M. */
+ * output. Each thread works on a V and M of its own. */
 #include <string.h>
 
 #include "engine/conv_internal.h"
@@ -45,14 +45,13 @@ struct winograd {
     size_t side;        /* of a tile in the input: 6 or 9 */
     size_t tiles_y, tiles_x, tiles;
     size_t groups, group_tiles;
-    size_t v_step, m_step; /* floats between positions */
-    float *scratch;        /* [shares][share_floats]: V, M, a window */
-    size_t shares, share_floats;
+    size_t v_step, m_step;      /* floats between positions */
+    struct cz_conv_slots slots; /* of V, M and a window */
 };
 
 /* A run of the kernel, and a group of tiles in it. */
 struct frame {
-    const struct winograd *w;
+    struct winograd *w;
     const struct cz_step *step;
 };
 
@@ -74,8 +73,10 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
         return false;
     if (s.is_plain || s.group != 1 || s.kernel_h != 3 || s.kernel_w != 3)
         return false;
-    return s.stride_h == s.stride_w && s.stride_h <= 2 && s.dilation_h == 1 &&
-           s.dilation_w == 1;
+    if (s.stride_h != s.stride_w || s.dilation_h != 1 || s.dilation_w != 1)
+        return false;
+    return s.stride_h == 1 ||
+           (s.stride_h == 2 && s.in_channels >= STRIDE_2_CHANNELS_MIN);
 }
 
 /* Rows of (1, p, p^2 ...) over the product of p's distances to the other
@@ -165,11 +166,11 @@ static void choose_groups(struct winograd *w, size_t threads)
     w->groups = round_up((w->tiles + most - 1) / most, threads);
     w->groups = w->groups > w->tiles ? w->tiles : w->groups;
     w->group_tiles = (w->tiles + w->groups - 1) / w->groups;
-    w->shares = threads < w->groups ? threads : w->groups;
+    w->slots.count = least(least(threads, w->groups), CZ_CONV_SLOTS_MAX);
     const size_t row = w->group_tiles * s->lanes;
     w->v_step = round_up(s->in_blocks * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
     w->m_step = round_up(CZ_SIMD_OUTPUTS * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
-    w->share_floats = positions * (w->v_step + w->m_step + s->lanes);
+    w->slots.slot_floats = positions * (w->v_step + w->m_step + s->lanes);
 }
 
 static void release(void *state)
@@ -182,19 +183,19 @@ static void release(void *state)
     }
 }
 
-static enum cz_status allocate(struct winograd *w, struct cz_error *err)
+static bool allocate(struct winograd *w)
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t outputs = s->out_blocks * s->lanes;
     const size_t u_floats = WEIGHTS * s->in_blocks * s->lanes * outputs;
-    w->u = cz_conv_floats(u_floats + outputs + w->shares * w->share_floats,
-                          &w->memory);
+    w->u = cz_conv_floats(
+        u_floats + outputs + w->slots.count * w->slots.slot_floats, &w->memory);
     w->offsets = cz_calloc(s->in_blocks, sizeof *w->offsets);
     if (!w->u || !w->offsets)
-        return cz_error_nomem(err);
+        return false;
     w->bias = w->u + u_floats;
-    w->scratch = w->bias + outputs;
-    return CZ_OK;
+    w->slots.floats = w->bias + outputs;
+    return true;
 }
 
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
@@ -203,11 +204,14 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     struct winograd *w = cz_calloc(1, sizeof *w);
     if (!w)
         return cz_error_nomem(err);
-    *state = w;
     cz_conv_shape(&w->shape, step, plan);
     w->simd = cz_simd_find(plan->block);
     choose_groups(w, plan->exec.threads);
-    CZ_TRY(allocate(w, err));
+    if (!allocate(w)) {
+        release(w);
+        return cz_error_nomem(err);
+    }
+    *state = w;
     for (size_t i = 0; i < w->shape.in_blocks; i++)
         w->offsets[i] = (ptrdiff_t)(i * w->group_tiles * w->shape.lanes);
     pack_weights(w, step->inputs[1]->known);
@@ -349,38 +353,28 @@ static void store_block(const struct frame *frame, const struct group *group,
     }
 }
 
-static void run_group(const struct frame *frame, const struct group *group)
-{
-    const struct winograd *w = frame->w;
-    const size_t pairs = cz_conv_pairs(&w->shape);
-    transform_input(w, frame->step->inputs[0]->data, group);
-    for (size_t pair = 0; pair < pairs; pair++) {
-        const size_t outputs = cz_conv_pair_outputs(&w->shape, pair);
-        multiply(w, group, pair, outputs);
-        for (size_t o = 0; o < outputs; o++)
-            store_block(frame, group,
-                        group->m + o * w->group_tiles * w->shape.lanes,
-                        pair * CZ_SIMD_OUTPUTS + o);
-    }
-}
-
-/* The groups of one thread. */
-static void run_share(void *user, size_t share)
+static void run_group(void *user, size_t i)
 {
     const struct frame *frame = user;
-    const struct winograd *w = frame->w;
-    const size_t positions = w->side * w->side;
-    float *scratch = w->scratch + share * w->share_floats;
-    struct group group = {.v = scratch,
-                          .m = scratch + positions * w->v_step,
-                          .window =
-                              scratch + positions * (w->v_step + w->m_step)};
-    const size_t last = (share + 1) * w->groups / w->shares;
-    for (size_t i = share * w->groups / w->shares; i < last; i++) {
-        group.first = i * w->tiles / w->groups;
-        group.count = (i + 1) * w->tiles / w->groups - group.first;
-        run_group(frame, &group);
+    struct winograd *w = frame->w;
+    const size_t positions = w->side * w->side,
+                 pairs = cz_conv_pairs(&w->shape);
+    const size_t first = i * w->tiles / w->groups;
+    struct group group = {.first = first,
+                          .count = (i + 1) * w->tiles / w->groups - first};
+    const size_t slot = cz_conv_slot_take(&w->slots, &group.v);
+    group.m = group.v + positions * w->v_step;
+    group.window = group.m + positions * w->m_step;
+    transform_input(w, frame->step->inputs[0]->data, &group);
+    for (size_t pair = 0; pair < pairs; pair++) {
+        const size_t outputs = cz_conv_pair_outputs(&w->shape, pair);
+        multiply(w, &group, pair, outputs);
+        for (size_t o = 0; o < outputs; o++)
+            store_block(frame, &group,
+                        group.m + o * w->group_tiles * w->shape.lanes,
+                        pair * CZ_SIMD_OUTPUTS + o);
     }
+    cz_conv_slot_give(&w->slots, slot);
 }
 
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
@@ -388,7 +382,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 {
     (void)err;
     struct frame frame = {step->state, step};
-    cz_team_for(exec, frame.w->shares, run_share, &frame);
+    cz_team_for(exec, frame.w->groups, run_group, &frame);
     return CZ_OK;
 }
 

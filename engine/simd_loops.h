@@ -27,31 +27,24 @@
 
 /* ---- products --------------------------------------------------------- */
 
-INLINE void load_bias(const struct cz_simd_product *m, vec *sum, size_t pixels,
-                      size_t outputs)
+/* All counts are constants where this is used, so that `sum` is registers. */
+INLINE void clear(vec *sum, size_t count)
 {
     UNROLL
-    for (size_t o = 0; o < outputs; o++) {
-        vec bias = SPLAT(0);
-        if (m->bias)
-            bias = LOAD(m->bias + o * LANES);
-        UNROLL
-        for (size_t p = 0; p < pixels; p++)
-            sum[p * outputs + o] = bias;
-    }
+    for (size_t i = 0; i < count; i++)
+        sum[i] = SPLAT(0);
 }
 
-/* All counts are constants where this is used, so that `sum` is registers. */
-INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
-                          float *y, size_t pixels, size_t outputs, size_t depth,
+/* Adds `taps` taps to the sums. */
+INLINE void multiply_taps(const struct cz_simd_product *m, const float *x,
+                          size_t first_tap, size_t taps, vec *sum,
+                          size_t pixels, size_t outputs, size_t depth,
                           size_t step)
 {
-    vec sum[2 * PIXELS];
-    load_bias(m, sum, pixels, outputs);
-    const float *w = m->w;
-    const size_t taps = m->taps;
+    const float *w = m->w + first_tap * depth * outputs * LANES;
+    const ptrdiff_t *offsets = m->offsets + first_tap;
     for (size_t t = 0; t < taps; t++, w += depth * outputs * LANES) {
-        const float *from = x + m->offsets[t];
+        const float *from = x + offsets[t];
         UNROLL_8
         for (size_t c = 0; c < depth; c++) {
             const float *wc = w + c * outputs * LANES;
@@ -65,11 +58,45 @@ INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
             }
         }
     }
+}
+
+/* Sums of many terms are sums of sums of SEGMENT terms: the rounding errors
+ * grow with the square root of the number of terms in a row. */
+#define SEGMENT 64
+
+/* Stores the sums of a segment: the first alone, the others on top of what is
+ * there; the bias comes with the last. */
+INLINE void multiply_store(const struct cz_simd_product *m, const vec *sum,
+                           float *y, size_t pixels, size_t outputs,
+                           bool is_first, bool is_last)
+{
     UNROLL
     for (size_t o = 0; o < outputs; o++) {
+        vec bias = SPLAT(0);
+        if (is_last && m->bias)
+            bias = LOAD(m->bias + o * LANES);
         UNROLL
-        for (size_t p = 0; p < pixels; p++)
-            STORE(y + o * m->y_block + p * LANES, sum[p * outputs + o]);
+        for (size_t p = 0; p < pixels; p++) {
+            float *to = y + o * m->y_block + p * LANES;
+            vec s = sum[p * outputs + o];
+            if (!is_first)
+                s += LOAD(to);
+            STORE(to, s + bias);
+        }
+    }
+}
+
+INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
+                          float *y, size_t pixels, size_t outputs, size_t depth,
+                          size_t step)
+{
+    const size_t segment = SEGMENT / depth;
+    for (size_t t = 0; t == 0 || t < m->taps; t += segment) {
+        size_t taps = m->taps - t < segment ? m->taps - t : segment;
+        vec sum[2 * PIXELS];
+        clear(sum, pixels * outputs);
+        multiply_taps(m, x, t, taps, sum, pixels, outputs, depth, step);
+        multiply_store(m, sum, y, pixels, outputs, t == 0, t + taps == m->taps);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/simd_internal.h"
+#include "engine/team_internal.h"
 #include "engine/window_internal.h"
 #include "tests/support/support.h"
 
@@ -147,6 +148,7 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
     *rig = (struct rig){.problem = *p};
     rig->plan.block = lanes;
     rig->plan.exec.threads = p->threads;
+    rig->plan.exec.team = cz_team_new(p->threads);
     make_params(&rig->params, p);
     make_array(&rig->x, in, p->is_plain ? CZ_LAYOUT_PLAIN : CZ_LAYOUT_BLOCKED,
                lanes);
@@ -170,6 +172,7 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
 
 static void free_rig(struct rig *rig)
 {
+    cz_team_free(rig->plan.exec.team);
     free(rig->x.data);
     free(rig->weights.data);
     free(rig->bias.data);
@@ -462,11 +465,13 @@ static void reports_when_memory_is_short(void **state)
 {
     (void)state;
     struct problem p = random_problem();
-    const struct cz_kernel *const kernels[] = {cz_kernels_winograd,
-                                               cz_kernels_direct};
-    for (size_t i = 0; i < 2; i++) {
+    const struct cz_kernel *const kernels[] = {
+        cz_kernels_winograd, cz_kernels_direct, cz_kernels_depthwise};
+    for (size_t i = 0; i < 3; i++) {
         struct cz_error err;
         struct rig rig;
+        p.is_depthwise = kernels[i] == cz_kernels_depthwise;
+        p.in_channels = p.is_depthwise ? p.out_channels : p.in_channels;
         make_rig(&rig, &p, 8);
         assert_true(kernels[i]->fits(&rig.step, &rig.plan));
         for (size_t nth = 1; nth <= 3; nth++) {
@@ -476,7 +481,7 @@ static void reports_when_memory_is_short(void **state)
                 kernels[i]->prepare(&rig.step, &rig.plan, &kernel_state, &err),
                 CZ_ENOMEM);
             cz_alloc_fail_at(0);
-            kernels[i]->release(kernel_state);
+            assert_null(kernel_state);
         }
         free_rig(&rig);
     }
