@@ -109,14 +109,17 @@ struct cz_step_info {
     const char *kernel;  /* the implementation: "onednn", "reference", ... */
     const char *layout;  /* of its first output: "plain", "blocked" */
     struct cz_dims dims; /* of its first output */
-    uint64_t macs;       /* multiply-accumulates; 0 where it has none */
+    /* Multiply-accumulates of Conv, ConvTranspose, MatMul and Gemm; else 0. */
+    uint64_t macs;
 };
 
 size_t cz_plan_step_count(const struct cz_plan *plan);
 struct cz_step_info cz_plan_step(const struct cz_plan *plan, size_t i);
 
 /* Runs the steps from..to-1. Wants a plan with `keep_all`, whose values before
- * `from` stand from an earlier frame. */
+ * `from` stand from an earlier frame, or as the caller changed them through a
+ * tap's data (not a float16 one's: those are copies). Inputs of float16 are
+ * read where `from` is 0. */
 enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
                                  struct cz_error *err);
 

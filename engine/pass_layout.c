@@ -96,6 +96,13 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
            has_kernel(plan, step, CZ_LAYOUT_BLOCKED, CZ_LAYOUT_BLOCKED);
 }
 
+/* Is input i an image, not a weight, a size or the like? */
+static bool is_image(const struct cz_step *step, size_t i)
+{
+    return i == 0 || is_op(step, "Concat") ||
+           (step->op->flags & CZ_OP_ELEMENTWISE);
+}
+
 /* Steps that are as fast in either layout follow their inputs. */
 static bool follows_blocks(const struct cz_plan *plan,
                            const struct cz_step *step)
@@ -103,9 +110,7 @@ static bool follows_blocks(const struct cz_plan *plan,
     const struct cz_array *first = step->inputs[0];
     for (size_t i = 0; i < step->n_inputs; i++) {
         const struct cz_array *in = step->inputs[i];
-        bool is_operand = i == 0 || is_op(step, "Concat") ||
-                          (step->op->flags & CZ_OP_ELEMENTWISE);
-        if (is_operand && (!can_block(plan, in) || !is_at_hand(in)))
+        if (is_image(step, i) && (!can_block(plan, in) || !is_at_hand(in)))
             return false;
         if ((step->op->flags & CZ_OP_ELEMENTWISE) &&
             !cz_dims_equal(&in->dims, &first->dims))
@@ -118,35 +123,24 @@ static bool follows_blocks(const struct cz_plan *plan,
     return true;
 }
 
-/* Concat and Split of whole blocks: one part stands for any number. */
-static bool has_place_kernel(const struct cz_plan *plan,
-                             const struct cz_step *step,
-                             const struct cz_array *whole)
+/* With all layouts that matter set for a try. A kernel that joins or splits
+ * whole blocks takes any number of parts if it takes one. */
+static bool kernel_if_blocked(const struct cz_plan *plan,
+                              const struct cz_step *step)
 {
-    struct cz_array blocked = *whole, *ends[] = {&blocked};
     struct cz_step one = *step;
-    blocked.layout = CZ_LAYOUT_BLOCKED;
-    one.inputs = one.outputs = ends;
-    one.n_inputs = one.n_outputs = 1;
-    return cz_kernel_exists(&one, plan);
-}
-
-/* With all layouts that matter set for a try. */
-static bool kernel_if_blocked(const struct cz_plan *plan, struct cz_step *step)
-{
-    enum cz_layout before[2] = {step->inputs[0]->layout,
-                                step->outputs[0]->layout};
-    bool found;
     if (step->op->flags & CZ_OP_ELEMENTWISE)
         return true;
-    if (is_op(step, "Concat"))
-        return has_place_kernel(plan, step, step->outputs[0]);
-    if (is_op(step, "Split"))
-        return has_place_kernel(plan, step, step->inputs[0]);
-    step->inputs[0]->layout = step->outputs[0]->layout = CZ_LAYOUT_BLOCKED;
-    found = cz_kernel_exists(step, plan);
-    step->inputs[0]->layout = before[0];
-    step->outputs[0]->layout = before[1];
+    if (is_op(step, "Concat") || is_op(step, "Split")) {
+        one.n_inputs = one.n_outputs = 1;
+        one.outputs = one.inputs;
+    }
+    struct cz_array *x = one.inputs[0], *y = one.outputs[0];
+    enum cz_layout before[2] = {x->layout, y->layout};
+    x->layout = y->layout = CZ_LAYOUT_BLOCKED;
+    bool found = cz_kernel_exists(&one, plan);
+    x->layout = before[0];
+    y->layout = before[1];
     return found;
 }
 
@@ -274,9 +268,9 @@ static enum cz_status place_step(struct cz_plan *plan, struct cz_step *step,
     bool plain_input =
         blocked && is_op(step, "Conv") && reads_image(plan, step);
     for (size_t i = 0; i < step->n_inputs; i++) {
-        if (i == 0 || !is_op(step, "Conv"))
-            CZ_TRY(use_as(plan, &step->inputs[i],
-                          plain_input ? CZ_LAYOUT_PLAIN : layout, err));
+        bool is_plain = plain_input || !is_image(step, i);
+        CZ_TRY(use_as(plan, &step->inputs[i],
+                      is_plain ? CZ_LAYOUT_PLAIN : layout, err));
     }
     CZ_TRY(use_as(plan, &step->residual, layout, err));
     CZ_TRY(cz_plan_push_step(plan, step, err));

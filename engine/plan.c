@@ -74,6 +74,8 @@ static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
 {
     for (size_t i = plan->n_inputs; i < port_count(plan); i++) {
         struct cz_port *port = &plan->ports[i];
+        if (!plan->port_arrays[i]->data)
+            continue; /* of an open size, and its step has not run yet */
         if (plan->port_arrays[i]->is_dynamic)
             CZ_TRY(update_port(plan, i, err));
         if (!is_half(port->dtype))
@@ -95,6 +97,7 @@ static enum cz_status compile(struct cz_plan *plan, struct cz_error *err)
     CZ_TRY(cz_plan_build(plan, err));
     cz_plan_open_backends(plan);
     CZ_TRY(cz_plan_rewrite(plan, err));
+    CZ_TRY(cz_plan_label(plan, err));
     CZ_TRY(cz_plan_choose_kernels(plan, err));
     CZ_TRY(cz_plan_place(plan, err));
     CZ_TRY(cz_plan_bind(plan, err));
@@ -202,16 +205,16 @@ static enum cz_status run_step(struct cz_plan *plan, struct cz_step *step,
 enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
                                  struct cz_error *err)
 {
+    if (from == 0)
+        read_half_inputs(plan);
     for (size_t i = from; i < to && i < plan->n_steps; i++)
         CZ_TRY(run_step(plan, plan->steps[i], err));
-    return CZ_OK;
+    return write_outputs(plan, err);
 }
 
 enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err)
 {
-    read_half_inputs(plan);
-    CZ_TRY(cz_plan_run_steps(plan, 0, plan->n_steps, err));
-    return write_outputs(plan, err);
+    return cz_plan_run_steps(plan, 0, plan->n_steps, err);
 }
 
 static double now_ms(void)

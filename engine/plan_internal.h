@@ -86,7 +86,8 @@ struct cz_activation {
 
 struct cz_step {
     const struct cz_op *op;
-    const char *name; /* cz_node_label() of the node */
+    const char *name;  /* cz_node_label() of the node */
+    const char *label; /* "Conv+Silu+Add", once the passes are done */
     int64_t opset;
     size_t n_inputs, n_outputs;
     struct cz_array **inputs;  /* NULL where an optional one is left out */
@@ -347,6 +348,9 @@ void cz_plan_open_backends(struct cz_plan *plan);
 enum cz_status cz_plan_bind(struct cz_plan *plan, struct cz_error *err);
 enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
                                       struct cz_error *err);
+
+/* describe.c: gives all steps their labels. */
+enum cz_status cz_plan_label(struct cz_plan *plan, struct cz_error *err);
 
 /* memory.c */
 /* Do the parts lie one behind the other in the bytes of `whole`? */

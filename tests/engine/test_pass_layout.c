@@ -1,0 +1,186 @@
+/* Layouts: which steps work in blocks, where conversions stand, and that
+ * outputs stay what they were. */
+#include <stdio.h>
+
+#include "engine/plan_internal.h"
+#include "tests/support/rewrite.h"
+
+/* ---- layout ----------------------------------------------------------- */
+
+#define TO_BLOCKED CZ_OP_TO_BLOCKED
+#define TO_PLAIN CZ_OP_TO_PLAIN
+
+/* Channels of 16 and 32 are whole blocks whatever the processor has. */
+#define IMAGE_CONV                                                             \
+    "in x f32[1,3,9,10]; const w f32[16,3,3,3] random; a = Conv(x, w); "
+#define SECOND_CONV "const v f32[32,16,1,1] random; "
+
+static void converts_once_in_each_direction(void **state)
+{
+    (void)state;
+    static const struct cz_test_rewrite rows[] = {
+        {"Convs read the image as it is, and each other",
+         IMAGE_CONV SECOND_CONV "y = Conv(a, v); out y", NULL, "Conv Conv",
+         "Conv Conv " TO_PLAIN},
+        {"two plain readers share a conversion",
+         IMAGE_CONV "b = Transpose(a) perm=[0,2,3,1]; "
+                    "c = Transpose(a) perm=[3,2,1,0]; out b; out c",
+         NULL, "Conv Transpose Transpose",
+         "Conv " TO_PLAIN " Transpose Transpose"},
+        {"two Convs share a conversion",
+         "in x f32[1,16,7,6]; const w f32[32,16,3,3] random; "
+         "const v f32[32,16,3,3] random; a = Conv(x, w); b = Conv(x, v); "
+         "c = Mul(a, b); out c",
+         NULL, "Conv Conv Mul", TO_BLOCKED " Conv Conv Mul " TO_PLAIN},
+        {"a value that is plain and blocked by turns",
+         IMAGE_CONV SECOND_CONV
+         "t = Transpose(a) perm=[0,1,3,2]; b = Conv(a, v); out t; out b",
+         NULL, "Conv Transpose Conv",
+         "Conv " TO_PLAIN " Transpose Conv " TO_PLAIN},
+        {"an output that a Conv reads too",
+         IMAGE_CONV SECOND_CONV "y = Conv(a, v); out y; out a", NULL,
+         "Conv Conv", "Conv " TO_PLAIN " Conv " TO_PLAIN},
+        {"Concat, Split, pools, sums and resizes between Convs",
+         IMAGE_CONV
+         "const s f32[4] 1 1 2 2; b = Relu(a); "
+         "c = MaxPool(b) kernel_shape=[3,3] pads=[1,1,1,1]; "
+         "d = Concat(b, c) axis=1; e, f = Split(d) axis=1; g = Mul(e, f); "
+         "y = Resize(g, , s) mode=\"nearest\"; out y",
+         NULL, "Conv+Relu MaxPool Concat Split Mul Resize",
+         "Conv+Relu MaxPool Concat Split Mul Resize " TO_PLAIN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct cz_model *model = cz_test_graph(rows[i].text);
+        cz_test_expect_steps(model, "-layout", NULL, rows[i].what,
+                             rows[i].without);
+        cz_test_expect_steps(model, NULL, NULL, rows[i].what, rows[i].with);
+        cz_test_expect_same_outputs(model, NULL, NULL, rows[i].what);
+        cz_model_free(model);
+    }
+}
+
+static void leaves_little_work_where_it_is(void **state)
+{
+    (void)state;
+    static const struct cz_test_rewrite rows[] = {
+        {"channels that are no whole blocks",
+         "in x f32[1,3,9,10]; const w f32[20,3,3,3] random; y = Conv(x, w); "
+         "out y",
+         NULL, "Conv", "Conv"},
+        {"a depthwise Conv of a plain value",
+         "in x f32[1,16,9,10]; const w f32[16,1,3,3] random; "
+         "y = Conv(x, w) group=16; out y",
+         NULL, "Conv", "Conv"},
+        {"lines",
+         "in x f32[1,16,9]; const w f32[16,16,3] random; "
+         "y = Conv(x, w); out y",
+         NULL, "Conv", "Conv"},
+    };
+    CZ_TEST_REWRITES("layout", rows);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct cz_model *model = cz_test_graph(rows[i].text);
+        cz_test_expect_steps(model, NULL, NULL, rows[i].what, rows[i].with);
+        cz_model_free(model);
+    }
+}
+
+/* Every array has one layout for all who touch it, and what is read after the
+ * frame is plain. */
+static void check_layouts(const struct cz_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_arrays; i++) {
+        const struct cz_array *a = plan->arrays[i];
+        if (a->is_kept || a->is_input || a->is_constant)
+            assert_int_equal(a->layout, CZ_LAYOUT_PLAIN);
+    }
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const struct cz_step *step = plan->steps[i];
+        const char *want =
+            step->outputs[0]->layout == CZ_LAYOUT_BLOCKED ? "blocked" : "plain";
+        assert_string_equal(cz_plan_step(plan, i).layout, want);
+        if (step->residual)
+            assert_int_equal(step->residual->layout, step->outputs[0]->layout);
+        if (step->op->flags & CZ_OP_ELEMENTWISE) {
+            for (size_t k = 0; k < step->n_inputs; k++)
+                assert_true(!step->inputs[k] || step->inputs[k]->layout ==
+                                                    step->outputs[0]->layout);
+        }
+    }
+}
+
+/* How often each array is converted. */
+static void check_conversions(const struct cz_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_arrays; i++) {
+        size_t conversions = 0;
+        for (size_t k = 0; k < plan->n_steps; k++) {
+            const struct cz_step *step = plan->steps[k];
+            conversions += step->op->flags & CZ_OP_ANY_LAYOUT &&
+                           step->inputs[0] == plan->arrays[i];
+        }
+        assert_true(conversions <= 1);
+    }
+}
+
+static void takes_any_number_of_channels(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {1, 3, 8, 12, 16, 20, 24, 32, 33};
+    char text[512];
+    for (size_t i = 0; i < 9; i++) {
+        for (size_t k = 0; k < 9; k++) {
+            size_t c = widths[i], d = widths[k];
+            snprintf(text, sizeof text,
+                     "in x f32[2,3,6,5]; const u f32[%zu,3,3,3] random; "
+                     "const v f32[%zu,%zu,3,3] random; "
+                     "const w f32[%zu,%zu,1,1] random; "
+                     "a = Conv(x, u); b = Relu(a); "
+                     "c = Conv(b, v) pads=[1,1,1,1]; e = Concat(b, c) axis=1; "
+                     "y = Conv(e, w); out y",
+                     c, d, c, c, c + d);
+            struct cz_model *model = cz_test_graph(text);
+            struct cz_plan *plan = cz_test_compile(model, NULL, NULL);
+            check_layouts(plan);
+            check_conversions(plan);
+            cz_plan_free(plan);
+            cz_test_expect_same_outputs(model, "-layout", NULL, text);
+            cz_model_free(model);
+        }
+    }
+}
+
+/* The weights of a Conv stay plain, also where another step made them in
+ * blocks. */
+static void gives_weights_that_are_made_plain(void **state)
+{
+    (void)state;
+    struct cz_model *model =
+        cz_test_graph(IMAGE_CONV "in z f32[1,16,20,20]; y = Conv(z, a); out y");
+    cz_test_expect_same_outputs(model, NULL, NULL, "weights made by a Conv");
+    cz_model_free(model);
+}
+
+/* Nor are sizes put into blocks that a step of their own makes. */
+static void gives_sizes_that_are_made_plain(void **state)
+{
+    (void)state;
+    struct cz_model *model = cz_test_graph(
+        IMAGE_CONV "s = Shape(a); const two i64[4] 1 1 2 2; t = Mul(s, two); "
+                   "y = Resize(a, , , t) mode=\"nearest\"; out y");
+    cz_test_expect_steps(model, "-fold", NULL, "sizes",
+                         "Conv " TO_PLAIN " Shape Mul Resize " TO_PLAIN);
+    cz_test_expect_same_outputs(model, "-fold", NULL, "sizes");
+    cz_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(converts_once_in_each_direction),
+        cmocka_unit_test(leaves_little_work_where_it_is),
+        cmocka_unit_test(takes_any_number_of_channels),
+        cmocka_unit_test(gives_weights_that_are_made_plain),
+        cmocka_unit_test(gives_sizes_that_are_made_plain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,30 @@
+/* Looks into plans: their steps as text, random inputs, outputs compared, and
+ * small random graphs to compile. */
+#ifndef CZ_TESTS_SUPPORT_PLAN_H
+#define CZ_TESTS_SUPPORT_PLAN_H
+
+#include "engine/engine.h"
+
+/* Fills the inputs: floats in [-1, 1), integers and bools 0 or 1. The same
+ * ones for the same seed. */
+void cz_test_randomize(struct cz_plan *plan, uint64_t seed);
+
+/* "Conv+Silu MaxPool Conv": the operators of all steps. Good until the next
+ * call. */
+const char *cz_test_steps(const struct cz_plan *plan);
+
+/* The largest difference of two plans' outputs, which must have the same types
+ * and dims; relative for values above 1. Integers count as 1 where they are not
+ * the same. */
+double cz_test_difference(const struct cz_plan *a, const struct cz_plan *b);
+
+/* The same for one output, input or tap. */
+double cz_test_port_difference(const struct cz_port *a,
+                               const struct cz_port *b);
+
+/* A random graph (graph_text.h) of about `n_nodes` nodes on images: Convs,
+ * activations, sums, Concat, Split, pools, views, slices; some inner values are
+ * outputs too. Good until the next call. */
+const char *cz_test_random_graph(uint64_t seed, size_t n_nodes);
+
+#endif
