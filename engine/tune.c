@@ -15,7 +15,8 @@
 #include <jansson.h>
 
 #include "core/output.h"
-#include "engine/window_internal.h"
+#include "engine/kernels_internal.h"
+#include "engine/pool_internal.h"
 
 #define SCHEMA "compress.tune/1"
 
@@ -95,19 +96,21 @@ void cz_tuner_close(struct cz_tuner *tuner, const char *path)
 
 /* ---- what a result is kept under --------------------------------------- */
 
-/* Everything that decides how long a step takes. */
+/* Everything that decides how long a step, Conv or MaxPool, takes. */
 static void describe(char *key, size_t size, const struct cz_step *step,
                      const struct cz_exec *exec)
 {
-    const struct cz_conv_params *p = step->params;
-    const struct cz_window *w = &p->window;
+    const bool is_conv = strcmp(step->op->op_type, "Conv") == 0;
+    const struct cz_conv_params *conv = step->params;
+    const struct cz_pool_params *pool = step->params;
+    const struct cz_window *w = is_conv ? &conv->window : &pool->window;
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     char in[CZ_DIMS_TEXT_BYTES], out[CZ_DIMS_TEXT_BYTES];
     int n = snprintf(
         key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu", step->op->op_type,
         cz_dims_text(&x->dims, in), x->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
         cz_dims_text(&y->dims, out), y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
-        (long long)p->group, (int)step->activation.kind,
+        is_conv ? (long long)conv->group : 1, (int)step->activation.kind,
         step->residual ? "+" : "", exec->threads);
     for (size_t i = 0; i < w->spatial && n > 0 && (size_t)n < size; i++)
         n += snprintf(key + n, size - (size_t)n, " k%lld s%lld d%lld p%lld",
@@ -130,10 +133,7 @@ static double time_kernel(struct cz_step *step, const struct cz_plan *plan,
 {
     struct cz_error err;
     double best = 1e30;
-    step->kernel = kernel;
-    step->state = NULL;
-    if (kernel->prepare &&
-        kernel->prepare(step, plan, &step->state, &err) != CZ_OK)
+    if (cz_kernel_take(step, plan, kernel, &err) != CZ_OK)
         return best;
     if (!kernel->bind || kernel->bind(step, &err) == CZ_OK) {
         for (int round = 0; round < ROUNDS; round++) {
@@ -144,9 +144,7 @@ static double time_kernel(struct cz_step *step, const struct cz_plan *plan,
             best = took < best ? took : best;
         }
     }
-    if (step->state)
-        kernel->release(step->state);
-    step->state = NULL;
+    cz_kernel_drop(step);
     return best;
 }
 
