@@ -9,8 +9,8 @@
 #include "core/half.h"
 #include "engine/plan_internal.h"
 
-/* Results that are larger stay uncomputed at compile time: a constant that a
- * frame can make is not worth that much memory. */
+/* What goes beyond it, all results together, stays uncomputed at compile time:
+ * a constant that a frame can make is not worth that much memory. */
 #define KNOWN_BYTES_MAX ((size_t)256 << 20)
 
 /* ---- arrays and steps ------------------------------------------------- */
@@ -91,8 +91,9 @@ static enum cz_status compute(struct cz_plan *plan, struct cz_step *step,
     size_t total = 0;
     for (size_t i = 0; i < step->n_outputs; i++)
         total += step->outputs[i] ? step->outputs[i]->size_bytes : 0;
-    if (total > KNOWN_BYTES_MAX)
+    if (total > KNOWN_BYTES_MAX - plan->known_bytes)
         return CZ_OK;
+    plan->known_bytes += total;
     for (size_t i = 0; i < step->n_outputs; i++) {
         struct cz_array *out = step->outputs[i];
         if (!out)

@@ -86,17 +86,25 @@ void cz_plan_open_backends(struct cz_plan *plan)
     }
 }
 
-/* Makes `kernel` the step's. */
-static enum cz_status take(struct cz_plan *plan, struct cz_step *step,
-                           const struct cz_kernel *kernel, struct cz_error *err)
+enum cz_status cz_kernel_take(struct cz_step *step, const struct cz_plan *plan,
+                              const struct cz_kernel *kernel,
+                              struct cz_error *err)
 {
     step->kernel = kernel;
     enum cz_status status = kernel->prepare
                                 ? kernel->prepare(step, plan, &step->state, err)
                                 : CZ_OK;
     if (status != CZ_OK)
-        step->kernel = NULL;
+        cz_kernel_drop(step);
     return status;
+}
+
+void cz_kernel_drop(struct cz_step *step)
+{
+    if (step->state)
+        step->kernel->release(step->state);
+    step->state = NULL;
+    step->kernel = NULL;
 }
 
 static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
@@ -106,11 +114,11 @@ static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
     size_t n = find_all(found, step, plan);
     enum cz_status status = CZ_EUNSUPPORTED;
     if (n)
-        status =
-            take(plan, step, cz_tuner_choose(tuner, step, plan, found, n), err);
+        status = cz_kernel_take(
+            step, plan, cz_tuner_choose(tuner, step, plan, found, n), err);
     /* A library may refuse what it should take. */
     for (size_t i = 0; i < n && status == CZ_EUNSUPPORTED; i++)
-        status = take(plan, step, found[i], err);
+        status = cz_kernel_take(step, plan, found[i], err);
     if (status != CZ_EUNSUPPORTED)
         return status;
     if (is_blocked(step) &&

@@ -16,4 +16,13 @@ extern const struct cz_kernel cz_kernels_simd[];  /* activations, Softmax */
 /* Does any kernel fit the step as it is? */
 bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan);
 
+/* Makes `kernel` the step's and prepares it; where that fails, the step is left
+ * without one. */
+enum cz_status cz_kernel_take(struct cz_step *step, const struct cz_plan *plan,
+                              const struct cz_kernel *kernel,
+                              struct cz_error *err);
+
+/* Leaves the step without a kernel. */
+void cz_kernel_drop(struct cz_step *step);
+
 #endif

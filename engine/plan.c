@@ -5,6 +5,7 @@
 #include "core/half.h"
 #include "core/parallel.h"
 #include "engine/cpu_internal.h"
+#include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
 #include "engine/plan_internal.h"
 #include "engine/team_internal.h"
@@ -131,11 +132,8 @@ void cz_plan_free(struct cz_plan *plan)
 {
     if (!plan)
         return;
-    for (size_t i = 0; i < plan->n_steps; i++) {
-        struct cz_step *step = plan->steps[i];
-        if (step->state)
-            step->kernel->release(step->state);
-    }
+    for (size_t i = 0; i < plan->n_steps; i++)
+        cz_kernel_drop(plan->steps[i]);
     for (size_t i = 0; i < plan->n_arrays; i++) {
         if (plan->arrays[i]->capacity_bytes)
             cz_free(plan->arrays[i]->data);

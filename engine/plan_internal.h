@@ -299,6 +299,7 @@ struct cz_plan {
     size_t n_steps, step_capacity;
     struct cz_step **steps; /* in the order in which they run */
     size_t n_inputs, n_outputs, n_taps;
+    size_t known_bytes;            /* of what was computed when compiling */
     struct cz_array **by_value;    /* by cz_value.id; NULL: not in use */
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */

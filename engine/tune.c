@@ -15,7 +15,8 @@
 #include <jansson.h>
 
 #include "core/output.h"
-#include "engine/window_internal.h"
+#include "engine/kernels_internal.h"
+#include "engine/pool_internal.h"
 
 #define SCHEMA "compress.tune/1"
 
@@ -98,19 +99,21 @@ void cz_tuner_close(struct cz_tuner *tuner, const char *path)
 
 /* ---- what a result is kept under --------------------------------------- */
 
-/* Everything that decides how long a step takes. */
+/* Everything that decides how long a step, Conv or MaxPool, takes. */
 static void describe(char *key, size_t size, const struct cz_step *step,
                      const struct cz_exec *exec)
 {
-    const struct cz_conv_params *p = step->params;
-    const struct cz_window *w = &p->window;
+    const bool is_conv = strcmp(step->op->op_type, "Conv") == 0;
+    const struct cz_conv_params *conv = step->params;
+    const struct cz_pool_params *pool = step->params;
+    const struct cz_window *w = is_conv ? &conv->window : &pool->window;
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     char in[CZ_DIMS_TEXT_BYTES], out[CZ_DIMS_TEXT_BYTES];
     int n = snprintf(
         key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu", step->op->op_type,
         cz_dims_text(&x->dims, in), x->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
         cz_dims_text(&y->dims, out), y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
-        (long long)p->group, (int)step->activation.kind,
+        is_conv ? (long long)conv->group : 1, (int)step->activation.kind,
         step->residual ? "+" : "", exec->threads);
     for (size_t i = 0; i < w->spatial && n > 0 && (size_t)n < size; i++)
         n += snprintf(key + n, size - (size_t)n, " k%lld s%lld d%lld p%lld",
@@ -139,10 +142,8 @@ static void start(struct candidate *c, struct cz_step *step,
                   const struct cz_plan *plan)
 {
     struct cz_error err;
-    step->kernel = c->kernel;
     step->state = NULL;
-    c->works = !c->kernel->prepare ||
-               c->kernel->prepare(step, plan, &step->state, &err) == CZ_OK;
+    c->works = cz_kernel_take(step, plan, c->kernel, &err) == CZ_OK;
     if (c->works && c->kernel->bind)
         c->works = c->kernel->bind(step, &err) == CZ_OK;
     c->state = step->state;
@@ -199,11 +200,10 @@ static size_t fastest(struct candidate *candidates, size_t n,
             best = i;
     }
     for (size_t i = 0; i < n; i++) {
-        if (candidates[i].state)
-            candidates[i].kernel->release(candidates[i].state);
+        step->kernel = candidates[i].kernel;
+        step->state = candidates[i].state;
+        cz_kernel_drop(step);
     }
-    step->kernel = NULL;
-    step->state = NULL;
     for (size_t i = 0; i < 3; i++)
         cz_free(memory[i]);
     return best;

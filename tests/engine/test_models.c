@@ -14,6 +14,10 @@
  * image. */
 #define BOX_PIXELS 0.01
 #define SCORE 1e-5
+/* With pixels of 0..255 (YOLOX) two right float32 computations differ by more:
+ * in float64 the scores of ONNX Runtime are off by 8e-6 on the golden image,
+ * ours by 7e-6, and both by more on images of noise. */
+#define SCORE_OF_PIXELS 3e-5
 
 #define RECTANGLES 60
 #define LIST_BYTES 160
@@ -230,6 +234,7 @@ static bool configuration(struct configuration *c, size_t i)
 }
 
 struct report {
+    double score_limit;
     size_t n_failures;
     char text[FAILURES_MAX * 160];
     struct difference worst;
@@ -241,7 +246,7 @@ static void note(struct report *report, const struct configuration *c,
     size_t at = strlen(report->text);
     report->worst.pixels = worse(report->worst.pixels, found.pixels);
     report->worst.score = worse(report->worst.score, found.score);
-    if ((found.pixels <= BOX_PIXELS && found.score <= SCORE) ||
+    if ((found.pixels <= BOX_PIXELS && found.score <= report->score_limit) ||
         report->n_failures++ >= FAILURES_MAX)
         return;
     snprintf(report->text + at, sizeof report->text - at,
@@ -253,7 +258,8 @@ static void note(struct report *report, const struct configuration *c,
 static void check(const struct detector *d, bool all)
 {
     struct reference r = {0};
-    struct report report = {0};
+    struct report report = {.score_limit =
+                                d->largest > 1 ? SCORE_OF_PIXELS : SCORE};
     struct configuration c;
     const char *folder = getenv(d->variable);
     assert_ok(cz_ort_open(&r.ort, cz_test_error()));

@@ -22,6 +22,7 @@ struct variant {
     const char *name, *passes, *kernels, *cpu;
     size_t threads;
     bool keep_all, tap;
+    enum cz_tune tune;
 };
 
 static const struct variant reference = {
@@ -45,6 +46,7 @@ static const struct variant variants[] = {
     {.name = "oneDNN", .threads = 2, .kernels = "-direct,-depthwise,-winograd"},
     {.name = "no place", .threads = 1, .kernels = "-place"},
     {.name = "keep all", .threads = 1, .keep_all = true, .tap = true},
+    {.name = "tuned", .threads = 2, .tune = CZ_TUNE_CACHE, .tap = true},
     {.name = "AVX2", .threads = 1, .cpu = "avx2", .tap = true},
     {.name = "AVX2 without oneDNN",
      .threads = 2,
@@ -66,6 +68,7 @@ static enum cz_status compile(struct cz_plan **plan, struct cz_model *model,
     options.kernels = v->kernels;
     options.threads = v->threads;
     options.keep_all = v->keep_all;
+    options.tune = v->tune;
     options.taps = &tap;
     options.n_taps = v->tap || v == &reference;
     if (v->cpu)

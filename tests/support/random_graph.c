@@ -282,7 +282,8 @@ static void piece_conv(struct maker *m)
 {
     struct value *x = any(m, 4);
     struct window w[2];
-    if (!x || !make_window(m, &w[0], x->dims[2]) ||
+    if (!x || x->dims[1] > CHANNELS_MAX / 2 ||
+        !make_window(m, &w[0], x->dims[2]) ||
         !make_window(m, &w[1], x->dims[3]))
         return;
     if (one_in(m, 2)) /* square, as most are */
