@@ -220,32 +220,47 @@ static bool is_constant_node(const struct cz_node *node)
            node->outputs[0]->constant;
 }
 
-static bool is_first_of_its_type(const struct cz_graph *graph, size_t i)
+/* More missing operators than this are not named. */
+#define MISSING_MAX 20
+
+static bool is_same_op(const struct cz_node *a, const struct cz_node *b)
 {
-    for (size_t k = 0; k < i; k++) {
-        if (strcmp(graph->nodes[k]->op_type, graph->nodes[i]->op_type) == 0)
-            return false;
+    return strcmp(a->op_type, b->op_type) == 0 &&
+           strcmp(a->domain, b->domain) == 0;
+}
+
+/* The first node of each operator that is missing; returns how many. */
+static size_t find_missing(const struct cz_node *missing[MISSING_MAX],
+                           const struct cz_graph *graph)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < graph->n_nodes && n < MISSING_MAX; i++) {
+        const struct cz_node *node = graph->nodes[i];
+        size_t k = 0;
+        while (k < n && !is_same_op(missing[k], node))
+            k++;
+        if (k == n && !is_constant_node(node) && !find_op(node))
+            missing[n++] = node;
     }
-    return true;
+    return n;
 }
 
 /* Names all operators that are missing, each with its first node. */
 static enum cz_status check_ops(const struct cz_graph *graph,
                                 struct cz_error *err)
 {
+    const struct cz_node *missing[MISSING_MAX];
     char list[400];
-    size_t at = 0;
-    for (size_t i = 0; i < graph->n_nodes && at < sizeof list; i++) {
-        const struct cz_node *node = graph->nodes[i];
-        if (is_constant_node(node) || find_op(node) ||
-            !is_first_of_its_type(graph, i))
-            continue;
-        int n = snprintf(list + at, sizeof list - at, "%s%s%s%.60s ('%.60s')",
-                         at ? ", " : "", node->domain, *node->domain ? "." : "",
-                         node->op_type, cz_node_label(node));
+    size_t at = 0, count = find_missing(missing, graph);
+    for (size_t i = 0; i < count && at < sizeof list; i++) {
+        const struct cz_node *node = missing[i];
+        int n =
+            snprintf(list + at, sizeof list - at, "%s%.60s%s%.60s ('%.60s')",
+                     at ? ", " : "", node->domain, *node->domain ? "." : "",
+                     node->op_type, cz_node_label(node));
         at += n > 0 ? (size_t)n : 0;
     }
-    if (!at)
+    if (!count)
         return CZ_OK;
     return cz_error_set(err, CZ_EUNSUPPORTED,
                         "operators that the engine does not have: %s", list);

@@ -6,8 +6,6 @@
 #include "engine/pool_internal.h"
 #include "engine/resize_internal.h"
 
-#define LANES_MAX 16
-
 static bool is_blocked(const struct cz_step *step)
 {
     return !step->is_dynamic && step->inputs[0]->dtype == CZ_DTYPE_FLOAT &&
@@ -15,74 +13,112 @@ static bool is_blocked(const struct cz_step *step)
            step->outputs[0]->layout == CZ_LAYOUT_BLOCKED;
 }
 
-/* Remembers the plan's block. */
-static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
-                              void **state, struct cz_error *err)
+struct state {
+    size_t block;
+    float *rows; /* MaxPool: [blocks][in_h][out_w][block] */
+};
+
+static void release(void *user)
 {
-    size_t *block = cz_malloc(sizeof *block);
+    struct state *state = user;
+    cz_free(state->rows);
+    cz_free(state);
+}
+
+static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
+                              void **result, struct cz_error *err)
+{
+    struct state *state = cz_calloc(1, sizeof *state);
     (void)step;
-    if (!block)
+    if (!state)
         return cz_error_nomem(err);
-    *block = plan->block;
-    *state = block;
+    state->block = plan->block;
+    *result = state;
     return CZ_OK;
 }
 
 /* ---- MaxPool ---------------------------------------------------------- */
 
+/* First the largest of the columns under a window, in each row of the input,
+ * then the largest of these rows: k + k steps instead of k * k. */
 struct max_pool {
     const struct cz_window *window;
     const float *x;
-    float *y;
-    size_t lanes;
+    float *y, *rows; /* rows: [blocks][in_h][out_w][lanes] */
+    int64_t lanes;
     int64_t in_h, in_w, out_h, out_w;
 };
 
-/* The largest of each lane under the window at (h, w) of one block. */
-static void pool_window(const struct max_pool *p, const float *plane,
-                        const struct cz_span *rows, int64_t h, int64_t w,
-                        float *y)
+static void lower(float *y, int64_t count)
 {
-    const struct cz_window *window = p->window;
-    const size_t lanes = p->lanes;
-    struct cz_span columns = cz_window_taps(window, 1, w, p->in_w);
-    float most[LANES_MAX];
-    for (size_t l = 0; l < lanes; l++)
-        most[l] = -INFINITY;
-    for (int64_t i = rows->begin; i < rows->end; i++) {
-        int64_t row = h * window->strides[0] - window->pads_begin[0] +
-                      i * window->dilations[0];
-        int64_t column = w * window->strides[1] - window->pads_begin[1];
-        for (int64_t j = columns.begin; j < columns.end; j++) {
-            const float *x = plane + (size_t)(row * p->in_w + column +
-                                              j * window->dilations[1]) *
-                                         lanes;
-            for (size_t l = 0; l < lanes; l++)
-                most[l] = x[l] > most[l] ? x[l] : most[l];
-        }
+    for (int64_t i = 0; i < count; i++)
+        y[i] = -INFINITY;
+}
+
+static void raise(float *restrict y, const float *restrict x, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        y[i] = x[i] > y[i] ? x[i] : y[i];
+}
+
+/* A row of the input, [in_w][lanes], to [out_w][lanes]. */
+static void pool_columns(const struct max_pool *p, float *y, const float *x)
+{
+    const int64_t stride = p->window->strides[1];
+    lower(y, p->out_w * p->lanes);
+    for (int64_t k = 0; k < p->window->kernel[1]; k++) {
+        int64_t offset = k * p->window->dilations[1] - p->window->pads_begin[1];
+        struct cz_span w = cz_window_inside(stride, offset, p->in_w, p->out_w);
+        int64_t run = stride == 1 ? w.end - w.begin : 1;
+        for (int64_t i = w.begin; i < w.end; i += run)
+            raise(y + i * p->lanes, x + (i * stride + offset) * p->lanes,
+                  run * p->lanes);
     }
-    memcpy(y, most, lanes * sizeof *y);
 }
 
 static void pool_block(void *user, size_t i)
 {
     const struct max_pool *p = user;
-    const float *plane = p->x + i * (size_t)(p->in_h * p->in_w) * p->lanes;
-    float *y = p->y + i * (size_t)(p->out_h * p->out_w) * p->lanes;
+    const struct cz_window *window = p->window;
+    const int64_t out_row = p->out_w * p->lanes, in_row = p->in_w * p->lanes;
+    float *rows = p->rows + (int64_t)i * p->in_h * out_row;
+    for (int64_t h = 0; h < p->in_h; h++)
+        pool_columns(p, rows + h * out_row,
+                     p->x + ((int64_t)i * p->in_h + h) * in_row);
     for (int64_t h = 0; h < p->out_h; h++) {
-        struct cz_span rows = cz_window_taps(p->window, 0, h, p->in_h);
-        for (int64_t w = 0; w < p->out_w; w++) {
-            pool_window(p, plane, &rows, h, w, y);
-            y += p->lanes;
+        float *y = p->y + ((int64_t)i * p->out_h + h) * out_row;
+        struct cz_span taps = cz_window_taps(window, 0, h, p->in_h);
+        lower(y, out_row);
+        for (int64_t k = taps.begin; k < taps.end; k++) {
+            int64_t row = h * window->strides[0] - window->pads_begin[0] +
+                          k * window->dilations[0];
+            raise(y, rows + row * out_row, out_row);
         }
     }
+}
+
+static enum cz_status prepare_max_pool(struct cz_step *step,
+                                       const struct cz_plan *plan,
+                                       void **result, struct cz_error *err)
+{
+    CZ_TRY(prepare(step, plan, result, err));
+    struct state *state = *result;
+    const struct cz_array *x = step->inputs[0];
+    size_t out_w = (size_t)step->outputs[0]->dims.size[3];
+    size_t rows = x->size_bytes / sizeof(float) / (size_t)x->dims.size[3];
+    state->rows = cz_realloc_array(NULL, rows * out_w, sizeof *state->rows);
+    if (state->rows)
+        return CZ_OK;
+    release(state);
+    *result = NULL;
+    return cz_error_nomem(err);
 }
 
 static bool fits_max_pool(const struct cz_step *step,
                           const struct cz_plan *plan)
 {
-    return is_blocked(step) && plan->block <= LANES_MAX &&
-           (step->n_outputs < 2 || !step->outputs[1]);
+    (void)plan;
+    return is_blocked(step) && (step->n_outputs < 2 || !step->outputs[1]);
 }
 
 static enum cz_status run_max_pool(struct cz_step *step,
@@ -92,18 +128,19 @@ static enum cz_status run_max_pool(struct cz_step *step,
     const struct cz_pool_params *params = step->params;
     const struct cz_dims *in = &step->inputs[0]->dims;
     const struct cz_dims *out = &step->outputs[0]->dims;
+    const struct state *state = step->state;
     struct max_pool p = {.window = &params->window,
                          .x = step->inputs[0]->data,
                          .y = step->outputs[0]->data,
-                         .lanes = *(const size_t *)step->state,
+                         .rows = state->rows,
+                         .lanes = (int64_t)state->block,
                          .in_h = in->size[2],
                          .in_w = in->size[3],
                          .out_h = out->size[2],
                          .out_w = out->size[3]};
-    size_t plane = (size_t)(p.out_h * p.out_w) * p.lanes;
+    size_t plane = (size_t)(p.out_h * p.out_w * p.lanes) * sizeof(float);
     (void)err;
-    cz_team_for(exec, step->outputs[0]->size_bytes / sizeof(float) / plane,
-                pool_block, &p);
+    cz_team_for(exec, step->outputs[0]->size_bytes / plane, pool_block, &p);
     return CZ_OK;
 }
 
@@ -128,7 +165,7 @@ static enum cz_status run_resize(struct cz_step *step,
                                  const struct cz_exec *exec,
                                  struct cz_error *err)
 {
-    const size_t block = *(const size_t *)step->state;
+    const size_t block = ((const struct state *)step->state)->block;
     struct cz_resize_params params = *(struct cz_resize_params *)step->params;
     struct cz_array in = *step->inputs[0], out = *step->outputs[0];
     struct cz_array *inputs[] = {&in}, *outputs[] = {&out};
@@ -148,8 +185,9 @@ static enum cz_status run_resize(struct cz_step *step,
 }
 
 const struct cz_kernel cz_kernels_blocked[] = {
-    {"blocked", "MaxPool", fits_max_pool, prepare, run_max_pool, cz_free, NULL},
-    {"blocked", "Resize", fits_resize, prepare, run_resize, cz_free, NULL},
-    {"blocked", "Upsample", fits_resize, prepare, run_resize, cz_free, NULL},
+    {"blocked", "MaxPool", fits_max_pool, prepare_max_pool, run_max_pool,
+     release, NULL},
+    {"blocked", "Resize", fits_resize, prepare, run_resize, release, NULL},
+    {"blocked", "Upsample", fits_resize, prepare, run_resize, release, NULL},
     {.name = NULL},
 };

@@ -305,13 +305,21 @@ static bool fits_any(const struct cz_step *step, const struct cz_plan *plan)
            can_fuse(step);
 }
 
+/* oneDNN 2 takes a sum with [N,1,1,1] for one with a scalar. */
+static bool can_add(const struct cz_array *residual, const struct cz_array *y)
+{
+    const struct cz_dims *dims = &y->dims;
+    return residual->layout == y->layout &&
+           (dims->size[0] == 1 || cz_dims_product(dims, 1, dims->rank) > 1);
+}
+
 static bool fits_conv(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     if (!fits_any(step, plan) || !is_constant(step->inputs[1]) ||
         !is_constant(cz_step_input(step, 2)))
         return false;
-    if (step->residual && step->residual->layout != y->layout)
+    if (step->residual && !can_add(step->residual, y))
         return false;
     /* The first layer reads the image as it is. */
     return x->layout == y->layout ||

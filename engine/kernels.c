@@ -7,9 +7,6 @@
 #include "engine/onednn_internal.h"
 #include "engine/tune_internal.h"
 
-/* No operator has more implementations. */
-#define CANDIDATES_MAX 8
-
 static const struct cz_kernel *const tables[] = {
     cz_kernels_winograd, cz_kernels_depthwise, cz_kernels_direct,
     cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_place,
@@ -35,13 +32,13 @@ static bool is_off(const struct cz_plan *plan, const struct cz_kernel *kernel)
 }
 
 /* All kernels that fit the step as it is; returns how many. */
-static size_t find_all(const struct cz_kernel *found[CANDIDATES_MAX],
+static size_t find_all(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
                        const struct cz_step *step, const struct cz_plan *plan)
 {
     size_t n = 0;
     for (size_t t = 0; t < N_TABLES; t++) {
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (n < CANDIDATES_MAX &&
+            if (n < CZ_CANDIDATES_MAX &&
                 strcmp(k->op_type, step->op->op_type) == 0 &&
                 !is_off(plan, k) && k->fits(step, plan))
                 found[n++] = k;
@@ -52,7 +49,7 @@ static size_t find_all(const struct cz_kernel *found[CANDIDATES_MAX],
 
 bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan)
 {
-    const struct cz_kernel *found[CANDIDATES_MAX];
+    const struct cz_kernel *found[CZ_CANDIDATES_MAX];
     return find_all(found, step, plan) > 0;
 }
 
@@ -105,7 +102,7 @@ static enum cz_status take(struct cz_plan *plan, struct cz_step *step,
 static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
                              struct cz_tuner *tuner, struct cz_error *err)
 {
-    const struct cz_kernel *found[CANDIDATES_MAX];
+    const struct cz_kernel *found[CZ_CANDIDATES_MAX];
     size_t n = find_all(found, step, plan);
     enum cz_status status = CZ_EUNSUPPORTED;
     if (n)

@@ -39,6 +39,7 @@ static void find_lives(struct cz_plan *plan)
     for (size_t i = 0; i < plan->n_arrays; i++) {
         struct cz_array *a = plan->arrays[i];
         a->root = a;
+        a->n_tied = 0;
         a->offset = 0;
         a->first_step = SIZE_MAX;
         a->last_step = 0;
@@ -77,6 +78,7 @@ static struct cz_array *root_of(struct cz_array *array, size_t *offset)
 static void tie(struct cz_array *array, struct cz_array *host, size_t offset)
 {
     array->root = host;
+    host->n_tied++;
     array->offset = offset;
     live(host, array->first_step);
     live(host, array->last_step);
@@ -135,18 +137,21 @@ static void tie_split(const struct cz_plan *plan, struct cz_step *step)
     }
 }
 
-/* May `root` lie at `start` of the Concat's output? Wherever it covers another
- * part, that part must be in `root` at the same place. */
+/* May `root`, in which part `index` is, lie at `start` of the Concat's output,
+ * where the part is to be at `at`? Wherever it covers another part, that part
+ * must be in `root` at the same place. */
 static bool fits_in_whole(struct cz_array *root, size_t start,
-                          const struct cz_step *concat)
+                          const struct cz_step *concat, size_t index, size_t at)
 {
-    size_t at = 0;
-    if (start + root->size_bytes > concat->outputs[0]->size_bytes)
+    const size_t end = start + root->size_bytes;
+    if (end > concat->outputs[0]->size_bytes)
         return false;
-    for (size_t i = 0; i < concat->n_inputs; i++) {
-        size_t offset, size = concat->inputs[i]->size_bytes;
-        const struct cz_array *other = root_of(concat->inputs[i], &offset);
-        bool overlaps = at < start + root->size_bytes && start < at + size;
+    while (index > 0 && at > start)
+        at -= concat->inputs[--index]->size_bytes;
+    for (; index < concat->n_inputs && at < end; index++) {
+        size_t offset, size = concat->inputs[index]->size_bytes;
+        const struct cz_array *other = root_of(concat->inputs[index], &offset);
+        bool overlaps = start < at + size;
         if (overlaps && (other != root || start + offset != at))
             return false;
         at += size;
@@ -165,27 +170,20 @@ static void tie_concat(const struct cz_plan *plan, struct cz_step *step)
         struct cz_array *part = step->inputs[i];
         struct cz_array *root = root_of(part, &offset);
         if (root != out && has_place(part) && at >= offset &&
-            fits_in_whole(root, at - offset, step))
+            fits_in_whole(root, at - offset, step, i, at))
             tie(root, out, at - offset);
         at += part->size_bytes;
     }
 }
 
 /* Is `array` the only one that lies in its root? */
-static bool is_alone(const struct cz_plan *plan, const struct cz_array *array)
+static bool is_alone(const struct cz_array *array)
 {
-    if (array->root != array)
-        return false;
-    for (size_t i = 0; i < plan->n_arrays; i++) {
-        if (plan->arrays[i] != array && plan->arrays[i]->root == array)
-            return false;
-    }
-    return true;
+    return array->root == array && array->n_tied == 0;
 }
 
 /* Lets an elementwise step overwrite its first operand. */
-static void tie_in_place(const struct cz_plan *plan, struct cz_step *step,
-                         size_t index)
+static void tie_in_place(struct cz_step *step, size_t index)
 {
     struct cz_array *in = step->n_inputs ? step->inputs[0] : NULL;
     struct cz_array *out = step->outputs[0];
@@ -193,7 +191,7 @@ static void tie_in_place(const struct cz_plan *plan, struct cz_step *step,
         in->is_input || in->is_kept || in->last_step != index ||
         in->size_bytes != out->size_bytes || in->layout != out->layout ||
         !cz_dims_equal(&in->dims, &out->dims) || out->root != out ||
-        !is_alone(plan, in))
+        !is_alone(in))
         return;
     tie(out, in, 0);
 }
@@ -215,7 +213,7 @@ static void share_bytes(struct cz_plan *plan)
     }
     for (size_t i = 0; i < plan->n_steps; i++) {
         if (!steps[i]->is_dynamic)
-            tie_in_place(plan, steps[i], i);
+            tie_in_place(steps[i], i);
     }
 }
 
@@ -230,82 +228,93 @@ static int by_falling_size(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static bool meet(const struct cz_array *a, const struct cz_array *b)
-{
-    return a->first_step <= b->last_step && b->first_step <= a->last_step;
-}
-
 static size_t aligned(size_t bytes)
 {
     return (bytes + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
-/* The lowest offset at which `array` meets none of the `n` placed ones, which
- * are sorted by offset; and its place in that order. */
+/* Bytes that are taken, and while which steps run. */
+struct slot {
+    size_t offset, end, first_step, last_step;
+};
+
+/* The lowest offset at which `array` meets none of the `n` slots, which are
+ * sorted by offset; and its place in that order. */
 static size_t find_offset(const struct cz_array *array,
-                          struct cz_array *const *placed, size_t n,
-                          size_t *position)
+                          const struct slot *slots, size_t n, size_t *position)
 {
     size_t offset = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct cz_array *other = placed[i];
-        if (!meet(array, other))
+        const struct slot *other = &slots[i];
+        if (array->first_step > other->last_step ||
+            other->first_step > array->last_step)
             continue;
         if (offset + array->size_bytes <= other->offset)
             break;
-        size_t end = aligned(other->offset + other->size_bytes);
-        if (end > offset)
-            offset = end;
+        if (other->end > offset)
+            offset = other->end;
     }
     *position = n;
-    while (*position > 0 && placed[*position - 1]->offset > offset)
+    while (*position > 0 && slots[*position - 1].offset > offset)
         --*position;
     return offset;
 }
 
 /* Gives each root its offset; returns the bytes that all need. */
-static size_t place_roots(struct cz_array **roots, size_t n,
-                          struct cz_array **placed)
+static size_t place_roots(struct cz_array **roots, size_t n, struct slot *slots)
 {
     size_t total = 0;
     qsort(roots, n, sizeof *roots, by_falling_size);
     for (size_t i = 0; i < n; i++) {
-        size_t at;
-        if (n > ROOTS_MAX) {
-            roots[i]->offset = total;
-        } else {
-            roots[i]->offset = find_offset(roots[i], placed, i, &at);
-            memmove(placed + at + 1, placed + at, (i - at) * sizeof *placed);
-            placed[at] = roots[i];
-        }
-        size_t end = aligned(roots[i]->offset + roots[i]->size_bytes);
-        total = end > total ? end : total;
+        size_t at = i, offset = total;
+        if (n <= ROOTS_MAX)
+            offset = find_offset(roots[i], slots, i, &at);
+        roots[i]->offset = offset;
+        memmove(slots + at + 1, slots + at, (i - at) * sizeof *slots);
+        slots[at] =
+            (struct slot){offset, aligned(offset + roots[i]->size_bytes),
+                          roots[i]->first_step, roots[i]->last_step};
+        total = slots[at].end > total ? slots[at].end : total;
     }
     return total;
 }
 
-static enum cz_status find_offsets(struct cz_plan *plan, struct cz_error *err)
+/* Lists the roots that need a place; false where their bytes overflow. */
+static bool list_roots(const struct cz_plan *plan, struct cz_array **roots,
+                       size_t *n)
 {
-    struct cz_array **roots =
-        cz_realloc_array(NULL, 2 * (plan->n_arrays + 1), sizeof *roots);
-    size_t n = 0, sum = 0;
-    if (!roots)
-        return cz_error_nomem(err);
+    size_t sum = 0;
+    *n = 0;
     for (size_t i = 0; i < plan->n_arrays; i++) {
         struct cz_array *a = plan->arrays[i];
         if (a->root != a || !has_place(a) || a->first_step == SIZE_MAX)
             continue;
-        if (!cz_add_size(sum, aligned(a->size_bytes), &sum)) {
-            cz_free(roots);
-            return cz_error_set(err, CZ_ESHAPE,
-                                "its values need more memory "
-                                "than can be addressed");
-        }
-        roots[n++] = a;
+        if (!cz_add_size(sum, aligned(a->size_bytes), &sum))
+            return false;
+        roots[(*n)++] = a;
     }
-    plan->memory_bytes = place_roots(roots, n, roots + plan->n_arrays + 1);
+    return true;
+}
+
+static enum cz_status find_offsets(struct cz_plan *plan, struct cz_error *err)
+{
+    enum cz_status status = CZ_OK;
+    size_t n;
+    struct cz_array **roots =
+        cz_realloc_array(NULL, plan->n_arrays + 1, sizeof *roots);
+    struct slot *slots =
+        cz_realloc_array(NULL, plan->n_arrays + 1, sizeof *slots);
+    if (!roots || !slots)
+        status = cz_error_nomem(err);
+    else if (!list_roots(plan, roots, &n))
+        status = cz_error_set(err, CZ_ESHAPE,
+                              "its values need more memory than can be "
+                              "addressed");
+    else
+        plan->memory_bytes = place_roots(roots, n, slots);
     cz_free(roots);
-    return CZ_OK;
+    cz_free(slots);
+    return status;
 }
 
 /* ---- addresses -------------------------------------------------------- */

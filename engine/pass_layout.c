@@ -74,6 +74,14 @@ static bool has_kernel(const struct cz_plan *plan, struct cz_step *step,
     return found;
 }
 
+/* Few channels would leave most of a block empty. */
+static bool reads_image(const struct cz_plan *plan, const struct cz_step *step)
+{
+    const struct cz_array *x = step->inputs[0];
+    return x->layout == CZ_LAYOUT_PLAIN &&
+           x->dims.size[1] < (int64_t)plan->block;
+}
+
 static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
@@ -81,7 +89,7 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
         x->dtype != CZ_DTYPE_FLOAT ||
         (step->residual && !can_block(plan, step->residual)))
         return false;
-    if (!can_block(plan, x))
+    if (reads_image(plan, step))
         return can_block(plan, y) &&
                has_kernel(plan, step, CZ_LAYOUT_PLAIN, CZ_LAYOUT_BLOCKED);
     return (is_at_hand(x) || work(step) >= WORK_MIN) &&
@@ -115,24 +123,35 @@ static bool follows_blocks(const struct cz_plan *plan,
     return true;
 }
 
-/* With all layouts that matter set for a try. A kernel that joins or splits
- * whole blocks takes any number of parts if it takes one. */
-static bool kernel_if_blocked(const struct cz_plan *plan,
-                              const struct cz_step *step)
+/* Concat and Split of whole blocks: one part stands for any number. */
+static bool has_place_kernel(const struct cz_plan *plan,
+                             const struct cz_step *step,
+                             const struct cz_array *whole)
 {
+    struct cz_array blocked = *whole, *ends[] = {&blocked};
     struct cz_step one = *step;
+    blocked.layout = CZ_LAYOUT_BLOCKED;
+    one.inputs = one.outputs = ends;
+    one.n_inputs = one.n_outputs = 1;
+    return cz_kernel_exists(&one, plan);
+}
+
+/* With all layouts that matter set for a try. */
+static bool kernel_if_blocked(const struct cz_plan *plan, struct cz_step *step)
+{
+    enum cz_layout before[2] = {step->inputs[0]->layout,
+                                step->outputs[0]->layout};
+    bool found;
     if (step->op->flags & CZ_OP_ELEMENTWISE)
         return true;
-    if (is_op(step, "Concat") || is_op(step, "Split")) {
-        one.n_inputs = one.n_outputs = 1;
-        one.outputs = one.inputs;
-    }
-    struct cz_array *x = one.inputs[0], *y = one.outputs[0];
-    enum cz_layout before[2] = {x->layout, y->layout};
-    x->layout = y->layout = CZ_LAYOUT_BLOCKED;
-    bool found = cz_kernel_exists(&one, plan);
-    x->layout = before[0];
-    y->layout = before[1];
+    if (is_op(step, "Concat"))
+        return has_place_kernel(plan, step, step->outputs[0]);
+    if (is_op(step, "Split"))
+        return has_place_kernel(plan, step, step->inputs[0]);
+    step->inputs[0]->layout = step->outputs[0]->layout = CZ_LAYOUT_BLOCKED;
+    found = cz_kernel_exists(step, plan);
+    step->inputs[0]->layout = before[0];
+    step->outputs[0]->layout = before[1];
     return found;
 }
 
@@ -257,10 +276,10 @@ static enum cz_status place_step(struct cz_plan *plan, struct cz_step *step,
 {
     bool blocked = wants_blocks(plan, step);
     enum cz_layout layout = blocked ? CZ_LAYOUT_BLOCKED : CZ_LAYOUT_PLAIN;
-    bool reads_image =
-        blocked && is_op(step, "Conv") && !can_block(plan, step->inputs[0]);
+    bool plain_input =
+        blocked && is_op(step, "Conv") && reads_image(plan, step);
     for (size_t i = 0; i < step->n_inputs; i++) {
-        bool is_plain = reads_image || !is_image(step, i);
+        bool is_plain = plain_input || !is_image(step, i);
         CZ_TRY(use_as(plan, &step->inputs[i],
                       is_plain ? CZ_LAYOUT_PLAIN : layout, err));
     }

@@ -84,23 +84,6 @@ void cz_plan_count_uses(struct cz_plan *plan)
     }
 }
 
-bool cz_plan_replace(struct cz_plan *plan, struct cz_array *from,
-                     struct cz_array *to)
-{
-    if (from->is_kept)
-        return false;
-    for (size_t i = 0; i < plan->n_steps; i++) {
-        struct cz_step *step = plan->steps[i];
-        for (size_t k = 0; k < step->n_inputs; k++) {
-            if (step->inputs[k] == from)
-                step->inputs[k] = to;
-        }
-        if (step->residual == from)
-            step->residual = to;
-    }
-    return true;
-}
-
 struct cz_step *cz_array_only_reader(const struct cz_plan *plan,
                                      const struct cz_array *array)
 {

@@ -43,9 +43,11 @@ struct cz_array {
     size_t n_uses;            /* by steps, plus 1 where it is kept */
     struct cz_step *reader;   /* one of them */
     struct cz_array *twin; /* the same in the other layout; for pass_layout.c */
+    struct cz_array *same; /* to be read instead; for pass_identity.c */
     void *data;            /* where it is while the plan runs */
     /* For memory.c: its bytes are those of `root` from `offset` on. */
     struct cz_array *root;
+    size_t n_tied; /* arrays of which it is the root, itself apart */
     size_t offset, size_bytes, capacity_bytes;
     size_t first_step, last_step; /* between which it must keep its place */
     size_t id;
@@ -333,11 +335,6 @@ cz_pass cz_pass_fold, cz_pass_dead, cz_pass_identity, cz_pass_fuse_batchnorm,
 
 /* Counts the uses of all arrays. */
 void cz_plan_count_uses(struct cz_plan *plan);
-
-/* Lets every reader of `from` read `to`; false, and nothing changed, where
- * `from` is read after the frame. */
-bool cz_plan_replace(struct cz_plan *plan, struct cz_array *from,
-                     struct cz_array *to);
 
 /* The step that is the only one to read `array`, which nobody reads after the
  * frame; or NULL. */

@@ -1,10 +1,11 @@
 /* The threads of a plan, and the loops that they share.
  *
  * Between two loops of a frame a worker spins for a moment, since the next one
- * is microseconds away, and then sleeps on a futex. The items of a loop are
- * taken a few at a time; when none is left, the caller takes the loop back from
- * the workers that have not begun, so that one which the kernel has put aside
- * delays nobody. No lock is taken. */
+ * is microseconds away, and then sleeps on a futex; so does the caller until
+ * the last worker is done. The items of a loop are taken a few at a time; when
+ * none is left, the caller takes the loop back from the workers that have not
+ * begun, so that one which the kernel has put aside delays nobody. No lock is
+ * taken. */
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +24,8 @@ enum { IDLE, POSTED, BUSY, STOPPED };
 
 struct worker {
     _Alignas(64) atomic_uint state; /* a futex */
-    atomic_uint asleep;
+    atomic_uint asleep;             /* the worker waits for `state` to change */
+    atomic_uint awaited;            /* the caller does */
     pthread_t thread;
     struct cz_team *team;
 };
@@ -65,30 +67,37 @@ static void take_items(struct cz_team *team)
 
 /* ---- workers ---------------------------------------------------------- */
 
-static void wait_for_post(struct worker *w)
+/* Spins until the state is no longer `state`, then sleeps; says so in `flag`.
+ */
+static void wait_while(struct worker *w, unsigned state, atomic_uint *flag)
 {
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(&w->state, memory_order_acquire) != IDLE)
+        if (atomic_load_explicit(&w->state, memory_order_acquire) != state)
             return;
         pause_briefly();
     }
-    while (atomic_load(&w->state) == IDLE) {
-        atomic_store(&w->asleep, 1);
-        /* Returns at once if something was posted since. */
-        syscall(SYS_futex, &w->state, FUTEX_WAIT_PRIVATE, IDLE, NULL, NULL, 0);
-        atomic_store(&w->asleep, 0);
-    }
+    atomic_store(flag, 1);
+    while (atomic_load(&w->state) == state) /* wakes at once if it changed */
+        syscall(SYS_futex, &w->state, FUTEX_WAIT_PRIVATE, state, NULL, NULL, 0);
+    atomic_store(flag, 0);
+}
+
+static void wake(struct worker *w)
+{
+    syscall(SYS_futex, &w->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static void *work_on(void *argument)
 {
     struct worker *w = argument;
     for (;;) {
-        wait_for_post(w);
+        wait_while(w, IDLE, &w->asleep);
         unsigned state = POSTED;
         if (atomic_compare_exchange_strong(&w->state, &state, BUSY)) {
             take_items(w->team);
-            atomic_store_explicit(&w->state, IDLE, memory_order_release);
+            atomic_store(&w->state, IDLE);
+            if (atomic_load(&w->awaited))
+                wake(w);
         } else if (state == STOPPED) {
             return NULL;
         }
@@ -99,7 +108,7 @@ static void post(struct worker *w, unsigned state)
 {
     atomic_store(&w->state, state);
     if (atomic_load(&w->asleep))
-        syscall(SYS_futex, &w->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        wake(w);
 }
 
 /* Takes the loop back, or waits until the worker has done what it began. */
@@ -108,8 +117,7 @@ static void settle(struct worker *w)
     unsigned state = POSTED;
     if (atomic_compare_exchange_strong(&w->state, &state, IDLE))
         return;
-    while (atomic_load_explicit(&w->state, memory_order_acquire) != IDLE)
-        pause_briefly();
+    wait_while(w, BUSY, &w->awaited);
 }
 
 /* ---- the team --------------------------------------------------------- */
@@ -128,6 +136,7 @@ struct cz_team *cz_team_new(size_t threads)
         w->team = team;
         atomic_init(&w->state, IDLE);
         atomic_init(&w->asleep, 0);
+        atomic_init(&w->awaited, 0);
         if (pthread_create(&w->thread, NULL, work_on, w) != 0)
             break; /* fewer do as well */
         team->n_workers++;

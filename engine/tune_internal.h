@@ -7,6 +7,9 @@
 /* Raise it when kernels changed, so that they are timed again. */
 #define CZ_KERNELS_VERSION 1
 
+/* No operator has more kernels. */
+#define CZ_CANDIDATES_MAX 8
+
 struct cz_tuner;
 
 /* NULL where the options ask for no timing, or memory is short: then the first

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The three real models on the golden images, by `compress infer`, against the
-outputs that ONNX Runtime gave: boxes within 0.01 pixel, scores within 1e-5.
+outputs that ONNX Runtime gave: boxes within 0.01 pixel, scores within 1e-5
+(yolox_nano 2e-5).
 
 Skipped where there is no ../shared.
 """
@@ -17,6 +18,9 @@ from PIL import Image
 
 BOX_PIXELS = 0.01
 SCORE = 1e-5
+# In float64 the golden scores of YOLOX, whose input is not divided by 255, are
+# off by 7e-6, ours by 6.5e-6: their difference may be the sum.
+SCORE_OF_GRID = 2e-5
 SKIPPED_EXIT = 77
 GRID_STRIDES = (8, 16, 32)  # YOLOX
 
@@ -59,7 +63,8 @@ def check(name, entry, golden, folder):
     image.tofile(folder / "in.f32")
     done = subprocess.run(
         [os.environ["COMPRESS"], "infer", model, "--input", folder / "in.f32",
-         "--output", folder / "out.f32", "--force", "--json"],
+         "--output", folder / "out.f32", "--force", "--json",
+         "--tune", "off"],  # the same kernels wherever the test runs
         check=True, stdout=subprocess.PIPE)
     dims = json.loads(done.stdout)["outputs"][0]["dims"]
     got = numpy.fromfile(folder / "out.f32", "<f4").reshape(dims)
@@ -71,7 +76,8 @@ def check(name, entry, golden, folder):
                        split(name, want, image.shape[2]))]
     print(f"{name}: boxes {differences[0]:.2g} pixel, "
           f"scores {differences[1]:.2g}")
-    return differences[0] <= BOX_PIXELS and differences[1] <= SCORE
+    score = SCORE_OF_GRID if name == "yolox_nano" else SCORE
+    return differences[0] <= BOX_PIXELS and differences[1] <= score
 
 
 def main():
