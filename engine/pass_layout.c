@@ -123,24 +123,35 @@ static bool follows_blocks(const struct cz_plan *plan,
     return true;
 }
 
-/* With all layouts that matter set for a try. A kernel that joins or splits
- * whole blocks takes any number of parts if it takes one. */
-static bool kernel_if_blocked(const struct cz_plan *plan,
-                              const struct cz_step *step)
+/* Concat and Split of whole blocks: one part stands for any number. */
+static bool has_place_kernel(const struct cz_plan *plan,
+                             const struct cz_step *step,
+                             const struct cz_array *whole)
 {
+    struct cz_array blocked = *whole, *ends[] = {&blocked};
     struct cz_step one = *step;
+    blocked.layout = CZ_LAYOUT_BLOCKED;
+    one.inputs = one.outputs = ends;
+    one.n_inputs = one.n_outputs = 1;
+    return cz_kernel_exists(&one, plan);
+}
+
+/* With all layouts that matter set for a try. */
+static bool kernel_if_blocked(const struct cz_plan *plan, struct cz_step *step)
+{
+    enum cz_layout before[2] = {step->inputs[0]->layout,
+                                step->outputs[0]->layout};
+    bool found;
     if (step->op->flags & CZ_OP_ELEMENTWISE)
         return true;
-    if (is_op(step, "Concat") || is_op(step, "Split")) {
-        one.n_inputs = one.n_outputs = 1;
-        one.outputs = one.inputs;
-    }
-    struct cz_array *x = one.inputs[0], *y = one.outputs[0];
-    enum cz_layout before[2] = {x->layout, y->layout};
-    x->layout = y->layout = CZ_LAYOUT_BLOCKED;
-    bool found = cz_kernel_exists(&one, plan);
-    x->layout = before[0];
-    y->layout = before[1];
+    if (is_op(step, "Concat"))
+        return has_place_kernel(plan, step, step->outputs[0]);
+    if (is_op(step, "Split"))
+        return has_place_kernel(plan, step, step->inputs[0]);
+    step->inputs[0]->layout = step->outputs[0]->layout = CZ_LAYOUT_BLOCKED;
+    found = cz_kernel_exists(step, plan);
+    step->inputs[0]->layout = before[0];
+    step->outputs[0]->layout = before[1];
     return found;
 }
 

@@ -1,196 +1,145 @@
-/* The passes that remove steps, each by itself: what they remove, what they
- * must leave alone; and all passes on random graphs. */
-#include "tests/support/rewrite.h"
+/* What passes and kernels once got wrong, or must not be tempted to do: small
+ * models that give the same with all of them and with none. */
+#include <math.h>
 
-/* ---- fold ------------------------------------------------------------- */
+#include "tests/support/engine.h"
 
-#define SHAPE_CHAIN                                                            \
-    "in x f32[2,3,4]; const zero i64[] 0; const axis i64[1] 0; "               \
-    "const rest i64[1] -1; s = Shape(x); g = Gather(s, zero); "                \
-    "u = Unsqueeze(g, axis); t = Concat(u, rest) axis=0; y = Reshape(x, t); "  \
-    "out y"
+/* Sums in another order. */
+#define TOLERANCE 1e-5
 
-static void folds_what_is_known(void **state)
+#define NO_KERNELS "-winograd,-direct,-depthwise,-onednn,-blocked,-place,-simd"
+
+static void feed(struct cz_test_engine *e)
 {
-    (void)state;
-    static const struct cz_test_rewrite rows[] = {
-        {"the shape chain of an exporter", SHAPE_CHAIN, NULL,
-         "Shape Gather Unsqueeze Concat Reshape", "Reshape"},
-        {"arithmetic of constants",
-         "in x f32[3]; const a f32[3] iota; const b f32[1] 2; c = Mul(a, b); "
-         "d = Exp(c); y = Add(x, d); out y",
-         NULL, "Mul Exp Add", "Add"},
-        {"a constant that is an output",
-         "in x f32[3]; const a f32[3] iota; c = Neg(a); y = Add(x, c); "
-         "out c; out y",
-         NULL, "Neg Add", "Add"},
-        {"a constant that is a tap",
-         "in x f32[3]; const a f32[3] iota; c = Neg(a); y = Add(x, c); out y",
-         "c", "Neg Add", "Add"},
-        {"all parts of a Split",
-         "in x f32[3]; const a f32[6] iota; c, d = Split(a) axis=0; "
-         "e = Add(x, c); y = Add(e, d); out y",
-         NULL, "Split Add Add", "Add Add"},
-        {"the shape of a value that is not known",
-         "in x f32[3,2]; r = Relu(x); s = Shape(r); y = Expand(r, s); out y",
-         NULL, "Relu Shape Expand", "Relu Expand"},
-    };
-    CZ_TEST_REWRITES("fold", rows);
-}
-
-static void folds_nothing_that_depends_on_data(void **state)
-{
-    (void)state;
-    static const struct cz_test_rewrite rows[] = {
-        {"an input's elements", "in x f32[3]; y = Add(x, x); out y", NULL,
-         "Add", "Add"},
-        {"a shape that depends on data",
-         "in x f32[4]; n = NonZero(x); s = Shape(n); f = Cast(s) to=1; "
-         "y = Neg(f); out y",
-         NULL, "NonZero Shape Cast Neg", "NonZero Shape Cast Neg"},
-    };
-    CZ_TEST_REWRITES("fold", rows);
-}
-
-/* ---- dead ------------------------------------------------------------- */
-
-static void removes_what_nobody_reads(void **state)
-{
-    (void)state;
-    static const struct cz_test_rewrite rows[] = {
-        {"a chain without a reader",
-         "in x f32[4]; a = Relu(x); b = Exp(x); c = Neg(b); y = Abs(a); out y",
-         NULL, "Relu Exp Neg Abs", "Relu Abs"},
-        {"one reader alive, one dead",
-         "in x f32[4]; a = Relu(x); b = Exp(a); y = Abs(a); out y", NULL,
-         "Relu Exp Abs", "Relu Abs"},
-    };
-    CZ_TEST_REWRITES("dead", rows);
-}
-
-static void keeps_what_is_read_after_the_frame(void **state)
-{
-    (void)state;
-    static const struct cz_test_rewrite rows[] = {
-        {"a tap", "in x f32[4]; a = Relu(x); b = Exp(x); y = Abs(a); out y",
-         "b", "Relu Exp Abs", "Relu Exp Abs"},
-        {"an output",
-         "in x f32[4]; a = Relu(x); b = Exp(x); y = Abs(a); out y; out b", NULL,
-         "Relu Exp Abs", "Relu Exp Abs"},
-        {"the second output",
-         "in x f32[4]; a, b = Split(x) axis=0; y = Abs(b); out y", NULL,
-         "Split Abs", "Split Abs"},
-    };
-    CZ_TEST_REWRITES("dead", rows);
-}
-
-/* ---- identity --------------------------------------------------------- */
-
-static void reads_through_identities(void **state)
-{
-    (void)state;
-    static const struct cz_test_rewrite rows[] = {
-        {"a chain of them",
-         "in x f32[2,3]; const s i64[2] 2 3; a = Relu(x); b = Identity(a); "
-         "c = Dropout(b); d = Reshape(c, s); y = Abs(d); out y",
-         NULL, "Relu Identity Dropout Reshape Abs", "Relu Abs"},
-        {"of an input", "in x f32[3]; a = Identity(x); y = Abs(a); out y", NULL,
-         "Identity Abs", "Abs"},
-        {"of a kept value",
-         "in x f32[3]; a = Relu(x); b = Identity(a); y = Abs(b); out y; out a",
-         NULL, "Relu Identity Abs", "Relu Abs"},
-    };
-    CZ_TEST_REWRITES("identity", rows);
-}
-
-static void keeps_identities_that_matter(void **state)
-{
-    (void)state;
-    static const struct cz_test_rewrite rows[] = {
-        {"one that makes an output",
-         "in x f32[3]; a = Relu(x); y = Identity(a); out y", NULL,
-         "Relu Identity", "Relu Identity"},
-        {"one that is tapped",
-         "in x f32[3]; a = Relu(x); b = Identity(a); y = Abs(b); out y", "b",
-         "Relu Identity Abs", "Relu Identity Abs"},
-        {"another shape",
-         "in x f32[2,3]; const s i64[2] 3 2; a = Reshape(x, s); y = Abs(a); "
-         "out y",
-         NULL, "Reshape Abs", "Reshape Abs"},
-        {"a Dropout whose mask is read",
-         "in x f32[3]; a, m = Dropout(x); n = Not(m); y = Abs(a); out y; out n",
-         NULL, "Dropout Not Abs", "Dropout Not Abs"},
-        {"another type",
-         "in x f32[3]; a = Cast(x) to=11; y = Abs(a); z = Cast(y) to=1; out z",
-         NULL, "Cast Abs Cast", "Cast Abs Cast"},
-        {"a shape that depends on data",
-         "in x f32[4]; a = NonZero(x); b = Identity(a); y = Neg(b); out y",
-         NULL, "NonZero Identity Neg", "NonZero Identity Neg"},
-    };
-    CZ_TEST_REWRITES("identity", rows);
-}
-
-/* ---- all of them ------------------------------------------------------ */
-
-static void leaves_random_graphs_what_they_are(void **state)
-{
-    (void)state;
-    static const char *const lists[] = {
-        NULL,         "-layout",
-        "-fold",      "-dead,-identity",
-        "-fuse_silu", "-fuse_activation,-fuse_add"};
-    for (uint64_t seed = 1; seed <= 60; seed++) {
-        const char *text = cz_test_random_graph(seed, 8 + seed % 30);
-        struct cz_model *model = cz_test_graph(text);
-        struct cz_plan *plain = cz_test_compile(model, "none", NULL);
-        cz_test_random_frame(plain, seed);
-        for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-            struct cz_plan *plan = cz_test_compile(model, lists[i], NULL);
-            cz_test_random_frame(plan, seed);
-            double difference = cz_test_difference(plan, plain);
-            if (!(difference <= CZ_TEST_OTHER_KERNELS))
-                fail_msg("seed %d, passes \"%s\": off by %g; %s", (int)seed,
-                         lists[i] ? lists[i] : "", difference, text);
-            cz_plan_free(plan);
-        }
-        cz_plan_free(plain);
-        cz_model_free(model);
+    size_t n;
+    const struct cz_port *inputs = cz_plan_inputs(e->plan, &n);
+    for (size_t i = 0; i < n; i++) {
+        float *x = inputs[i].data;
+        for (size_t k = 0; k < inputs[i].size_bytes / sizeof *x; k++)
+            x[k] = (float)((k * 7 + i) % 11) / 4 - 1;
     }
 }
 
-static void refuses_lists_that_name_no_pass(void **state)
+static void compare(const struct cz_port *got, const struct cz_port *want)
 {
-    (void)state;
-    static const char *const lists[] = {"-fuse",    "fold",    "-fold,",
-                                        "-fold,-x", "nothing", "--fold"};
-    struct cz_model *model = cz_test_graph("in x f32[1]; y = Abs(x); out y");
-    for (size_t i = 0; i < 6; i++) {
+    const float *a = got->data, *b = want->data;
+    assert_int_equal(got->size_bytes, want->size_bytes);
+    for (size_t k = 0; k < got->size_bytes / sizeof *a; k++) {
+        if (!(fabsf(a[k] - b[k]) <= TOLERANCE * fmaxf(1, fabsf(b[k]))))
+            fail_msg("%s[%zu] is %.9g, want %.9g", got->name, k, (double)a[k],
+                     (double)b[k]);
+    }
+}
+
+static void check(const char *text, const struct cz_plan_options *options)
+{
+    struct cz_plan_options plain = CZ_PLAN_OPTIONS_INIT;
+    plain.threads = 1;
+    plain.passes = "none";
+    plain.kernels = NO_KERNELS;
+    struct cz_test_engine want = cz_test_engine(text, &plain);
+    struct cz_test_engine got = cz_test_engine(text, options);
+    size_t n;
+    const struct cz_port *outputs = cz_plan_outputs(want.plan, &n);
+    print_message("%s\n", text);
+    for (int frame = 0; frame < 2; frame++) {
+        feed(&want);
+        feed(&got);
+        cz_test_run(&want);
+        cz_test_run(&got);
+    }
+    for (size_t i = 0; i < n; i++)
+        compare(&cz_plan_outputs(got.plan, NULL)[i], &outputs[i]);
+    cz_test_engine_fini(&got);
+    cz_test_engine_fini(&want);
+}
+
+/* With each of these lists of kernels. */
+static void check_kernels(const char *text, const char *const *lists, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
         struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
-        struct cz_plan *plan = NULL;
         options.threads = 1;
-        options.passes = lists[i];
-        if (strcmp(lists[i], "-fold,") == 0) { /* a comma more is no name */
-            assert_ok(cz_plan_compile(&plan, model, &options, cz_test_error()));
-            cz_plan_free(plan);
-            continue;
-        }
-        assert_error(cz_plan_compile(&plan, model, &options, cz_test_error()),
-                     CZ_EINVAL, "there is no pass to switch off by");
+        options.kernels = lists[i];
+        check(text, &options);
     }
-    cz_model_free(model);
+}
+
+static void adds_residuals_of_a_pixel_to_each_image(void **state)
+{
+    static const char *const lists[] = {NULL, "-winograd,-direct,-depthwise",
+                                        "-onednn"};
+    (void)state;
+    check_kernels("in x f32[3,1,1,1]; const w f32[1,1,3,3] iota; "
+                  "v = Conv(x, w) pads=[1,1,1,1]; y = Add(x, v); out y",
+                  lists, 3);
+    check_kernels("in x f32[2,16,1,1]; const w f32[16,16,1,1] random 1 1; "
+                  "v = Conv(x, w); y = Add(v, x); out y",
+                  lists, 3);
+}
+
+static void blocks_no_parts_that_no_kernel_moves(void **state)
+{
+    static const char *const lists[] = {"-place", NULL};
+    (void)state;
+    check_kernels("in x f32[1,32,4,4]; const w f32[48,32,1,1] random 1 1; "
+                  "const s i64[2] 16 32; v = Conv(x, w); "
+                  "a, b = Split(v, s) axis=1; y = Concat(b, a, a) axis=1; "
+                  "out a; out y",
+                  lists, 2);
+}
+
+/* Values that would like to lie in each other, or twice in one. */
+static void shares_bytes_only_where_nobody_minds(void **state)
+{
+    static const char *const models[] = {
+        "in x f32[1,4]; y = Identity(x); z = Neg(x); out y; out z",
+        "in x f32[2,4]; y = Concat(x, x) axis=0; z = Neg(x); out y; out z",
+        "in x f32[4,4]; a, b = Split(x) axis=0; y = Concat(a, b) axis=0; "
+        "z = Neg(y); out y; out z; out a",
+        "in x f32[4,4]; a, b = Split(x) axis=0; y = Concat(b, a) axis=0; "
+        "z = Concat(a, b) axis=0; v = Concat(y, z, a) axis=0; out y; out v",
+        "in x f32[2,4]; a = Neg(x); y = Concat(a, a) axis=0; b = Exp(a); "
+        "z = Concat(b, a) axis=0; out y; out z",
+        "in x f32[4]; const s i64[2] 2 2; a = Reshape(x, s); b = Neg(a); "
+        "c = Add(x, x); d = Reshape(b, r); const r i64[1] 4; y = Sub(d, c); "
+        "out y; out a",
+        "in x f32[2,2]; a = Neg(x); b = Concat(a, x) axis=0; "
+        "c = Concat(b, b) axis=0; d = Concat(c, b, a) axis=0; y = Exp(b); "
+        "out y; out d",
+        "in x f32[2,2]; a = Neg(x); b = Neg(a); c = Neg(b); y = Add(c, a); "
+        "out y; out c",
+        "in x f32[4,2]; const s i64[2] 1 3; a, b = Split(x, s) axis=0; "
+        "c = Neg(b); d = Concat(a, c) axis=0; e = Concat(a, b) axis=0; "
+        "y = Add(d, e); out y; out b; out e",
+    };
+    struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
+    (void)state;
+    options.threads = 1;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        check(models[i], &options);
+}
+
+/* Each convolution may only take a sum whose other operand is there by then. */
+static void moves_convolutions_behind_what_they_add(void **state)
+{
+    static const char *const lists[] = {NULL, NO_KERNELS};
+    (void)state;
+    check_kernels("in x f32[1,16,5,5]; const w f32[16,16,1,1] random 1 0.3; "
+                  "const v f32[16,16,3,3] random 2 0.2; a = Conv(x, w); "
+                  "b = Conv(x, v) pads=[1,1,1,1]; c = Relu(x); d = Add(a, b); "
+                  "e = Add(c, d); f = Conv(e, w); g = Add(f, e); "
+                  "h = Conv(g, w); i = Relu(g); j = Add(i, h); out j; out d",
+                  lists, 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folds_what_is_known),
-        cmocka_unit_test(folds_nothing_that_depends_on_data),
-        cmocka_unit_test(removes_what_nobody_reads),
-        cmocka_unit_test(keeps_what_is_read_after_the_frame),
-        cmocka_unit_test(reads_through_identities),
-        cmocka_unit_test(keeps_identities_that_matter),
-        cmocka_unit_test(leaves_random_graphs_what_they_are),
-        cmocka_unit_test(refuses_lists_that_name_no_pass),
+        cmocka_unit_test(adds_residuals_of_a_pixel_to_each_image),
+        cmocka_unit_test(blocks_no_parts_that_no_kernel_moves),
+        cmocka_unit_test(shares_bytes_only_where_nobody_minds),
+        cmocka_unit_test(moves_convolutions_behind_what_they_add),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

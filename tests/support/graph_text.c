@@ -245,19 +245,20 @@ static void put_element(struct buffer *b, enum cz_dtype dtype, double number)
     put(b, &v, cz_dtype_bits(dtype) / 8);
 }
 
-/* A number in -size..size that looks random; `*state` goes on to the next. */
-static double take_random(uint64_t *state, double size)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return ((double)(*state >> 40) / (1 << 23) - 1) * size;
-}
-
+/* A seed of one's own for each name. */
 static uint64_t seed_of(const char *name)
 {
     uint64_t seed = 5381;
     while (*name)
         seed = seed * 33 + (unsigned char)*name++;
     return seed;
+}
+
+/* A number in -size..size that looks random; `*state` goes on to the next. */
+static double take_random(uint64_t *state, double size)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return ((double)(*state >> 40) / (1 << 23) - 1) * size;
 }
 
 /* TensorProto: dims(1), data_type(2), name(8), raw_data(9) */
@@ -279,13 +280,14 @@ static void take_constant(struct reader *r)
     }
     assert_true(count <= ELEMENTS_MAX);
     bool iota = take_word(r, "iota"), random = take_word(r, "random"), is_float;
-    uint64_t state = 0;
+    bool by_name = random && at_end(r);
+    uint64_t state = by_name  ? seed_of(name)
+                     : random ? (uint64_t)take_int(r)
+                              : 0;
     int64_t integer = 0;
     double number = 0, size = 1;
-    if (random) {
-        state = at_end(r) ? seed_of(name) : (uint64_t)take_int(r);
-        size = at_end(r) ? 1 : take_number(r, &is_float);
-    }
+    if (random && !by_name)
+        size = take_number(r, &is_float);
     for (size_t i = 0; i < count; i++) {
         if (dtype == CZ_DTYPE_INT64 && !random && !iota && !at_end(r))
             integer = take_int(r); /* a double has not all of them */

@@ -11,7 +11,7 @@
  *     const w f32[4,3,1,1] 1 2 3      initializer in raw_data; the last number
  *                                     fills up; `iota` counts 0, 1, 2, ...;
  *                                     `random 7 0.5`: from seed 7, -0.5..0.5;
- *                                     `random`: by the name, -1..1
+ *                                     `random`: from its name, -1..1
  *     info v f32[1,4]                 value info
  *     out y f32[1,4,8,8]              graph output; the type may be left out
  *     y = Conv(x, w) strides=[2,2] auto_pad="SAME_UPPER" group=1

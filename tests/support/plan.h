@@ -1,5 +1,4 @@
-/* Looks into plans: their steps as text, random inputs, outputs compared, and
- * small random graphs to compile. */
+/* Looks into plans: their steps as text, random inputs, outputs compared. */
 #ifndef CZ_TESTS_SUPPORT_PLAN_H
 #define CZ_TESTS_SUPPORT_PLAN_H
 
@@ -21,10 +20,5 @@ double cz_test_difference(const struct cz_plan *a, const struct cz_plan *b);
 /* The same for one output, input or tap. */
 double cz_test_port_difference(const struct cz_port *a,
                                const struct cz_port *b);
-
-/* A random graph (graph_text.h) of about `n_nodes` nodes on images: Convs,
- * activations, sums, Concat, Split, pools, views, slices; some inner values are
- * outputs too. Good until the next call. */
-const char *cz_test_random_graph(uint64_t seed, size_t n_nodes);
 
 #endif
