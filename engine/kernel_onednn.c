@@ -302,7 +302,7 @@ static bool fits_any(const struct cz_step *step, const struct cz_plan *plan)
 {
     return plan->onednn && !step->is_dynamic && is_float(step->inputs[0]) &&
            has_elements(step->inputs[0]) && has_elements(step->outputs[0]) &&
-           can_fuse(step);
+           can_fuse(step) && cz_onednn_load(plan->onednn);
 }
 
 /* oneDNN 2 takes a sum with [N,1,1,1] for one with a scalar. */
@@ -313,11 +313,21 @@ static bool can_add(const struct cz_array *residual, const struct cz_array *y)
            (dims->size[0] == 1 || cz_dims_product(dims, 1, dims->rank) > 1);
 }
 
+/* Less is done before the library is loaded. */
+#define MACS_MIN ((size_t)4 << 20)
+
+static bool is_worth_it(const struct cz_step *step)
+{
+    const struct cz_dims *w = &step->inputs[1]->dims;
+    return cz_array_count(step->outputs[0]) * cz_dims_product(w, 1, w->rank) >=
+           MACS_MIN;
+}
+
 static bool fits_conv(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
-    if (!fits_any(step, plan) || !is_constant(step->inputs[1]) ||
-        !is_constant(cz_step_input(step, 2)))
+    if (!is_constant(step->inputs[1]) || !is_worth_it(step) ||
+        !is_constant(cz_step_input(step, 2)) || !fits_any(step, plan))
         return false;
     if (step->residual && !can_add(step->residual, y))
         return false;

@@ -109,36 +109,63 @@ static void make_g(double g[SIDE][3], size_t stride)
     }
 }
 
-/* u[i][j] of one 3 x 3 kernel, in double: it is rounded once. */
-static double transform_weight(double g[SIDE][3], const float *kernel, size_t i,
-                               size_t j)
+/* u = g kernel g', in double: it is rounded once. */
+static void transform_weights(double g[SIDE][3], const float *kernel, float *u,
+                              size_t step)
 {
-    double sum = 0;
-    for (size_t y = 0; y < 3; y++) {
+    double rows[SIDE][3];
+    for (size_t i = 0; i < SIDE; i++) {
         for (size_t x = 0; x < 3; x++)
-            sum += g[i][y] * g[j][x] * (double)kernel[y * 3 + x];
+            rows[i][x] = g[i][0] * (double)kernel[x] +
+                         g[i][1] * (double)kernel[3 + x] +
+                         g[i][2] * (double)kernel[6 + x];
     }
-    return sum;
+    for (size_t i = 0; i < SIDE; i++) {
+        for (size_t j = 0; j < SIDE; j++)
+            u[(i * SIDE + j) * step] =
+                (float)(rows[i][0] * g[j][0] + rows[i][1] * g[j][1] +
+                        rows[i][2] * g[j][2]);
+    }
 }
 
-static void pack_weights(struct winograd *w, const float *weights)
+struct packing {
+    struct winograd *w;
+    const float *weights;
+    double g[SIDE][3];
+};
+
+/* The weights of one pair of output blocks: an input channel of all of them at
+ * a time, which fills whole cache lines. */
+static void pack_pair(void *user, size_t pair)
 {
+    struct packing *packing = user;
+    struct winograd *w = packing->w;
     const struct cz_conv_shape *s = &w->shape;
     const size_t lanes = s->lanes, depth = s->in_blocks * lanes;
-    double g[SIDE][3];
-    make_g(g, s->stride_h);
-    for (size_t oc = 0; oc < s->out_channels; oc++) {
-        const size_t pair = oc / (CZ_SIMD_OUTPUTS * lanes);
-        const size_t width = cz_conv_pair_outputs(s, pair) * lanes;
-        float *to = w->u + pair * WEIGHTS * depth * CZ_SIMD_OUTPUTS * lanes +
-                    oc % (CZ_SIMD_OUTPUTS * lanes);
-        for (size_t ic = 0; ic < s->in_channels; ic++) {
-            const float *kernel = weights + (oc * s->in_channels + ic) * 9;
-            for (size_t p = 0; p < WEIGHTS; p++)
-                to[(p * depth + ic) * width] =
-                    (float)transform_weight(g, kernel, p / SIDE, p % SIDE);
-        }
+    const size_t first = pair * CZ_SIMD_OUTPUTS * lanes;
+    const size_t width = cz_conv_pair_outputs(s, pair) * lanes;
+    const size_t rest = s->out_channels - first;
+    const size_t n = rest < width ? rest : width;
+    float *to = w->u + pair * WEIGHTS * depth * CZ_SIMD_OUTPUTS * lanes;
+    float u[WEIGHTS][CZ_SIMD_OUTPUTS * CZ_SIMD_ALIGN_BYTES / sizeof(float)];
+    memset(u, 0, sizeof u);
+    for (size_t ic = 0; ic < s->in_channels; ic++) {
+        for (size_t o = 0; o < n; o++)
+            transform_weights(packing->g,
+                              packing->weights +
+                                  ((first + o) * s->in_channels + ic) * 9,
+                              &u[0][o], sizeof *u / sizeof **u);
+        for (size_t p = 0; p < WEIGHTS; p++)
+            memcpy(to + (p * depth + ic) * width, u[p], width * sizeof **u);
     }
+}
+
+static void pack_weights(struct winograd *w, const float *weights,
+                         const struct cz_exec *exec)
+{
+    struct packing packing = {.w = w, .weights = weights};
+    make_g(packing.g, w->shape.stride_h);
+    cz_team_for(exec, cz_conv_pairs(&w->shape), pack_pair, &packing);
 }
 
 static size_t least(size_t a, size_t b)
@@ -214,7 +241,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     *state = w;
     for (size_t i = 0; i < w->shape.in_blocks; i++)
         w->offsets[i] = (ptrdiff_t)(i * w->group_tiles * w->shape.lanes);
-    pack_weights(w, step->inputs[1]->known);
+    pack_weights(w, step->inputs[1]->known, &plan->exec);
     cz_conv_pack_bias(step, &w->shape, w->bias);
     return CZ_OK;
 }

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "engine/onednn_internal.h"
 #include "engine/tune_internal.h"
 
 static const struct cz_kernel *const tables[] = {
@@ -31,26 +30,52 @@ static bool is_off(const struct cz_plan *plan, const struct cz_kernel *kernel)
     return false;
 }
 
-/* All kernels that fit the step as it is; returns how many. */
-static size_t find_all(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
-                       const struct cz_step *step, const struct cz_plan *plan)
+static bool suits(const struct cz_kernel *kernel, const struct cz_step *step,
+                  const struct cz_plan *plan)
+{
+    return strcmp(kernel->op_type, step->op->op_type) == 0 &&
+           !is_off(plan, kernel) && kernel->fits(step, plan);
+}
+
+/* Up to `most` kernels that fit the step as it is; returns how many. With
+ * several threads oneDNN is only asked where nothing else fits: OpenMP's
+ * threads spin for milliseconds after each of its loops, and ours wait. */
+static size_t find(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
+                   size_t most, const struct cz_step *step,
+                   const struct cz_plan *plan)
 {
     size_t n = 0;
     for (size_t t = 0; t < N_TABLES; t++) {
+        if (tables[t] == cz_kernels_onednn && n && plan->exec.threads > 1)
+            continue;
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (n < CZ_CANDIDATES_MAX &&
-                strcmp(k->op_type, step->op->op_type) == 0 &&
-                !is_off(plan, k) && k->fits(step, plan))
+            if (n < most && suits(k, step, plan))
                 found[n++] = k;
         }
     }
     return n;
 }
 
+/* The kernel of this name, if it fits. */
+static size_t find_named(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
+                         const char *name, const struct cz_step *step,
+                         const struct cz_plan *plan)
+{
+    for (size_t t = 0; t < N_TABLES && name; t++) {
+        for (const struct cz_kernel *k = tables[t]; k->name; k++) {
+            if (strcmp(k->name, name) != 0 || !suits(k, step, plan))
+                continue;
+            found[0] = k;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_kernel *found[CZ_CANDIDATES_MAX];
-    return find_all(found, step, plan) > 0;
+    return find(found, 1, step, plan) > 0;
 }
 
 const char *cz_operator_kernel(const char *op_type, size_t i)
@@ -74,16 +99,6 @@ static bool is_blocked(const struct cz_step *step)
         blocked |=
             step->outputs[i] && step->outputs[i]->layout == CZ_LAYOUT_BLOCKED;
     return blocked;
-}
-
-void cz_plan_open_backends(struct cz_plan *plan)
-{
-    for (size_t i = 0; i < plan->n_steps && !plan->onednn; i++) {
-        if (strcmp(plan->steps[i]->op->op_type, "Conv") == 0) {
-            plan->onednn = cz_onednn_open(plan->exec.threads);
-            return;
-        }
-    }
 }
 
 enum cz_status cz_kernel_take(struct cz_step *step, const struct cz_plan *plan,
@@ -111,12 +126,17 @@ static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
                              struct cz_tuner *tuner, struct cz_error *err)
 {
     const struct cz_kernel *found[CZ_CANDIDATES_MAX];
-    size_t n = find_all(found, step, plan);
     enum cz_status status = CZ_EUNSUPPORTED;
+    size_t n =
+        find_named(found, cz_tuner_known(tuner, step, &plan->exec), step, plan);
+    if (!n)
+        n = find(found, tuner ? CZ_CANDIDATES_MAX : 1, step, plan);
     if (n)
         status = cz_kernel_take(
             step, plan, cz_tuner_choose(tuner, step, plan, found, n), err);
     /* A library may refuse what it should take. */
+    if (status == CZ_EUNSUPPORTED && n)
+        n = find(found, CZ_CANDIDATES_MAX, step, plan);
     for (size_t i = 0; i < n && status == CZ_EUNSUPPORTED; i++)
         status = cz_kernel_take(step, plan, found[i], err);
     if (status != CZ_EUNSUPPORTED)

@@ -35,25 +35,30 @@ static void set_threads(size_t threads)
         dlclose(openmp);
 }
 
-struct cz_onednn *cz_onednn_open(size_t threads)
+struct cz_onednn *cz_onednn_new(size_t threads)
 {
     struct cz_onednn *dnn = cz_calloc(1, sizeof *dnn);
-    if (!dnn)
-        return NULL;
+    if (dnn)
+        dnn->threads = threads;
+    return dnn;
+}
+
+bool cz_onednn_load(struct cz_onednn *dnn)
+{
+    if (dnn->was_tried)
+        return dnn->stream != NULL;
+    dnn->was_tried = true;
     dnn->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    set_threads(threads);
-    if (dnn->library && find_functions(dnn) &&
-        dnn->version()->major == DNNL_VERSION_MAJOR &&
-        dnn->engine_create(&dnn->engine, dnnl_cpu, 0) == dnnl_success &&
-        dnn->stream_create(&dnn->stream, dnn->engine,
-                           dnnl_stream_default_flags) == dnnl_success)
-        return dnn;
-    cz_onednn_close(dnn);
-    return NULL;
+    set_threads(dnn->threads);
+    return dnn->library && find_functions(dnn) &&
+           dnn->version()->major == DNNL_VERSION_MAJOR &&
+           dnn->engine_create(&dnn->engine, dnnl_cpu, 0) == dnnl_success &&
+           dnn->stream_create(&dnn->stream, dnn->engine,
+                              dnnl_stream_default_flags) == dnnl_success;
 }
 
 /* The library stays loaded: its threads may still be there. */
-void cz_onednn_close(struct cz_onednn *dnn)
+void cz_onednn_free(struct cz_onednn *dnn)
 {
     if (!dnn)
         return;

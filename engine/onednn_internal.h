@@ -41,6 +41,8 @@
     X(version)
 
 struct cz_onednn {
+    size_t threads;
+    bool was_tried;
     void *library;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
@@ -48,9 +50,13 @@ struct cz_onednn {
     CZ_ONEDNN_FUNCTIONS(CZ_ONEDNN_FIELD)
 };
 
-/* NULL where it is not installed, of another major version, or without memory:
- * the plan does without. The calling thread's loops in it use `threads`. */
-struct cz_onednn *cz_onednn_open(size_t threads);
-void cz_onednn_close(struct cz_onednn *dnn);
+/* Nothing is loaded yet: that takes 20 ms and 20 MB. NULL without memory. */
+struct cz_onednn *cz_onednn_new(size_t threads);
+void cz_onednn_free(struct cz_onednn *dnn);
+
+/* Loads it, the first time; false where it is not installed or of another major
+ * version: the plan does without. The calling thread's loops in it use the
+ * plan's number of threads. */
+bool cz_onednn_load(struct cz_onednn *dnn);
 
 #endif

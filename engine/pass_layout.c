@@ -87,7 +87,7 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     if (x->dims.rank != 4 || y->dims.rank != 4 || y->size_bytes == 0 ||
         x->dtype != CZ_DTYPE_FLOAT ||
-        (step->residual && !can_block(plan, step->residual)))
+        (step->residual && step->residual->is_constant))
         return false;
     if (reads_image(plan, step))
         return can_block(plan, y) &&

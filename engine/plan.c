@@ -96,7 +96,6 @@ static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
 static enum cz_status compile(struct cz_plan *plan, struct cz_error *err)
 {
     CZ_TRY(cz_plan_build(plan, err));
-    cz_plan_open_backends(plan);
     CZ_TRY(cz_plan_rewrite(plan, err));
     CZ_TRY(cz_plan_label(plan, err));
     CZ_TRY(cz_plan_choose_kernels(plan, err));
@@ -119,6 +118,7 @@ enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
     if (p->exec.threads > CZ_THREADS_MAX)
         p->exec.threads = CZ_THREADS_MAX;
     p->exec.team = cz_team_new(p->exec.threads);
+    p->onednn = cz_onednn_new(p->exec.threads);
     enum cz_status status = compile(p, err);
     if (status != CZ_OK) {
         cz_plan_free(p);
@@ -142,7 +142,7 @@ void cz_plan_free(struct cz_plan *plan)
         if (is_half(plan->ports[i].dtype))
             cz_free(plan->ports[i].data);
     }
-    cz_onednn_close(plan->onednn);
+    cz_onednn_free(plan->onednn);
     cz_team_free(plan->exec.team);
     cz_free(plan->memory);
     cz_arena_fini(&plan->arena);

@@ -304,7 +304,7 @@ struct cz_plan {
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */
     size_t block;                  /* channels of a block: 8 or 16 */
-    struct cz_onednn *onednn;      /* NULL: not there */
+    struct cz_onednn *onednn;      /* loaded when a kernel of it is tried */
     struct cz_exec exec;
     char *memory; /* of all arrays that are not constant */
     size_t memory_bytes, packed_bytes;
@@ -343,8 +343,6 @@ struct cz_step *cz_array_only_reader(const struct cz_plan *plan,
                                      const struct cz_array *array);
 
 /* kernels.c */
-/* Opens the libraries that kernels need. */
-void cz_plan_open_backends(struct cz_plan *plan);
 /* Ties the kernels to the addresses of their operands. */
 enum cz_status cz_plan_bind(struct cz_plan *plan, struct cz_error *err);
 enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,

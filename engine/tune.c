@@ -57,8 +57,8 @@ static void name_cpu(char *name, size_t size, const struct cz_plan *plan)
     }
     if (file)
         fclose(file);
-    snprintf(name, size, "%s, block %zu, oneDNN %s, kernels %d", model,
-             plan->block, plan->onednn ? "2" : "none", CZ_KERNELS_VERSION);
+    snprintf(name, size, "%s, block %zu, kernels %d", model, plan->block,
+             CZ_KERNELS_VERSION);
 }
 
 struct cz_tuner *cz_tuner_open(const struct cz_plan *plan)
@@ -209,6 +209,24 @@ static size_t fastest(struct candidate *candidates, size_t n,
     return best;
 }
 
+/* Operators with more than one kernel, whose params describe() knows. */
+static bool is_timed(const struct cz_step *step)
+{
+    return strcmp(step->op->op_type, "Conv") == 0 ||
+           strcmp(step->op->op_type, "MaxPool") == 0;
+}
+
+const char *cz_tuner_known(const struct cz_tuner *tuner,
+                           const struct cz_step *step,
+                           const struct cz_exec *exec)
+{
+    char key[512];
+    if (!tuner || !is_timed(step))
+        return NULL;
+    describe(key, sizeof key, step, exec);
+    return json_string_value(json_object_get(tuner->results, key));
+}
+
 const struct cz_kernel *cz_tuner_choose(struct cz_tuner *tuner,
                                         struct cz_step *step,
                                         const struct cz_plan *plan,
@@ -218,14 +236,9 @@ const struct cz_kernel *cz_tuner_choose(struct cz_tuner *tuner,
     char key[512];
     if (n == 0)
         return NULL;
-    if (n == 1 || !tuner || step->inputs[0]->is_constant)
+    if (n == 1 || !tuner || !is_timed(step) || step->inputs[0]->is_constant)
         return kernels[0];
     describe(key, sizeof key, step, &plan->exec);
-    const char *known = json_string_value(json_object_get(tuner->results, key));
-    for (size_t i = 0; i < n && known; i++) {
-        if (strcmp(kernels[i]->name, known) == 0)
-            return kernels[i];
-    }
     struct candidate candidates[CZ_CANDIDATES_MAX] = {{.kernel = NULL}};
     for (size_t i = 0; i < n; i++)
         candidates[i].kernel = kernels[i];

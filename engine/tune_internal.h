@@ -5,7 +5,7 @@
 #include "engine/plan_internal.h"
 
 /* Raise it when kernels changed, so that they are timed again. */
-#define CZ_KERNELS_VERSION 1
+#define CZ_KERNELS_VERSION 2
 
 /* No operator has more kernels. */
 #define CZ_CANDIDATES_MAX 8
@@ -18,6 +18,12 @@ struct cz_tuner *cz_tuner_open(const struct cz_plan *plan);
 
 /* Writes what was learned to `path`, if that is possible. */
 void cz_tuner_close(struct cz_tuner *tuner, const char *path);
+
+/* The name of the kernel that was the fastest when the step was last timed;
+ * NULL where it never was. */
+const char *cz_tuner_known(const struct cz_tuner *tuner,
+                           const struct cz_step *step,
+                           const struct cz_exec *exec);
 
 /* The fastest of the kernels [n] for a convolution, all of which fit; NULL for
  * none. Its operands have no address yet. */
