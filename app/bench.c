@@ -13,7 +13,7 @@
 #include "core/output.h"
 
 /* Threads spin for a while when a frame is over, in case another one follows
- * at once: OpenMP's for 9 ms here (those of ONNX Runtime are told to sleep).
+ * at once: those of oneDNN for 9 ms (those of ONNX Runtime are told to sleep).
  * Where others take turns on the same cores, each waits until they are quiet.
  */
 #define PAUSE_MS 15
