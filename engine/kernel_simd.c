@@ -38,20 +38,12 @@ static bool is_plain_float(const struct cz_step *step,
 
 /* ---- activations ------------------------------------------------------ */
 
-static bool activation_of(const struct cz_step *step,
-                          struct cz_activation *activation)
-{
-    if (strcmp(step->op->op_type, CZ_OP_ACTIVATION) != 0)
-        return cz_op_activation(step, activation);
-    *activation = step->activation;
-    return true;
-}
-
 static bool fits_activation(const struct cz_step *step,
                             const struct cz_plan *plan)
 {
     struct cz_activation activation;
-    return is_plain_float(step, plan) && activation_of(step, &activation) &&
+    return is_plain_float(step, plan) &&
+           cz_step_activation(step, &activation) &&
            step->inputs[0]->layout == step->outputs[0]->layout;
 }
 
@@ -75,7 +67,7 @@ static enum cz_status run_activation(struct cz_step *step,
 {
     struct job *job = step->state;
     (void)err;
-    activation_of(step, &job->activation);
+    cz_step_activation(step, &job->activation);
     job->x = step->inputs[0]->data;
     job->y = step->outputs[0]->data;
     job->count = step->outputs[0]->size_bytes / sizeof(float);

@@ -9,6 +9,10 @@
 bool cz_op_activation(const struct cz_step *step,
                       struct cz_activation *activation);
 
+/* The same, and the Activation that pass_fuse_silu.c makes. op_internal.c */
+bool cz_step_activation(const struct cz_step *step,
+                        struct cz_activation *activation);
+
 /* A BatchNormalization whose statistics are known is x * scale[c] + shift[c]:
  * fills both, [C] each. False where they are not known, or not C of them. */
 bool cz_op_batch_norm(const struct cz_step *step, size_t channels, float *scale,

@@ -1,7 +1,7 @@
 /* Operators that passes make; no file holds them. */
 #include <string.h>
 
-#include "engine/plan_internal.h"
+#include "engine/op_facts_internal.h"
 
 /* ---- Activation ------------------------------------------------------- */
 
@@ -9,6 +9,15 @@ static enum cz_status shape_activation(struct cz_step *step,
                                        struct cz_error *err)
 {
     return cz_step_output(step, 0, CZ_DTYPE_FLOAT, &step->inputs[0]->dims, err);
+}
+
+bool cz_step_activation(const struct cz_step *step,
+                        struct cz_activation *activation)
+{
+    if (strcmp(step->op->op_type, CZ_OP_ACTIVATION) != 0)
+        return cz_op_activation(step, activation);
+    *activation = step->activation;
+    return true;
 }
 
 struct activation_run {

@@ -11,16 +11,6 @@ static bool can_take(const struct cz_step *step)
             strcmp(step->op->op_type, "ConvTranspose") == 0);
 }
 
-/* The activation that the step is, made by fuse_silu or by the model. */
-static bool activation_of(const struct cz_step *step,
-                          struct cz_activation *activation)
-{
-    if (strcmp(step->op->op_type, CZ_OP_ACTIVATION) != 0)
-        return cz_op_activation(step, activation);
-    *activation = step->activation;
-    return true;
-}
-
 enum cz_status cz_pass_fuse_activation(struct cz_plan *plan,
                                        struct cz_error *err)
 {
@@ -29,7 +19,7 @@ enum cz_status cz_pass_fuse_activation(struct cz_plan *plan,
         struct cz_step *step = plan->steps[i];
         struct cz_activation activation;
         if (step->is_dynamic || step->n_inputs == 0 ||
-            !activation_of(step, &activation))
+            !cz_step_activation(step, &activation))
             continue;
         struct cz_array *in = step->inputs[0], *out = step->outputs[0];
         struct cz_step *conv = in->producer;
