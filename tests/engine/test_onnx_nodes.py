@@ -225,6 +225,9 @@ def main():
         print("python3-onnx is not installed")
         return SKIPPED_EXIT
     cases, rows, used = find_cases(), expectations(), {}
+    if not cases:
+        print("ONNX's test data (libonnx-testdata) is not installed")
+        return SKIPPED_EXIT
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(run_case, cases))
     failures = 0
