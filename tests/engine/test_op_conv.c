@@ -3,20 +3,6 @@
 
 #define EXACT 0.0
 
-/* A model and the sentence it is refused with. */
-struct bad {
-    const char *text, *message;
-};
-
-static void check_bad(const struct bad *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(cases[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, cases[i].message);
-    }
-}
-
 static void convolves_one_to_three_dimensions(void **state)
 {
     (void)state;
@@ -244,7 +230,7 @@ static void pads_transposed_convolutions(void **state)
 static void says_which_operands_contradict_each_other(void **state)
 {
     (void)state;
-    static const struct bad cases[] = {
+    static const struct cz_test_refusal cases[] = {
         {"in x f32[1,3,4,4]; "
          "in w f32[2,4,1,1]; "
          "y = Conv(x, w); "
@@ -283,7 +269,7 @@ static void says_which_operands_contradict_each_other(void **state)
          "out y",
          "Conv 'y': input 0 is double, want float32"},
     };
-    check_bad(cases, sizeof cases / sizeof *cases);
+    cz_test_refusals(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)

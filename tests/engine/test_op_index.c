@@ -8,22 +8,6 @@
 #define SIX CZ_NUMBERS(1, 2, 3, 4, 5, 6)
 #define NONE NULL, 0
 
-struct refusal {
-    const char *text;
-    enum cz_status status;
-    const char *message;
-};
-
-static void assert_refused(const struct refusal *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_equal(cz_test_engine_try(rows[i].text, &err),
-                         rows[i].status);
-        assert_string_equal(err.message, rows[i].message);
-    }
-}
-
 /* ---- shapes ----------------------------------------------------------- */
 
 static void tells_the_shape_or_a_part_of_it(void **state)
@@ -110,7 +94,7 @@ static void counts_from_start_to_limit(void **state)
 static void refuses_ranges_without_an_end(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"const s i64[] 0; const l i64[] 5; const d i64[] 0; out y;"
          "in x f32[1]; y = Range(s, l, d)",
          CZ_ESHAPE, "Range 'y': it would make inf numbers"},
@@ -128,7 +112,7 @@ static void refuses_ranges_without_an_end(void **state)
         {"in x f32[2]; out y; y = Range(x, x, x)", CZ_ESHAPE,
          "Range 'y': input 0 has 2 numbers, want 1"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_failures(rows, COUNT(rows));
 }
 
 static void draws_a_diagonal(void **state)
@@ -274,7 +258,7 @@ static void scatters_by_tuples_of_indices(void **state)
 static void refuses_indices_that_are_outside(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[3]; in i i64[1]; const o i64[1] 3; out y;"
          "j = Add(i, o); y = Gather(x, j)",
          CZ_EINVAL, "Gather 'y': index 3 is outside of 3"},
@@ -296,13 +280,13 @@ static void refuses_indices_that_are_outside(void **state)
          "y = ScatterND(x, i, u)",
          CZ_EINVAL, "ScatterND 'y': index -4 is outside of 3"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_failures(rows, COUNT(rows));
 }
 
 static void refuses_operands_that_do_not_fit_together(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[3]; in i f32[1]; out y; y = Gather(x, i)", CZ_ESHAPE,
          "Gather 'y': input 1 is float32, want int64 or int32"},
         {"in x f32[]; in i i64[1]; out y; y = Gather(x, i)", CZ_ESHAPE,
@@ -338,7 +322,7 @@ static void refuses_operands_that_do_not_fit_together(void **state)
          "y = OneHot(x, d, v)",
          CZ_ESHAPE, "OneHot 'y': its output would be [3,-3]"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_failures(rows, COUNT(rows));
 }
 
 int main(void)

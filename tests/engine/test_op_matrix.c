@@ -5,20 +5,6 @@
 /* Sums in float32, in another order. */
 #define ROUNDING 1e-5
 
-/* A model and the sentence it is refused with. */
-struct bad {
-    const char *text, *message;
-};
-
-static void check_bad(const struct bad *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(cases[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, cases[i].message);
-    }
-}
-
 static void multiplies_as_numpy_does(void **state)
 {
     (void)state;
@@ -304,7 +290,7 @@ static void sums_products_over_named_dimensions(void **state)
 static void says_which_operands_do_not_fit(void **state)
 {
     (void)state;
-    static const struct bad cases[] = {
+    static const struct cz_test_refusal cases[] = {
         {"in x f32[2,3]; "
          "in w f32[2,3]; "
          "y = MatMul(x, w); "
@@ -374,7 +360,7 @@ static void says_which_operands_do_not_fit(void **state)
          "out y",
          "Einsum 'y': no equation"},
     };
-    check_bad(cases, sizeof cases / sizeof *cases);
+    cz_test_refusals(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)

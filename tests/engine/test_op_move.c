@@ -9,19 +9,6 @@
 #define SIX CZ_NUMBERS(1, 2, 3, 4, 5, 6)
 #define NONE NULL, 0
 
-struct refusal {
-    const char *text, *message;
-};
-
-static void assert_refused(const struct refusal *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(rows[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, rows[i].message);
-    }
-}
-
 /* ---- Transpose -------------------------------------------------------- */
 
 static void transposes_by_a_permutation_or_backwards(void **state)
@@ -100,7 +87,7 @@ static void joins_along_any_axis(void **state)
 static void refuses_parts_that_do_not_fit_together(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_refusal rows[] = {
         {"in x f32[2,2]; in z f32[3,1]; out y; y = Concat(x, z) axis=1",
          "Concat 'y': input 1 is [3,1], the first [2,2]: they differ elsewhere "
          "than in axis 1"},
@@ -122,7 +109,7 @@ static void refuses_parts_that_do_not_fit_together(void **state)
         {"opset 18; in x f32[5]; out y; z, y = Split(x) num_outputs=3",
          "Split 'z': num_outputs is 3, it has 2 outputs"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_refusals(rows, COUNT(rows));
 }
 
 static void splits_into_parts_of_given_or_equal_size(void **state)
@@ -220,7 +207,7 @@ static void repeats_as_the_frame_says(void **state)
 static void refuses_absurd_repeats(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_refusal rows[] = {
         {"in x f32[2]; const r i64[1] -1; out y; y = Tile(x, r)",
          "Tile 'y': it repeats axis 0 of 2 -1 times"},
         {"in x f32[2]; const r i64[1] 9000000000000000000; out y;"
@@ -236,7 +223,7 @@ static void refuses_absurd_repeats(void **state)
          "Expand 'y': its output of float32 [100000000000,2] would not fit in "
          "memory"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_refusals(rows, COUNT(rows));
 }
 
 /* ---- blocks ----------------------------------------------------------- */
@@ -267,7 +254,7 @@ static void exchanges_depth_with_space(void **state)
 static void refuses_blocks_that_do_not_divide(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_refusal rows[] = {
         {"in x f32[1,6,1,1]; out y; y = DepthToSpace(x) blocksize=2",
          "DepthToSpace 'y': 6 channels are no blocks of 2x2"},
         {"in x f32[1,6,2,3]; out y; y = SpaceToDepth(x) blocksize=2",
@@ -277,7 +264,7 @@ static void refuses_blocks_that_do_not_divide(void **state)
         {"in x f32[6,2,3]; out y; y = SpaceToDepth(x) blocksize=1",
          "SpaceToDepth 'y': input 0 is [6,2,3], want 4 dimensions"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_refusals(rows, COUNT(rows));
 }
 
 /* ---- ReverseSequence, Trilu ------------------------------------------- */
@@ -301,7 +288,7 @@ static void reverses_a_part_of_each_sequence(void **state)
 static void refuses_sequences_that_are_too_long(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_refusal rows[] = {
         {"in x f32[3,2]; const n i64[2] 2 4; out y; y = ReverseSequence(x, n)",
          "ReverseSequence 'y': length 4 is outside of 0 to 3"},
         {"in x f32[3,2]; const n i64[3] 2; out y; y = ReverseSequence(x, n)",
@@ -311,7 +298,7 @@ static void refuses_sequences_that_are_too_long(void **state)
          "ReverseSequence 'y': batch_axis is 1, time_axis 1, want 0 and 1 or 1 "
          "and 0"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_refusals(rows, COUNT(rows));
 }
 
 static void keeps_a_triangle(void **state)

@@ -8,20 +8,6 @@
 /* Sums of a few float32 products. */
 #define ROUNDING 1e-5
 
-/* A model and the sentence it is refused with. */
-struct bad {
-    const char *text, *message;
-};
-
-static void check_bad(const struct bad *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(cases[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, cases[i].message);
-    }
-}
-
 static void takes_the_maximum_of_windows(void **state)
 {
     (void)state;
@@ -381,7 +367,7 @@ static void takes_the_maximum_of_regions(void **state)
 static void refuses_data_that_point_outside(void **state)
 {
     (void)state;
-    static const struct bad cases[] = {
+    static const struct cz_test_refusal cases[] = {
         {"in x f32[1,1,2]; "
          "const i i64[1,1,2] 0 4; "
          "y = MaxUnpool(x, i) kernel_shape=[2] strides=[2]; "
@@ -424,7 +410,7 @@ static void refuses_data_that_point_outside(void **state)
          "out y",
          "MaxPool 'y': input 0 is int32"},
     };
-    check_bad(cases, sizeof cases / sizeof *cases);
+    cz_test_refusals(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)

@@ -6,20 +6,6 @@
 /* Weights are made in float32. */
 #define ROUNDING 1e-5
 
-/* A model and the sentence it is refused with. */
-struct bad {
-    const char *text, *message;
-};
-
-static void check_bad(const struct bad *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(cases[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, cases[i].message);
-    }
-}
-
 static void takes_the_nearest_in_every_nearest_mode(void **state)
 {
     (void)state;
@@ -540,7 +526,7 @@ static void waits_for_sizes_that_a_frame_tells(void **state)
 static void refuses_sizes_that_make_no_sense(void **state)
 {
     (void)state;
-    static const struct bad cases[] = {
+    static const struct cz_test_refusal cases[] = {
         {"in x f32[1,1,4]; "
          "const s f32[2] 1 2; "
          "y = Resize(x, , s); "
@@ -613,7 +599,7 @@ static void refuses_sizes_that_make_no_sense(void **state)
          "out y",
          "Resize 'y': a scale of 1e-05 for 4 elements"},
     };
-    check_bad(cases, sizeof cases / sizeof *cases);
+    cz_test_refusals(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)

@@ -7,20 +7,6 @@
 /* Positions and weights are made in float32. */
 #define ROUNDING 1e-5
 
-/* A model and the sentence it is refused with. */
-struct bad {
-    const char *text, *message;
-};
-
-static void check_bad(const struct bad *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(cases[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, cases[i].message);
-    }
-}
-
 static void samples_in_every_mode_and_padding(void **state)
 {
     (void)state;
@@ -295,7 +281,7 @@ static void samples_nothing_where_the_grid_is_no_number(void **state)
 static void refuses_grids_that_do_not_fit(void **state)
 {
     (void)state;
-    static const struct bad cases[] = {
+    static const struct cz_test_refusal cases[] = {
         {"opset 16; "
          "in x f32[1,1,2,2]; "
          "in g f32[1,2,2,3]; "
@@ -327,7 +313,7 @@ static void refuses_grids_that_do_not_fit(void **state)
          "out y",
          "AffineGrid 'y': theta is [1,2,3] for 3 dimensions"},
     };
-    check_bad(cases, sizeof cases / sizeof *cases);
+    cz_test_refusals(cases, sizeof cases / sizeof *cases);
 }
 
 int main(void)

@@ -10,22 +10,6 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define NONE NULL, 0
 
-struct refusal {
-    const char *text;
-    enum cz_status status;
-    const char *message;
-};
-
-static void assert_refused(const struct refusal *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_equal(cz_test_engine_try(rows[i].text, &err),
-                         rows[i].status);
-        assert_string_equal(err.message, rows[i].message);
-    }
-}
-
 /* ---- TopK ------------------------------------------------------------- */
 
 static void takes_the_best_in_order(void **state)
@@ -141,7 +125,7 @@ static void takes_as_many_as_the_frame_says(void **state)
 static void refuses_to_take_more_than_there_are(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[3]; const k i64[1] 4; out y; y, i = TopK(x, k)", CZ_ESHAPE,
          "TopK 'y': k is 4, axis 0 has 3"},
         {"in x f32[3]; const k i64[1] -1; out y; y, i = TopK(x, k)", CZ_ESHAPE,
@@ -153,7 +137,7 @@ static void refuses_to_take_more_than_there_are(void **state)
         {"in x f32[]; const k i64[1] 1; out y; y, i = TopK(x, k)", CZ_ESHAPE,
          "TopK 'y': axis -1 is outside of 0 dimensions"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_failures(rows, COUNT(rows));
 }
 
 /* ---- NonZero, Compress ------------------------------------------------ */
@@ -216,13 +200,13 @@ static void keeps_what_the_frame_marks(void **state)
 static void refuses_conditions_that_are_too_long(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[3,2]; in c bool[4]; out y; y = Compress(x, c) axis=0",
          CZ_ESHAPE, "Compress 'y': a condition of 4 for 3 elements"},
         {"in x f32[3]; in c i64[3]; out y; y = Compress(x, c)", CZ_ESHAPE,
          "Compress 'y': input 1 is int64, want bool"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_failures(rows, COUNT(rows));
 }
 
 /* ---- NonMaxSuppression ------------------------------------------------ */
@@ -312,7 +296,7 @@ static void suppresses_constant_boxes_while_compiling(void **state)
 static void refuses_boxes_without_scores(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[1,1,5]; in b f32[1,6,4]; out y;"
          "y = NonMaxSuppression(b, x)",
          CZ_ESHAPE,
@@ -331,7 +315,7 @@ static void refuses_boxes_without_scores(void **state)
          "y = NonMaxSuppression(b, x) center_point_box=2",
          CZ_ESHAPE, "NonMaxSuppression 'y': center_point_box is 2"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_failures(rows, COUNT(rows));
 }
 
 /* ---- Unique ----------------------------------------------------------- */

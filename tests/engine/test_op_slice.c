@@ -7,19 +7,6 @@
 #define EIGHT CZ_NUMBERS(0, 1, 2, 3, 4, 5, 6, 7)
 #define NONE NULL, 0
 
-struct refusal {
-    const char *text, *message;
-};
-
-static void assert_refused(const struct refusal *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(rows[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, rows[i].message);
-    }
-}
-
 /* ---- Slice ------------------------------------------------------------ */
 
 static void slices_with_steps_in_both_directions(void **state)
@@ -95,7 +82,7 @@ static void slices_where_the_frame_says(void **state)
 static void refuses_slices_that_contradict_themselves(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_refusal rows[] = {
         {"in x f32[8]; const s i64[1] 0; const t i64[1] 0; out y;"
          "y = Slice(x, s, s, s, t)",
          "Slice 'y': the step of axis 0 is 0"},
@@ -110,7 +97,7 @@ static void refuses_slices_that_contradict_themselves(void **state)
         {"in x f32[8]; const s f32[1] 0; out y; y = Slice(x, s, s)",
          "Slice 'y': input 1 is float32, want int64"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_refusals(rows, COUNT(rows));
 }
 
 /* ---- Pad -------------------------------------------------------------- */
@@ -184,7 +171,7 @@ static void pads_with_elements_of_the_array(void **state)
 static void refuses_pads_that_do_not_fit(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_refusal rows[] = {
         {"in x f32[2]; const p i64[2] -2 -1; out y; y = Pad(x, p)",
          "Pad 'y': pads of -2 and -1 for axis 0 of 2"},
         {"in x f32[2]; const p i64[2] -9223372036854775808 0; out y;"
@@ -201,7 +188,7 @@ static void refuses_pads_that_do_not_fit(void **state)
         {"in x f32[2]; const p i64[2] 1 0; out y; y = Pad(x, p) mode=\"odd\"",
          "Pad 'y': mode 'odd'"},
     };
-    assert_refused(rows, COUNT(rows));
+    cz_test_refusals(rows, COUNT(rows));
 }
 
 int main(void)

@@ -3,24 +3,10 @@
 
 #define EXACT 0.0
 
-/* A model and the sentence it is refused with. */
-struct bad {
-    const char *text, *message;
-};
-
-static void check_bad(const struct bad *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cz_error err = CZ_ERROR_INIT;
-        assert_int_not_equal(cz_test_engine_try(cases[i].text, &err), CZ_OK);
-        assert_string_equal(err.message, cases[i].message);
-    }
-}
-
 static void refuses_windows_that_make_no_sense(void **state)
 {
     (void)state;
-    static const struct bad cases[] = {
+    static const struct cz_test_refusal cases[] = {
         {"in x f32[1,1,4,4]; "
          "y = MaxPool(x) kernel_shape=[2,2] pads=[0,-1,0,0]; "
          "out y",
@@ -78,7 +64,7 @@ static void refuses_windows_that_make_no_sense(void **state)
          "out y",
          "Conv 'y': kernel_shape says 3, the weight 2"},
     };
-    check_bad(cases, sizeof cases / sizeof *cases);
+    cz_test_refusals(cases, sizeof cases / sizeof *cases);
 }
 
 static void makes_nothing_of_nothing(void **state)

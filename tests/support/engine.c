@@ -164,3 +164,22 @@ enum cz_status cz_test_engine_try(const char *text, struct cz_error *err)
     cz_model_free(model);
     return status;
 }
+
+void cz_test_refusals(const struct cz_test_refusal *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cz_error err = CZ_ERROR_INIT;
+        assert_int_not_equal(cz_test_engine_try(rows[i].text, &err), CZ_OK);
+        assert_string_equal(err.message, rows[i].message);
+    }
+}
+
+void cz_test_failures(const struct cz_test_failure *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cz_error err = CZ_ERROR_INIT;
+        assert_int_equal(cz_test_engine_try(rows[i].text, &err),
+                         rows[i].status);
+        assert_string_equal(err.message, rows[i].message);
+    }
+}

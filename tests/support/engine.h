@@ -51,4 +51,18 @@ void cz_test_cases(const struct cz_test_case *cases, size_t count);
 /* Compiling the text, or its first frame (inputs all 0), fails like this. */
 enum cz_status cz_test_engine_try(const char *text, struct cz_error *err);
 
+/* A model that is refused with this sentence. */
+struct cz_test_refusal {
+    const char *text, *message;
+};
+void cz_test_refusals(const struct cz_test_refusal *rows, size_t count);
+
+/* The same where the status matters: that of a mistake in the data, say. */
+struct cz_test_failure {
+    const char *text;
+    enum cz_status status;
+    const char *message;
+};
+void cz_test_failures(const struct cz_test_failure *rows, size_t count);
+
 #endif
