@@ -77,11 +77,6 @@ void *cz_aligned_alloc(size_t alignment, size_t size)
     return memory ? memset(memory, 0, size) : NULL;
 }
 
-void cz_aligned_free(void *memory)
-{
-    free(memory);
-}
-
 enum cz_status cz_error_nomem(struct cz_error *err)
 {
     return cz_error_set(err, CZ_ENOMEM, "out of memory");

@@ -24,10 +24,8 @@ void *cz_array_grow(void *array, size_t count, size_t *capacity, size_t size);
 
 void cz_free(void *memory);
 
-/* Zeroed memory at a multiple of `alignment`, a power of two; free it with
- * cz_aligned_free(). */
+/* Zeroed memory at a multiple of `alignment`, a power of two. */
 void *cz_aligned_alloc(size_t alignment, size_t size);
-void cz_aligned_free(void *memory);
 
 /* For tests: the nth allocation from now (1 = the next) and all after it
  * fail; 0 switches the failures off. Returns how many allocations were asked

@@ -84,13 +84,6 @@ void cz_plan_count_uses(struct cz_plan *plan)
     }
 }
 
-struct cz_step *cz_array_only_reader(const struct cz_plan *plan,
-                                     const struct cz_array *array)
-{
-    (void)plan;
-    return array->n_uses == 1 && !array->is_kept ? array->reader : NULL;
-}
-
 static void remove_dead(struct cz_plan *plan)
 {
     size_t n = 0;

@@ -337,11 +337,6 @@ cz_pass cz_pass_fold, cz_pass_dead, cz_pass_identity, cz_pass_fuse_batchnorm,
 /* Counts the uses of all arrays. */
 void cz_plan_count_uses(struct cz_plan *plan);
 
-/* The step that is the only one to read `array`, which nobody reads after the
- * frame; or NULL. */
-struct cz_step *cz_array_only_reader(const struct cz_plan *plan,
-                                     const struct cz_array *array);
-
 /* kernels.c */
 /* Ties the kernels to the addresses of their operands. */
 enum cz_status cz_plan_bind(struct cz_plan *plan, struct cz_error *err);

@@ -150,7 +150,7 @@ void cz_team_free(struct cz_team *team)
         post(&team->workers[i], STOPPED);
         pthread_join(team->workers[i].thread, NULL);
     }
-    cz_aligned_free(team);
+    cz_free(team);
 }
 
 void cz_team_for(const struct cz_exec *exec, size_t count,
