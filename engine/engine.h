@@ -43,8 +43,22 @@ enum cz_tune {
     CZ_TUNE_CACHE /* the fastest one, timed once and remembered */
 };
 
+/* What convolutions are computed in. Sums are float32 in any case, and so is
+ * all that lies between the steps. */
+enum cz_precision {
+    CZ_PRECISION_FLOAT32,
+    /* Operands are rounded to bfloat16 (8 bits of mantissa, the range of
+     * float32), whether or not that is faster on this CPU. Not those of the
+     * convolution that reads the image, of grouped and of transposed ones. */
+    CZ_PRECISION_BF16,
+    /* Each convolution on its own as it is faster; float32 where nothing is
+     * timed (CZ_TUNE_OFF). */
+    CZ_PRECISION_AUTO
+};
+
 struct cz_plan_options {
     size_t threads; /* 0: the cores that this process may use */
+    enum cz_precision precision;
     /* Shapes of inputs that the model leaves open; [n_shapes]. An open batch
      * dimension without one is 1. */
     const struct cz_input_shape *shapes;
@@ -131,6 +145,17 @@ enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
  * were packed anew. */
 void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
                     size_t *packed_bytes);
+
+/* What became of the precision that was asked for. */
+struct cz_precision_report {
+    enum cz_precision asked;
+    size_t convolutions; /* steps of the plan */
+    size_t in_bf16;      /* of them */
+    bool is_timed;       /* AUTO: chosen by timing */
+    bool is_native;      /* this CPU multiplies bfloat16 itself (AVX512_BF16);
+                            else float32 instructions do it, more slowly */
+};
+struct cz_precision_report cz_plan_precision(const struct cz_plan *plan);
 
 /* The name of pass i, in their order; NULL behind the last. */
 const char *cz_plan_pass(size_t i);
