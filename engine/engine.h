@@ -53,8 +53,12 @@ enum cz_precision {
     CZ_PRECISION_BF16,
     /* Each convolution on its own as it is faster; float32 where nothing is
      * timed (CZ_TUNE_OFF). */
-    CZ_PRECISION_AUTO
+    CZ_PRECISION_AUTO,
+    CZ_PRECISION_COUNT
 };
+
+/* "float32", "bf16", "auto" */
+const char *cz_precision_name(enum cz_precision precision);
 
 struct cz_plan_options {
     size_t threads; /* 0: the cores that this process may use */
@@ -188,7 +192,8 @@ const char *cz_engine_name(enum cz_engine_kind kind);
 
 struct cz_engine_options {
     enum cz_engine_kind kind;
-    /* ONNX Runtime takes threads and shapes from it, nothing else. */
+    /* ONNX Runtime takes threads and shapes from it, nothing else; with
+     * another precision than CZ_PRECISION_FLOAT32 that is CZ_EINVAL. */
     struct cz_plan_options plan;
     /* The file of ONNX Runtime's library. NULL: the one that $ORT_LIB names,
      * else libonnxruntime.so.1 or libonnxruntime.so of the loader's path. */

@@ -103,25 +103,22 @@ void cz_tuner_close(struct cz_tuner *tuner, const char *path)
 static void describe(char *key, size_t size, const struct cz_step *step,
                      const struct cz_plan *plan)
 {
-    static const char *const precisions[] = {
-        [CZ_PRECISION_FLOAT32] = "",
-        [CZ_PRECISION_BF16] = " bf16",
-        [CZ_PRECISION_AUTO] = " auto",
-    };
     const bool is_conv = strcmp(step->op->op_type, "Conv") == 0;
     const struct cz_conv_params *conv = step->params;
     const struct cz_pool_params *pool = step->params;
     const struct cz_window *w = is_conv ? &conv->window : &pool->window;
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
+    const enum cz_precision precision =
+        is_conv ? plan->options.precision : CZ_PRECISION_FLOAT32;
     char in[CZ_DIMS_TEXT_BYTES], out[CZ_DIMS_TEXT_BYTES];
-    int n = snprintf(key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu%s",
-                     step->op->op_type, cz_dims_text(&x->dims, in),
-                     x->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
-                     cz_dims_text(&y->dims, out),
-                     y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
-                     is_conv ? (long long)conv->group : 1,
-                     (int)step->activation.kind, step->residual ? "+" : "",
-                     plan->exec.threads, precisions[plan->options.precision]);
+    int n = snprintf(
+        key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu%s%s",
+        step->op->op_type, cz_dims_text(&x->dims, in),
+        x->layout == CZ_LAYOUT_BLOCKED ? "b" : "", cz_dims_text(&y->dims, out),
+        y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
+        is_conv ? (long long)conv->group : 1, (int)step->activation.kind,
+        step->residual ? "+" : "", plan->exec.threads, precision ? " " : "",
+        precision ? cz_precision_name(precision) : "");
     for (size_t i = 0; i < w->spatial && n > 0 && (size_t)n < size; i++)
         n += snprintf(key + n, size - (size_t)n, " k%lld s%lld d%lld p%lld",
                       (long long)w->kernel[i], (long long)w->strides[i],
