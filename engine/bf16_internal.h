@@ -4,8 +4,7 @@
  * The unit of work is a couple, two neighbouring channels in 32 bits, of which
  * the processors that have AVX512_BF16 multiply and add both in one
  * instruction. On all others the same sums are made of float32 instructions:
- * the product of two bfloat16 numbers is exact in float32, so that the results
- * agree to the last bit where the lanes are as many.
+ * the product of two bfloat16 numbers is exact in float32.
  *
  * Rounding is to nearest, ties to even. NaN stays NaN and infinity infinity;
  * what is beyond the largest bfloat16, 3.39e38, becomes infinity; denormal
