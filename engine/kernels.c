@@ -37,32 +37,37 @@ static bool suits(const struct cz_kernel *kernel, const struct cz_step *step,
            !is_off(plan, kernel) && kernel->fits(step, plan);
 }
 
-/* Some kernel that computes in bfloat16 (or in float32) suits the step. */
-static bool has_kernel(const struct cz_step *step, const struct cz_plan *plan,
-                       bool is_bfloat16)
+static bool has_bfloat16(const struct cz_step *step, const struct cz_plan *plan)
 {
     for (size_t t = 0; t < N_TABLES; t++) {
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (k->is_bfloat16 == is_bfloat16 && suits(k, step, plan))
+            if (k->is_bfloat16 && suits(k, step, plan))
                 return true;
         }
     }
     return false;
 }
 
-/* Does the plan's precision ask for this kernel, which suits the step? With
+/* Does the plan's precision allow this kernel for the step? With
  * CZ_PRECISION_BF16 those of float32 are for steps that have no other. */
-static bool is_precise(const struct cz_kernel *kernel,
+static bool is_allowed(const struct cz_kernel *kernel,
                        const struct cz_step *step, const struct cz_plan *plan)
 {
     switch (plan->options.precision) {
     case CZ_PRECISION_BF16:
-        return kernel->is_bfloat16 || !has_kernel(step, plan, true);
+        return kernel->is_bfloat16 || !has_bfloat16(step, plan);
     case CZ_PRECISION_AUTO:
         return true;
     default:
         return !kernel->is_bfloat16;
     }
+}
+
+/* Can the step have this kernel? */
+static bool is_candidate(const struct cz_kernel *kernel,
+                         const struct cz_step *step, const struct cz_plan *plan)
+{
+    return is_allowed(kernel, step, plan) && suits(kernel, step, plan);
 }
 
 /* Up to `most` kernels that fit the step as it is; returns how many. With
@@ -77,7 +82,7 @@ static size_t find(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
         if (tables[t] == cz_kernels_onednn && n && plan->exec.threads > 1)
             continue;
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (n < most && suits(k, step, plan) && is_precise(k, step, plan))
+            if (n < most && is_candidate(k, step, plan))
                 found[n++] = k;
         }
     }
@@ -91,8 +96,7 @@ static size_t find_named(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
 {
     for (size_t t = 0; t < N_TABLES && name; t++) {
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (strcmp(k->name, name) != 0 || !suits(k, step, plan) ||
-                !is_precise(k, step, plan))
+            if (strcmp(k->name, name) != 0 || !is_candidate(k, step, plan))
                 continue;
             found[0] = k;
             return 1;
