@@ -47,6 +47,17 @@ struct cz_conv_window {
 void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
                          const struct cz_conv_window *window, float *to);
 
+/* What of row r of a window is inside the input: `inside` pixels from `from`
+ * on, behind `left` that are not; 0 and 0 where the whole row is outside. */
+struct cz_conv_row {
+    size_t left, inside;
+    const float *from;
+};
+struct cz_conv_row cz_conv_window_row(const struct cz_conv_shape *shape,
+                                      const float *plane,
+                                      const struct cz_conv_window *window,
+                                      size_t r);
+
 /* Working memory for the items of a loop: as many slots as threads, each of
  * which is lent to one item at a time. */
 struct cz_conv_slots {

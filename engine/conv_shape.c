@@ -120,24 +120,33 @@ static size_t count_before(ptrdiff_t at, size_t count, size_t bound)
     return before < count ? before : count;
 }
 
+struct cz_conv_row cz_conv_window_row(const struct cz_conv_shape *shape,
+                                      const float *plane,
+                                      const struct cz_conv_window *window,
+                                      size_t r)
+{
+    const size_t columns = window->columns;
+    const ptrdiff_t y = window->y + (ptrdiff_t)r;
+    if (y < 0 || y >= (ptrdiff_t)shape->in_h)
+        return (struct cz_conv_row){0, 0, plane};
+    const size_t left = count_before(window->x, columns, 0);
+    const size_t inside = count_before(window->x, columns, shape->in_w) - left;
+    const size_t x = inside ? (size_t)(window->x + (ptrdiff_t)left) : 0;
+    return (struct cz_conv_row){
+        left, inside, plane + ((size_t)y * shape->in_w + x) * window->unit};
+}
+
 void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
                          const struct cz_conv_window *window, float *to)
 {
     const size_t unit = window->unit, columns = window->columns;
-    const size_t left = count_before(window->x, columns, 0);
-    const size_t inside = count_before(window->x, columns, shape->in_w) - left;
-    const size_t x = inside ? (size_t)(window->x + (ptrdiff_t)left) : 0;
     for (size_t r = 0; r < window->rows; r++, to += columns * unit) {
-        const ptrdiff_t y = window->y + (ptrdiff_t)r;
-        if (y < 0 || y >= (ptrdiff_t)shape->in_h) {
-            memset(to, 0, columns * unit * sizeof *to);
-            continue;
-        }
-        const float *from = plane + ((size_t)y * shape->in_w + x) * unit;
-        float *copy = to + left * unit, *right = copy + inside * unit;
-        memset(to, 0, left * unit * sizeof *to);
-        memcpy(copy, from, inside * unit * sizeof *to);
-        memset(right, 0, (columns - left - inside) * unit * sizeof *to);
+        const struct cz_conv_row row =
+            cz_conv_window_row(shape, plane, window, r);
+        float *copy = to + row.left * unit, *right = copy + row.inside * unit;
+        memset(to, 0, row.left * unit * sizeof *to);
+        memcpy(copy, row.from, row.inside * unit * sizeof *to);
+        memset(right, 0, (columns - row.left - row.inside) * unit * sizeof *to);
     }
 }
 

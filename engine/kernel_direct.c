@@ -358,6 +358,11 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 }
 
 const struct cz_kernel cz_kernels_direct[] = {
-    {"direct", "Conv", fits, prepare, run, release, NULL},
+    {.name = "direct",
+     .op_type = "Conv",
+     .fits = fits,
+     .prepare = prepare,
+     .run = run,
+     .release = release},
     {.name = NULL},
 };

@@ -411,7 +411,19 @@ static enum cz_status prepare_max_pool(struct cz_step *step,
 }
 
 const struct cz_kernel cz_kernels_onednn[] = {
-    {"onednn", "Conv", fits_conv, prepare_conv, run, release, bind},
-    {"onednn", "MaxPool", fits_max_pool, prepare_max_pool, run, release, bind},
+    {.name = "onednn",
+     .op_type = "Conv",
+     .fits = fits_conv,
+     .prepare = prepare_conv,
+     .run = run,
+     .release = release,
+     .bind = bind},
+    {.name = "onednn",
+     .op_type = "MaxPool",
+     .fits = fits_max_pool,
+     .prepare = prepare_max_pool,
+     .run = run,
+     .release = release,
+     .bind = bind},
     {.name = NULL},
 };

@@ -117,10 +117,10 @@ static enum cz_status run_softmax(struct cz_step *step,
     return CZ_OK;
 }
 
-#define ACTIVATION(op_type)                                                    \
+#define ACTIVATION(type)                                                       \
     {                                                                          \
-        "simd", op_type, fits_activation, prepare, run_activation, cz_free,    \
-            NULL                                                               \
+        .name = "simd", .op_type = type, .fits = fits_activation,              \
+        .prepare = prepare, .run = run_activation, .release = cz_free          \
     }
 
 const struct cz_kernel cz_kernels_simd[] = {
@@ -131,6 +131,11 @@ const struct cz_kernel cz_kernels_simd[] = {
     ACTIVATION("HardSigmoid"),
     ACTIVATION("HardSwish"),
     ACTIVATION("Clip"),
-    {"simd", "Softmax", fits_softmax, prepare, run_softmax, cz_free, NULL},
+    {.name = "simd",
+     .op_type = "Softmax",
+     .fits = fits_softmax,
+     .prepare = prepare,
+     .run = run_softmax,
+     .release = cz_free},
     {.name = NULL},
 };

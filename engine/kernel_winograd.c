@@ -414,6 +414,11 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 }
 
 const struct cz_kernel cz_kernels_winograd[] = {
-    {"winograd", "Conv", fits, prepare, run, release, NULL},
+    {.name = "winograd",
+     .op_type = "Conv",
+     .fits = fits,
+     .prepare = prepare,
+     .run = run,
+     .release = release},
     {.name = NULL},
 };

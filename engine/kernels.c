@@ -8,8 +8,8 @@
 
 static const struct cz_kernel *const tables[] = {
     cz_kernels_winograd, cz_kernels_depthwise, cz_kernels_direct,
-    cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_place,
-    cz_kernels_simd,
+    cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_bf16,
+    cz_kernels_place,    cz_kernels_simd,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)
@@ -37,6 +37,39 @@ static bool suits(const struct cz_kernel *kernel, const struct cz_step *step,
            !is_off(plan, kernel) && kernel->fits(step, plan);
 }
 
+static bool has_bfloat16(const struct cz_step *step, const struct cz_plan *plan)
+{
+    for (size_t t = 0; t < N_TABLES; t++) {
+        for (const struct cz_kernel *k = tables[t]; k->name; k++) {
+            if (k->is_bfloat16 && suits(k, step, plan))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Does the plan's precision allow this kernel for the step? With
+ * CZ_PRECISION_BF16 those of float32 are for steps that have no other. */
+static bool is_allowed(const struct cz_kernel *kernel,
+                       const struct cz_step *step, const struct cz_plan *plan)
+{
+    switch (plan->options.precision) {
+    case CZ_PRECISION_BF16:
+        return kernel->is_bfloat16 || !has_bfloat16(step, plan);
+    case CZ_PRECISION_AUTO:
+        return true;
+    default:
+        return !kernel->is_bfloat16;
+    }
+}
+
+/* Can the step have this kernel? */
+static bool is_candidate(const struct cz_kernel *kernel,
+                         const struct cz_step *step, const struct cz_plan *plan)
+{
+    return is_allowed(kernel, step, plan) && suits(kernel, step, plan);
+}
+
 /* Up to `most` kernels that fit the step as it is; returns how many. With
  * several threads oneDNN is only asked where nothing else fits: OpenMP's
  * threads spin for milliseconds after each of its loops, and ours wait. */
@@ -49,7 +82,7 @@ static size_t find(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
         if (tables[t] == cz_kernels_onednn && n && plan->exec.threads > 1)
             continue;
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (n < most && suits(k, step, plan))
+            if (n < most && is_candidate(k, step, plan))
                 found[n++] = k;
         }
     }
@@ -63,7 +96,7 @@ static size_t find_named(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
 {
     for (size_t t = 0; t < N_TABLES && name; t++) {
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (strcmp(k->name, name) != 0 || !suits(k, step, plan))
+            if (strcmp(k->name, name) != 0 || !is_candidate(k, step, plan))
                 continue;
             found[0] = k;
             return 1;
@@ -127,8 +160,7 @@ static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
 {
     const struct cz_kernel *found[CZ_CANDIDATES_MAX];
     enum cz_status status = CZ_EUNSUPPORTED;
-    size_t n =
-        find_named(found, cz_tuner_known(tuner, step, &plan->exec), step, plan);
+    size_t n = find_named(found, cz_tuner_known(tuner, step, plan), step, plan);
     if (!n)
         n = find(found, tuner ? CZ_CANDIDATES_MAX : 1, step, plan);
     if (n)

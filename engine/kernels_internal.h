@@ -10,6 +10,7 @@ extern const struct cz_kernel cz_kernels_depthwise[]; /* a channel a group */
 extern const struct cz_kernel cz_kernels_direct[];    /* group 1, any window */
 extern const struct cz_kernel cz_kernels_blocked[];   /* MaxPool, Resize */
 extern const struct cz_kernel cz_kernels_onednn[];
+extern const struct cz_kernel cz_kernels_bf16[];  /* group 1, any window */
 extern const struct cz_kernel cz_kernels_place[]; /* Concat, Split */
 extern const struct cz_kernel cz_kernels_simd[];  /* activations, Softmax */
 

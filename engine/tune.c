@@ -101,20 +101,24 @@ void cz_tuner_close(struct cz_tuner *tuner, const char *path)
 
 /* Everything that decides how long a step, Conv or MaxPool, takes. */
 static void describe(char *key, size_t size, const struct cz_step *step,
-                     const struct cz_exec *exec)
+                     const struct cz_plan *plan)
 {
     const bool is_conv = strcmp(step->op->op_type, "Conv") == 0;
     const struct cz_conv_params *conv = step->params;
     const struct cz_pool_params *pool = step->params;
     const struct cz_window *w = is_conv ? &conv->window : &pool->window;
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
+    const enum cz_precision precision =
+        is_conv ? plan->options.precision : CZ_PRECISION_FLOAT32;
     char in[CZ_DIMS_TEXT_BYTES], out[CZ_DIMS_TEXT_BYTES];
     int n = snprintf(
-        key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu", step->op->op_type,
-        cz_dims_text(&x->dims, in), x->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
-        cz_dims_text(&y->dims, out), y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
+        key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu%s%s",
+        step->op->op_type, cz_dims_text(&x->dims, in),
+        x->layout == CZ_LAYOUT_BLOCKED ? "b" : "", cz_dims_text(&y->dims, out),
+        y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
         is_conv ? (long long)conv->group : 1, (int)step->activation.kind,
-        step->residual ? "+" : "", exec->threads);
+        step->residual ? "+" : "", plan->exec.threads, precision ? " " : "",
+        precision ? cz_precision_name(precision) : "");
     for (size_t i = 0; i < w->spatial && n > 0 && (size_t)n < size; i++)
         n += snprintf(key + n, size - (size_t)n, " k%lld s%lld d%lld p%lld",
                       (long long)w->kernel[i], (long long)w->strides[i],
@@ -218,12 +222,12 @@ static bool is_timed(const struct cz_step *step)
 
 const char *cz_tuner_known(const struct cz_tuner *tuner,
                            const struct cz_step *step,
-                           const struct cz_exec *exec)
+                           const struct cz_plan *plan)
 {
     char key[512];
     if (!tuner || !is_timed(step))
         return NULL;
-    describe(key, sizeof key, step, exec);
+    describe(key, sizeof key, step, plan);
     return json_string_value(json_object_get(tuner->results, key));
 }
 
@@ -238,7 +242,7 @@ const struct cz_kernel *cz_tuner_choose(struct cz_tuner *tuner,
         return NULL;
     if (n == 1 || !tuner || !is_timed(step) || step->inputs[0]->is_constant)
         return kernels[0];
-    describe(key, sizeof key, step, &plan->exec);
+    describe(key, sizeof key, step, plan);
     struct candidate candidates[CZ_CANDIDATES_MAX] = {{.kernel = NULL}};
     for (size_t i = 0; i < n; i++)
         candidates[i].kernel = kernels[i];

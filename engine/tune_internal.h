@@ -23,7 +23,7 @@ void cz_tuner_close(struct cz_tuner *tuner, const char *path);
  * NULL where it never was. */
 const char *cz_tuner_known(const struct cz_tuner *tuner,
                            const struct cz_step *step,
-                           const struct cz_exec *exec);
+                           const struct cz_plan *plan);
 
 /* The fastest of the kernels [n] for a convolution, all of which fit; NULL for
  * none. Its operands have no address yet. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/half.h"
+#include "engine/bf16_internal.h"
 #include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/simd_internal.h"
@@ -26,6 +28,7 @@ struct problem {
     size_t batch, in_channels, h, w, out_channels;
     size_t kernel, stride, pad, dilation;
     bool is_depthwise, is_plain, has_bias, has_residual;
+    bool is_bfloat16; /* so are the input and the weights: nothing to round */
     enum cz_activation_kind activation;
     size_t threads;
 };
@@ -40,7 +43,8 @@ struct rig {
     struct cz_step step;
 };
 
-static const char *const cpu_levels[] = {"baseline", "avx2", "avx512"};
+static const char *const cpu_levels[] = {"baseline", "avx2", "avx512",
+                                         "avx512_bf16"};
 #define CPU_LEVELS (sizeof cpu_levels / sizeof *cpu_levels)
 
 static uint32_t random_state = 1;
@@ -116,6 +120,20 @@ static void make_constant(struct cz_array *array, struct cz_dims dims)
     array->known = array->data;
 }
 
+/* To bfloat16, in place. */
+static void round_all(const struct cz_array *array, size_t lanes)
+{
+    const size_t channels = (size_t)array->dims.size[1];
+    const size_t plane = plane_size(array);
+    for (size_t i = 0; i < (size_t)array->dims.size[0] * channels * plane;
+         i++) {
+        const size_t row = i / plane;
+        float *x =
+            element(array, lanes, row / channels, row % channels, i % plane);
+        *x = cz_bfloat16_to_float(cz_bfloat16_from_float(*x));
+    }
+}
+
 static int64_t output_size(const struct problem *p, size_t size)
 {
     const size_t reach = (p->kernel - 1) * p->dilation + 1;
@@ -156,6 +174,10 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
     make_constant(&rig->bias, (struct cz_dims){1, {oc}});
     make_array(&rig->residual, out, CZ_LAYOUT_BLOCKED, lanes);
     make_array(&rig->y, out, CZ_LAYOUT_BLOCKED, lanes);
+    if (p->is_bfloat16) {
+        round_all(&rig->x, lanes);
+        round_all(&rig->weights, lanes);
+    }
     rig->inputs[0] = &rig->x;
     rig->inputs[1] = &rig->weights;
     rig->inputs[2] = p->has_bias ? &rig->bias : NULL;
@@ -445,6 +467,69 @@ static void depthwise_agrees_with_sums_in_double(void **state)
     }
 }
 
+/* Calls check_on() for each kind of loops that the processor has. */
+static void check_bf16(const struct problem *problem)
+{
+    for (size_t i = 0; i < CPU_LEVELS; i++) {
+        setenv("CZ_CPU", cpu_levels[i], 1);
+        for (size_t lanes = 8; lanes <= MAX_LANES; lanes *= 2) {
+            if (cz_bf16_find(lanes))
+                assert_int_equal(run_table(cz_kernels_bf16, problem, lanes), 1);
+        }
+    }
+    unsetenv("CZ_CPU");
+}
+
+static void bf16_agrees_with_sums_in_double(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 32; i++) {
+        struct problem p = random_problem();
+        randomize_window(&p);
+        p.is_bfloat16 = true;
+        check_bf16(&p);
+    }
+}
+
+static void bf16_agrees_for_single_pixels(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 16; i++) {
+        struct problem p = random_problem();
+        p.kernel = 1;
+        p.pad = 0;
+        p.stride = 1 + random_below(3) / 2;
+        p.h = 1 + random_below(3);
+        p.w = 1 + random_below(300);
+        p.is_bfloat16 = true;
+        check_bf16(&p);
+    }
+}
+
+/* Several bands of rows, several spans of columns; more threads than tiles. */
+static void bf16_agrees_whatever_the_tiles(void **state)
+{
+    (void)state;
+    static const size_t sizes[][4] = {
+        /* channels, height, width, kernel */
+        {64, 40, 44, 3},  {200, 3, 300, 3}, {16, 100, 6, 5},
+        {520, 1, 170, 1}, {24, 5, 5, 3},    {8, 2, 900, 1},
+    };
+    for (size_t i = 0; i < 12; i++) {
+        const size_t *size = sizes[i / 2];
+        struct problem p = random_problem();
+        p.batch = 1 + i % 2;
+        p.in_channels = size[0];
+        p.h = size[1];
+        p.w = size[2];
+        p.kernel = size[3];
+        p.pad = p.kernel / 2;
+        p.threads = i % 2 ? 3 : 1;
+        p.is_bfloat16 = true;
+        check_bf16(&p);
+    }
+}
+
 static void leaves_other_convolutions_to_others(void **state)
 {
     (void)state;
@@ -459,6 +544,10 @@ static void leaves_other_convolutions_to_others(void **state)
     p.is_depthwise = true;
     p.in_channels = p.out_channels = 16;
     assert_int_equal(run_table(cz_kernels_direct, &p, 8), 0);
+    assert_int_equal(run_table(cz_kernels_bf16, &p, 8), 0);
+    p = random_problem();
+    p.is_plain = true;
+    assert_int_equal(run_table(cz_kernels_bf16, &p, 8), 0);
 }
 
 static void reports_when_memory_is_short(void **state)
@@ -466,8 +555,9 @@ static void reports_when_memory_is_short(void **state)
     (void)state;
     struct problem p = random_problem();
     const struct cz_kernel *const kernels[] = {
-        cz_kernels_winograd, cz_kernels_direct, cz_kernels_depthwise};
-    for (size_t i = 0; i < 3; i++) {
+        cz_kernels_winograd, cz_kernels_direct, cz_kernels_bf16,
+        cz_kernels_depthwise};
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         struct cz_error err;
         struct rig rig;
         p.is_depthwise = kernels[i] == cz_kernels_depthwise;
@@ -556,6 +646,9 @@ int main(void)
         cmocka_unit_test(direct_agrees_for_single_pixels),
         cmocka_unit_test(direct_agrees_on_plain_images),
         cmocka_unit_test(depthwise_agrees_with_sums_in_double),
+        cmocka_unit_test(bf16_agrees_with_sums_in_double),
+        cmocka_unit_test(bf16_agrees_for_single_pixels),
+        cmocka_unit_test(bf16_agrees_whatever_the_tiles),
         cmocka_unit_test(leaves_other_convolutions_to_others),
         cmocka_unit_test(reports_when_memory_is_short),
         cmocka_unit_test(activates_as_the_reference_does),

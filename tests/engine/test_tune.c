@@ -107,8 +107,9 @@ static void tries_the_next_where_one_is_left_out(void **state)
     cz_model_free(model);
 }
 
-static const char *const all_kernels[] = {
-    "winograd", "depthwise", "direct", "blocked", "onednn", "place", "simd"};
+static const char *const all_kernels[] = {"winograd", "depthwise", "direct",
+                                          "blocked",  "onednn",    "bf16",
+                                          "place",    "simd"};
 #define KERNELS (sizeof all_kernels / sizeof *all_kernels)
 
 static void never_takes_one_that_is_left_out(void **state)
