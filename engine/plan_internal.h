@@ -305,6 +305,7 @@ struct cz_plan {
     struct cz_array **port_arrays; /* the array of each port */
     size_t block;                  /* channels of a block: 8 or 16 */
     struct cz_onednn *onednn;      /* loaded when a kernel of it is tried */
+    struct cz_openblas *openblas;  /* the same */
     struct cz_exec exec;
     char *memory; /* of all arrays that are not constant */
     size_t memory_bytes, packed_bytes;

@@ -128,7 +128,8 @@ static void check(const char *text)
     check_options(text, &options);
     options.passes = "none";
     options.kernels =
-        "-winograd,-direct,-depthwise,-onednn,-blocked,-place,-simd";
+        "-winograd,-direct,-depthwise,-onednn,-blocked,-place,-simd,"
+        "-gemm,-openblas";
     check_options(text, &options);
 }
 
@@ -147,6 +148,17 @@ static void survives_in_convolutions(void **state)
 {
     (void)state;
     check(chain);
+}
+
+static void survives_in_products_of_matrices(void **state)
+{
+    (void)state;
+    check("in x f32[1,5,6,7]; const w f32[7,5,3,3] random; "
+          "const t f32[7,4,2,2] random; const m f32[14,9] random; "
+          "const g f32[9,9] random; const s i64[2] -1 9; "
+          "a = Conv(x, w) pads=[1,1,1,1]; b = ConvTranspose(a, t) "
+          "strides=[2,2]; c = MatMul(b, m); d = Reshape(c, s); "
+          "y = Gemm(d, g); out y");
 }
 
 static void survives_with_taps_and_all_values_kept(void **state)
@@ -195,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(survives_in_convolutions),
+        cmocka_unit_test(survives_in_products_of_matrices),
         cmocka_unit_test(survives_with_taps_and_all_values_kept),
         cmocka_unit_test(survives_in_half_precision),
         cmocka_unit_test(survives_where_sizes_depend_on_data),
