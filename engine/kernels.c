@@ -11,6 +11,8 @@ static const struct cz_kernel *const tables[] = {
     cz_kernels_depthwise,
     cz_kernels_direct,
     cz_kernels_blocked,
+    cz_kernels_channels,
+    cz_kernels_transpose,
     cz_kernels_im2col,
     cz_kernels_matmul,
     cz_kernels_onednn,

@@ -9,6 +9,8 @@ extern const struct cz_kernel cz_kernels_winograd[];  /* 3x3, stride 1 */
 extern const struct cz_kernel cz_kernels_depthwise[]; /* a channel a group */
 extern const struct cz_kernel cz_kernels_direct[];    /* group 1, any window */
 extern const struct cz_kernel cz_kernels_blocked[];   /* MaxPool, Resize */
+extern const struct cz_kernel cz_kernels_channels[];  /* means, Mul, Add */
+extern const struct cz_kernel cz_kernels_transpose[]; /* ConvTranspose */
 /* Conv and ConvTranspose on plain arrays; MatMul, Gemm: by our own products of
  * matrices, or by those of OpenBLAS. */
 extern const struct cz_kernel cz_kernels_im2col[];

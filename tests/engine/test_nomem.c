@@ -150,6 +150,16 @@ static void survives_in_convolutions(void **state)
     check(chain);
 }
 
+static void survives_in_channels(void **state)
+{
+    (void)state;
+    check("in x f32[1,3,6,5]; const w f32[16,3,3,3] random; "
+          "const v f32[16,16,1,1] random; const t f32[16,16,2,2] random; "
+          "a = Conv(x, w); b = GlobalAveragePool(a); c = Conv(b, v); "
+          "d = HardSigmoid(c); e = Mul(a, d); "
+          "y = ConvTranspose(e, t) strides=[2,2]; out y");
+}
+
 static void survives_in_products_of_matrices(void **state)
 {
     (void)state;
@@ -207,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(survives_in_convolutions),
+        cmocka_unit_test(survives_in_channels),
         cmocka_unit_test(survives_in_products_of_matrices),
         cmocka_unit_test(survives_with_taps_and_all_values_kept),
         cmocka_unit_test(survives_in_half_precision),
