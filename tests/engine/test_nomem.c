@@ -213,6 +213,15 @@ static void survives_in_constants(void **state)
           "const c f32[2,16] iota; e = Sqrt(c); y = Add(r, e); out y");
 }
 
+static void survives_in_branches(void **state)
+{
+    (void)state;
+    check("in x f32[2,3]; h = Shape(x); const n i64[2] 2 3; e = Equal(h, n); "
+          "m = Cast(e) to=6; p = ReduceMin(m) keepdims=0; c = Cast(p) to=9; "
+          "y = If(c) then_branch={const w f32[3,4] 2; a = MatMul(x, w); out a} "
+          "else_branch={a = Neg(x); out a}; out y");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +232,7 @@ int main(void)
         cmocka_unit_test(survives_in_half_precision),
         cmocka_unit_test(survives_where_sizes_depend_on_data),
         cmocka_unit_test(survives_in_constants),
+        cmocka_unit_test(survives_in_branches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
