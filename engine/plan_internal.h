@@ -330,8 +330,8 @@ struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
  * for. */
 enum cz_status cz_plan_array_of(struct cz_array **array, struct cz_plan *plan,
                                 struct cz_value *value, struct cz_error *err);
-/* Opens a scope for a graph. CZ_EUNSUPPORTED names all of its operators that are
- * missing. */
+/* Opens a scope for a graph. CZ_EUNSUPPORTED names all of its operators that
+ * are missing. */
 enum cz_status cz_plan_open_graph(struct cz_plan *plan,
                                   const struct cz_graph *graph,
                                   struct cz_error *err);

@@ -88,6 +88,8 @@ struct cz_simd {
     /* Softmax of `count` > 0 values that lie `stride` floats apart, for as many
      * neighbours as a vector holds. */
     void (*softmax)(const float *x, float *y, size_t count, size_t stride);
+    /* The same of `count` neighbours. */
+    void (*softmax_row)(const float *x, float *y, size_t count);
 };
 
 /* The fastest one of this many lanes that the processor has (CZ_CPU may limit

@@ -14,6 +14,8 @@
  *
  * exp() is Cody and Waite's reduction, x = n log 2 + r, with a polynomial of
  * degree 6 in r, fitted to a relative error of 3e-9. */
+#include <math.h>
+
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -600,10 +602,53 @@ TARGET static void softmax(const float *x, float *y, size_t count,
         STORE(y + i * stride, LOAD(y + i * stride) * share);
 }
 
+/* y = exp(x - most) for `count` vectors, which are added to *sum. */
+INLINE void exp_turn(const float *x, float *y, const vec *most, size_t count,
+                     vec *sum)
+{
+    vec v[TURNS];
+    EACH v[k] = *most - LOAD(x + k * LANES);
+    exp_of_minus(v, v, count);
+    EACH *sum += v[k];
+    EACH STORE(y + k * LANES, v[k]);
+}
+
+TARGET static void softmax_row(const float *x, float *y, size_t count)
+{
+    const size_t n = count / LANES, left = count % LANES;
+    float tail[LANES], lanes[LANES], total = 0;
+    vec most = SPLAT(x[0]), sum = SPLAT(0);
+    for (size_t l = 0; l < LANES; l++) /* e^-87 is nothing beside e^0 */
+        tail[l] = l < left ? x[n * LANES + l] : -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        most = MAX(most, LOAD(x + i * LANES));
+    most = MAX(most, LOAD(tail));
+    STORE(lanes, most);
+    for (size_t l = 1; l < LANES; l++)
+        lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
+    most = SPLAT(lanes[0]);
+    size_t i = 0;
+    for (; i + TURNS <= n; i += TURNS)
+        exp_turn(x + i * LANES, y + i * LANES, &most, TURNS, &sum);
+    for (; i < n; i++)
+        exp_turn(x + i * LANES, y + i * LANES, &most, 1, &sum);
+    if (left)
+        exp_turn(tail, tail, &most, 1, &sum);
+    STORE(lanes, sum);
+    for (size_t l = 0; l < LANES; l++)
+        total += lanes[l];
+    const float share = 1 / total;
+    for (i = 0; i < n; i++)
+        STORE(y + i * LANES, LOAD(y + i * LANES) * SPLAT(share));
+    for (size_t l = 0; l < left; l++)
+        y[n * LANES + l] = tail[l] * share;
+}
+
 #define SIMD_LOOPS                                                             \
     {                                                                          \
         .lanes = LANES, .multiply = multiply, .depthwise = depthwise,          \
         .rows = rows, .finish = finish, .softmax = softmax,                    \
+        .softmax_row = softmax_row,                                            \
         .winograd_in = {winograd_in_1, winograd_in_2}, .winograd_out = {       \
             winograd_out_1,                                                    \
             winograd_out_2                                                     \
