@@ -7,9 +7,13 @@
 #include "engine/tune_internal.h"
 
 static const struct cz_kernel *const tables[] = {
-    cz_kernels_winograd, cz_kernels_depthwise, cz_kernels_direct,
-    cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_bf16,
-    cz_kernels_place,    cz_kernels_simd,
+    cz_kernels_winograd,        cz_kernels_depthwise,
+    cz_kernels_direct,          cz_kernels_blocked,
+    cz_kernels_channels,        cz_kernels_transpose,
+    cz_kernels_im2col,          cz_kernels_matmul,
+    cz_kernels_onednn,          cz_kernels_openblas_im2col,
+    cz_kernels_openblas_matmul, cz_kernels_bf16,
+    cz_kernels_place,           cz_kernels_simd,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)

@@ -123,6 +123,26 @@ static bool follows_blocks(const struct cz_plan *plan,
     return true;
 }
 
+/* Mul and Add of an image and a number for each of its channels. The numbers
+ * are few: they are converted where they have to be. */
+static bool scales_blocks(const struct cz_plan *plan, struct cz_step *step)
+{
+    struct cz_array *y = step->outputs[0];
+    struct cz_array *a = step->inputs[0], *b = step->inputs[1];
+    if (!is_op(step, "Mul") && !is_op(step, "Add"))
+        return false;
+    struct cz_array *image = cz_dims_equal(&a->dims, &y->dims) ? a : b;
+    if (!can_block(plan, image) || !can_block(plan, y) || !is_at_hand(image))
+        return false;
+    const enum cz_layout before[3] = {a->layout, b->layout, y->layout};
+    a->layout = b->layout = y->layout = CZ_LAYOUT_BLOCKED;
+    bool found = cz_kernel_exists(step, plan);
+    a->layout = before[0];
+    b->layout = before[1];
+    y->layout = before[2];
+    return found;
+}
+
 /* Concat and Split of whole blocks: one part stands for any number. */
 static bool has_place_kernel(const struct cz_plan *plan,
                              const struct cz_step *step,
@@ -175,6 +195,8 @@ static bool wants_blocks(const struct cz_plan *plan, struct cz_step *step)
         return false;
     if (is_op(step, "Conv"))
         return conv_wants_blocks(plan, step);
+    if (scales_blocks(plan, step))
+        return true;
     if (!follows_blocks(plan, step) || !kernel_if_blocked(plan, step))
         return false;
     if (is_op(step, "Concat"))

@@ -7,6 +7,7 @@
 #include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
+#include "engine/openblas_internal.h"
 #include "engine/plan_internal.h"
 #include "engine/team_internal.h"
 
@@ -119,6 +120,7 @@ enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
         p->exec.threads = CZ_THREADS_MAX;
     p->exec.team = cz_team_new(p->exec.threads);
     p->onednn = cz_onednn_new(p->exec.threads);
+    p->openblas = cz_openblas_new();
     enum cz_status status = compile(p, err);
     if (status != CZ_OK) {
         cz_plan_free(p);
@@ -143,6 +145,7 @@ void cz_plan_free(struct cz_plan *plan)
             cz_free(plan->ports[i].data);
     }
     cz_onednn_free(plan->onednn);
+    cz_openblas_free(plan->openblas);
     cz_team_free(plan->exec.team);
     cz_free(plan->memory);
     cz_arena_fini(&plan->arena);

@@ -293,6 +293,14 @@ struct cz_kernel {
 
 /* ---- plans ------------------------------------------------------------ */
 
+/* The arrays of a graph's values: those of the main graph, or of a branch of an
+ * If that takes the node's place. */
+struct cz_scope {
+    const struct cz_graph *graph;
+    struct cz_array **by_value; /* by cz_value.id; NULL: not in use */
+    struct cz_scope *next;
+};
+
 struct cz_plan {
     struct cz_model *model;
     struct cz_plan_options options;
@@ -303,11 +311,12 @@ struct cz_plan {
     struct cz_step **steps; /* in the order in which they run */
     size_t n_inputs, n_outputs, n_taps;
     size_t known_bytes;            /* of what was computed when compiling */
-    struct cz_array **by_value;    /* by cz_value.id; NULL: not in use */
+    struct cz_scope *scopes;       /* while it is built; the last one first */
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */
     size_t block;                  /* channels of a block: 8 or 16 */
     struct cz_onednn *onednn;      /* loaded when a kernel of it is tried */
+    struct cz_openblas *openblas;  /* the same */
     struct cz_exec exec;
     char *memory; /* of all arrays that are not constant */
     size_t memory_bytes, packed_bytes;
@@ -320,6 +329,21 @@ struct cz_array *cz_plan_add_array(struct cz_plan *plan, const char *name,
 struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
                                  const char *name, size_t n_inputs,
                                  size_t n_outputs, struct cz_error *err);
+/* The array of a value of a graph that has a scope, made when it is first asked
+ * for. */
+enum cz_status cz_plan_array_of(struct cz_array **array, struct cz_plan *plan,
+                                struct cz_value *value, struct cz_error *err);
+/* Opens a scope for a graph. CZ_EUNSUPPORTED names all of its operators that
+ * are missing. */
+enum cz_status cz_plan_open_graph(struct cz_plan *plan,
+                                  const struct cz_graph *graph,
+                                  struct cz_error *err);
+/* Steps for all nodes of a graph that was opened. */
+enum cz_status cz_plan_add_graph(struct cz_plan *plan, struct cz_graph *graph,
+                                 struct cz_error *err);
+/* build_if.c: the same for the branch that an If takes, if that is known. */
+enum cz_status cz_plan_add_if(struct cz_plan *plan, struct cz_node *node,
+                              struct cz_error *err);
 /* Puts a step at the end of the list. */
 enum cz_status cz_plan_push_step(struct cz_plan *plan, struct cz_step *step,
                                  struct cz_error *err);

@@ -5,7 +5,7 @@
 #include "engine/plan_internal.h"
 
 /* Raise it when kernels changed, so that they are timed again. */
-#define CZ_KERNELS_VERSION 2
+#define CZ_KERNELS_VERSION 3
 
 /* No operator has more kernels. */
 #define CZ_CANDIDATES_MAX 8
@@ -25,7 +25,7 @@ const char *cz_tuner_known(const struct cz_tuner *tuner,
                            const struct cz_step *step,
                            const struct cz_plan *plan);
 
-/* The fastest of the kernels [n] for a convolution, all of which fit; NULL for
+/* The fastest of the kernels [n] for the step, all of which fit; NULL for
  * none. Its operands have no address yet. */
 const struct cz_kernel *cz_tuner_choose(struct cz_tuner *tuner,
                                         struct cz_step *step,

@@ -624,6 +624,55 @@ static void activates_as_the_reference_does(void **state)
     for_each_simd(check_activations_on, NULL);
 }
 
+/* ---- softmax ---------------------------------------------------------- */
+
+/* exp(), whose error grows with that of what it is of, and a sum of 70. */
+#define SOFTMAX_TOLERANCE 1e-6
+/* e^-87 stands for all that is smaller. */
+#define VANISHED 2e-38
+
+static void check_softmax(const float *x, const float *y, size_t count,
+                          size_t stride)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < count; i++)
+        most = fmax(most, (double)x[i * stride]);
+    for (size_t i = 0; i < count; i++)
+        sum += exp((double)x[i * stride] - most);
+    for (size_t i = 0; i < count; i++) {
+        const double below = most - (double)x[i * stride];
+        const double want = exp(-below) / sum;
+        const double limit = SOFTMAX_TOLERANCE * (1 + below) * want + VANISHED;
+        if (!(fabs((double)y[i * stride] - want) <= limit))
+            fail_msg("softmax of %zu, %zu apart: number %zu is %g, want %g",
+                     count, stride, i, (double)y[i * stride], want);
+    }
+}
+
+static void check_softmaxes_on(const struct cz_simd *simd, const void *user)
+{
+    float x[70 * MAX_LANES], y[70 * MAX_LANES + 1];
+    (void)user;
+    for (size_t count = 1; count <= 70; count++) {
+        const float width = count % 3 == 0 ? 100.0f : 5.0f;
+        for (size_t i = 0; i < count * simd->lanes; i++)
+            x[i] = random_float() * width - (count % 2 ? 300.0f : 0);
+        y[count] = 7;
+        simd->softmax_row(x, y, count);
+        check_softmax(x, y, count, 1);
+        assert_true(y[count] == 7); /* nothing is stored behind it */
+        simd->softmax(x, y, count, simd->lanes);
+        for (size_t l = 0; l < simd->lanes; l++)
+            check_softmax(x + l, y + l, count, simd->lanes);
+    }
+}
+
+static void softmaxes_agree_with_sums_in_double(void **state)
+{
+    (void)state;
+    for_each_simd(check_softmaxes_on, NULL);
+}
+
 static void obeys_the_limit_on_the_processor(void **state)
 {
     (void)state;
@@ -652,6 +701,7 @@ int main(void)
         cmocka_unit_test(leaves_other_convolutions_to_others),
         cmocka_unit_test(reports_when_memory_is_short),
         cmocka_unit_test(activates_as_the_reference_does),
+        cmocka_unit_test(softmaxes_agree_with_sums_in_double),
         cmocka_unit_test(obeys_the_limit_on_the_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
