@@ -68,7 +68,8 @@ struct cz_plan_options {
 #define CZ_PLAN_OPTIONS_INIT ((struct cz_plan_options){.tune = CZ_TUNE_OFF})
 
 /* An input, output or tap: `data` is dense and row-major; it stays where it is
- * until the plan is freed (one with an open size: until the next frame). */
+ * until the plan is freed (one with an open size: until the next frame). An
+ * input keeps its elements, an output has them until the next frame begins. */
 struct cz_port {
     const char *name;
     enum cz_dtype dtype; /* as the model declares it; float16 too */

@@ -54,10 +54,10 @@ static void find_lives(struct cz_plan *plan)
     }
     for (size_t i = 0; i < plan->n_arrays; i++) {
         struct cz_array *a = plan->arrays[i];
-        bool stays = plan->options.keep_all || a->is_input || a->is_kept;
-        if (a->is_input || stays)
+        const bool stays = plan->options.keep_all || a->is_input;
+        if (stays) /* from one frame to the next */
             live(a, 0);
-        if (stays)
+        if (stays || a->is_kept)
             live(a, plan->n_steps);
     }
 }
