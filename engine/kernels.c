@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine/storage_internal.h"
 #include "engine/tune_internal.h"
 
 static const struct cz_kernel *const tables[] = {
@@ -159,6 +160,7 @@ enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
             status = choose(plan, plan->steps[i], tuner, err);
     }
     cz_tuner_close(tuner, plan->options.cache_file);
+    cz_store_close(plan->store);
     return status;
 }
 

@@ -194,7 +194,8 @@ extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
 
 struct cz_exec {
     size_t threads;
-    struct cz_team *team; /* NULL: the calling thread alone */
+    struct cz_team *team;       /* NULL: the calling thread alone */
+    struct cz_scratch *scratch; /* for kernels, see storage_internal.h */
 };
 
 /* Calls work(user, i) once for each i in [0, count), spread over the team's
@@ -306,8 +307,9 @@ struct cz_plan {
     size_t block;                  /* channels of a block: 8 or 16 */
     struct cz_onednn *onednn;      /* loaded when a kernel of it is tried */
     struct cz_exec exec;
-    char *memory; /* of all arrays that are not constant */
-    size_t memory_bytes, packed_bytes;
+    struct cz_store *store; /* of weights that kernels pack */
+    char *memory;           /* of all arrays that are not constant */
+    size_t memory_bytes;
 };
 
 /* build.c */

@@ -17,6 +17,7 @@
 #include "core/output.h"
 #include "engine/kernels_internal.h"
 #include "engine/pool_internal.h"
+#include "engine/storage_internal.h"
 
 #define SCHEMA "compress.tune/1"
 
@@ -189,6 +190,7 @@ static size_t fastest(struct candidate *candidates, size_t n,
 {
     void *memory[3] = {NULL, NULL, NULL};
     bool lent = lend_memory(step, memory);
+    const size_t stored = cz_store_bytes(plan->store);
     size_t best = 0;
     for (size_t i = 0; i < n && lent; i++)
         start(&candidates[i], step, plan);
@@ -204,6 +206,7 @@ static size_t fastest(struct candidate *candidates, size_t n,
         step->state = candidates[i].state;
         cz_kernel_drop(step);
     }
+    cz_store_rewind(plan->store, stored);
     for (size_t i = 0; i < 3; i++)
         cz_free(memory[i]);
     return best;
