@@ -38,16 +38,17 @@ static bool suits(const struct cz_kernel *kernel, const struct cz_step *step,
            !is_off(plan, kernel) && kernel->fits(step, plan);
 }
 
-/* Up to `most` kernels that fit the step as it is; returns how many. With
- * several threads oneDNN is only asked where nothing else fits: OpenMP's
- * threads spin for milliseconds after each of its loops, and ours wait. */
+/* Up to `most` kernels that fit the step as it is; returns how many. oneDNN is
+ * only asked where nothing else fits: to load it takes longer than the first
+ * frame of a small detector, and with several threads those of its OpenMP spin
+ * for milliseconds after each loop, while ours wait. */
 static size_t find(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
                    size_t most, const struct cz_step *step,
                    const struct cz_plan *plan)
 {
     size_t n = 0;
     for (size_t t = 0; t < N_TABLES; t++) {
-        if (tables[t] == cz_kernels_onednn && n && plan->exec.threads > 1)
+        if (tables[t] == cz_kernels_onednn && n)
             continue;
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
             if (n < most && suits(k, step, plan))
