@@ -63,6 +63,9 @@ struct cz_plan_options {
     const char *kernels;
     enum cz_tune tune;
     const char *cache_file; /* of the tuning results; NULL: none is kept */
+    /* The plan frees elements of the model's tensors that it does not read any
+     * more: the model is of no other use then than to be freed. */
+    bool takes_weights;
 };
 
 #define CZ_PLAN_OPTIONS_INIT ((struct cz_plan_options){.tune = CZ_TUNE_OFF})

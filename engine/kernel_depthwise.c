@@ -120,6 +120,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->bias = d->w + weights;
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 

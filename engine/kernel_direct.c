@@ -198,6 +198,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     make_offsets(d);
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 

@@ -240,6 +240,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
         w->offsets[i] = (ptrdiff_t)(i * w->group_tiles * w->shape.lanes);
     pack_weights(w, step->inputs[1]->known, &plan->exec);
     cz_conv_pack_bias(step, &w->shape, w->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 

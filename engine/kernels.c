@@ -122,6 +122,7 @@ void cz_kernel_drop(struct cz_step *step)
         step->kernel->release(step->state);
     step->state = NULL;
     step->kernel = NULL;
+    step->is_packed = false;
 }
 
 static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
@@ -156,9 +157,12 @@ enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
 {
     struct cz_tuner *tuner = cz_tuner_open(plan);
     enum cz_status status = CZ_OK;
+    cz_plan_drop_unread(plan);
     for (size_t i = 0; i < plan->n_steps && status == CZ_OK; i++) {
-        if (!plan->steps[i]->is_dynamic)
-            status = choose(plan, plan->steps[i], tuner, err);
+        if (plan->steps[i]->is_dynamic)
+            continue;
+        status = choose(plan, plan->steps[i], tuner, err);
+        cz_plan_drop_packed(plan, plan->steps[i]);
     }
     cz_tuner_close(tuner, plan->options.cache_file);
     cz_store_close(plan->store);
