@@ -202,6 +202,7 @@ static enum cz_status add_constant(struct cz_array *array, struct cz_plan *plan,
     for (size_t i = 0; i < tensor->rank; i++)
         array->dims.size[i] = tensor->dims[i];
     CZ_TRY(cz_tensor_elements(tensor, &elements, err));
+    array->tensor = tensor;
     array->size_bytes = elements.count * cz_element_bytes(array->dtype);
     return view_elements(array, plan, &elements, err);
 }

@@ -1,6 +1,5 @@
 /* The sizes of a convolution, read from its step; packed biases and windows
  * with a border of zeros. */
-#include <stdint.h>
 #include <string.h>
 
 #include "engine/conv_internal.h"
@@ -80,18 +79,6 @@ bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
            cz_activate(&step->activation, 0) == 0;
 }
 
-float *cz_conv_floats(size_t count, void **memory)
-{
-    const size_t extra = CZ_SIMD_ALIGN_BYTES / sizeof(float);
-    *memory = count > SIZE_MAX - extra
-                  ? NULL
-                  : cz_calloc(count + extra, sizeof(float));
-    const uintptr_t past = (uintptr_t)*memory % CZ_SIMD_ALIGN_BYTES;
-    if (!*memory || !past)
-        return *memory;
-    return (float *)((char *)*memory + (CZ_SIMD_ALIGN_BYTES - past));
-}
-
 void cz_conv_pack_bias(const struct cz_step *step,
                        const struct cz_conv_shape *shape, float *bias)
 {
@@ -148,21 +135,6 @@ void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
         memcpy(copy, row.from, row.inside * unit * sizeof *to);
         memset(right, 0, (columns - row.left - row.inside) * unit * sizeof *to);
     }
-}
-
-size_t cz_conv_slot_take(struct cz_conv_slots *slots, float **floats)
-{
-    size_t slot = 0;
-    while (atomic_exchange_explicit(&slots->taken[slot], true,
-                                    memory_order_acquire))
-        slot = slot + 1 < slots->count ? slot + 1 : 0;
-    *floats = slots->floats + slot * slots->slot_floats;
-    return slot;
-}
-
-void cz_conv_slot_give(struct cz_conv_slots *slots, size_t slot)
-{
-    atomic_store_explicit(&slots->taken[slot], false, memory_order_release);
 }
 
 size_t cz_conv_pairs(const struct cz_conv_shape *shape)

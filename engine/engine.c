@@ -43,9 +43,11 @@ static enum cz_status open_plan(struct cz_engine *engine, const char *path,
                                 const struct cz_engine_options *options,
                                 struct cz_error *err)
 {
+    struct cz_plan_options plan_options = options->plan;
+    plan_options.takes_weights = true;
     CZ_TRY(cz_model_load(&engine->model, path, err));
     return cz_error_prefix(
-        err, cz_plan_compile(&engine->plan, engine->model, &options->plan, err),
+        err, cz_plan_compile(&engine->plan, engine->model, &plan_options, err),
         path);
 }
 

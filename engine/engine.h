@@ -81,12 +81,16 @@ struct cz_plan_options {
     const char *kernels;
     enum cz_tune tune;
     const char *cache_file; /* of the tuning results; NULL: none is kept */
+    /* The plan frees elements of the model's tensors that it does not read any
+     * more: the model is of no other use then than to be freed. */
+    bool takes_weights;
 };
 
 #define CZ_PLAN_OPTIONS_INIT ((struct cz_plan_options){.tune = CZ_TUNE_OFF})
 
 /* An input, output or tap: `data` is dense and row-major; it stays where it is
- * until the plan is freed (one with an open size: until the next frame). */
+ * until the plan is freed (one with an open size: until the next frame). An
+ * input keeps its elements, an output has them until the next frame begins. */
 struct cz_port {
     const char *name;
     enum cz_dtype dtype; /* as the model declares it; float16 too */

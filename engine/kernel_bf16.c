@@ -35,22 +35,21 @@ struct bf16 {
     struct cz_conv_shape shape;
     const struct cz_bf16 *loops;
     const struct cz_simd *simd; /* for what comes behind the products */
-    void *memory;
-    uint16_t *w;        /* [pair][taps][lanes / 2][outputs][lanes][2] */
-    float *bias;        /* [out_blocks * lanes] */
-    ptrdiff_t *offsets; /* [taps] */
+    uint16_t *w;                /* [pair][taps][lanes / 2][outputs][lanes][2] */
+    float *bias;                /* [out_blocks * lanes] */
+    ptrdiff_t *offsets;         /* [taps] */
     size_t taps;
     size_t rows, columns;               /* of a tile, at most */
     size_t window_rows, window_columns; /* below such a tile */
     size_t bands, spans;                /* tiles of an image */
     size_t slices; /* of the pairs, where threads outnumber the tiles */
     size_t items;
-    struct cz_conv_slots windows;
 };
 
 struct frame {
-    struct bf16 *b;
+    const struct bf16 *b;
     const struct cz_step *step;
+    struct cz_scratch *scratch; /* for windows */
 };
 
 /* The work of an item: a tile, in some pairs of output blocks. */
@@ -174,7 +173,6 @@ static void release(void *state)
 {
     struct bf16 *b = state;
     if (b) {
-        cz_free(b->memory);
         cz_free(b->offsets);
         cz_free(b);
     }
@@ -187,21 +185,20 @@ static size_t floats_of(size_t elements)
     return divide_up(elements, 2 * vector) * vector;
 }
 
-static enum cz_status allocate(struct bf16 *b, struct cz_error *err)
+static enum cz_status allocate(struct bf16 *b, const struct cz_plan *plan,
+                               struct cz_error *err)
 {
     const struct cz_conv_shape *s = &b->shape;
     const size_t outputs = s->out_blocks * s->lanes;
     const size_t weights = floats_of(b->taps * s->lanes * outputs);
-    b->windows.slot_floats = floats_of(window_elements(s, b->rows, b->columns));
-    float *floats = cz_conv_floats(
-        weights + b->windows.count * b->windows.slot_floats + outputs,
-        &b->memory);
+    float *floats = cz_store_floats(plan->store, weights + outputs);
     b->offsets = cz_calloc(b->taps, sizeof *b->offsets);
-    if (!floats || !b->offsets)
+    if (!floats || !b->offsets ||
+        !cz_scratch_reserve(plan->exec.scratch,
+                            floats_of(window_elements(s, b->rows, b->columns))))
         return cz_error_nomem(err);
     b->w = (uint16_t *)floats;
-    b->windows.floats = floats + weights;
-    b->bias = b->windows.floats + b->windows.count * b->windows.slot_floats;
+    b->bias = floats + weights;
     return CZ_OK;
 }
 
@@ -217,9 +214,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     b->simd = cz_simd_find(plan->block);
     b->taps = s->in_blocks * s->kernel_h * s->kernel_w;
     choose_tiles(b, plan->exec.threads);
-    b->windows.count =
-        least(least(plan->exec.threads, b->items), CZ_CONV_SLOTS_MAX);
-    const enum cz_status status = allocate(b, err);
+    const enum cz_status status = allocate(b, plan, err);
     if (status != CZ_OK) {
         release(b);
         return status;
@@ -228,6 +223,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     make_offsets(b);
     pack_weights(b, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, b->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 
@@ -300,7 +296,7 @@ static void multiply_row(const struct frame *frame, const struct tile *tile,
 static void run_item(void *user, size_t i)
 {
     const struct frame *frame = user;
-    struct bf16 *b = frame->b;
+    const struct bf16 *b = frame->b;
     const struct cz_conv_shape *s = &b->shape;
     const size_t pairs = cz_conv_pairs(s), slice = i % b->slices;
     i /= b->slices;
@@ -314,22 +310,21 @@ static void run_item(void *user, size_t i)
     };
     tile.rows = (band + 1) * s->out_h / b->bands - tile.y;
     tile.columns = (span + 1) * s->out_w / b->spans - tile.x;
-    float *floats;
-    const size_t slot = cz_conv_slot_take(&b->windows, &floats);
+    float *floats = cz_scratch_take(frame->scratch);
     tile.window = (uint16_t *)floats;
     round_window(frame, &tile);
     for (size_t pair = tile.pair_from; pair < tile.pair_to; pair++) {
         for (size_t r = 0; r < tile.rows; r++)
             multiply_row(frame, &tile, pair, r);
     }
-    cz_conv_slot_give(&b->windows, slot);
+    cz_scratch_give(frame->scratch, floats);
 }
 
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
                           struct cz_error *err)
 {
     (void)err;
-    struct frame frame = {step->state, step};
+    struct frame frame = {step->state, step, exec->scratch};
     cz_team_for(exec, frame.b->items, run_item, &frame);
     return CZ_OK;
 }

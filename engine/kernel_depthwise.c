@@ -19,7 +19,6 @@ struct columns {
 struct depthwise {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
-    void *memory;
     float *w;    /* [block][kernel_h][kernel_w][lanes] */
     float *bias; /* [out_blocks * lanes] */
     struct columns *columns;
@@ -94,7 +93,6 @@ static void release(void *state)
 {
     struct depthwise *d = state;
     if (d) {
-        cz_free(d->memory);
         cz_free(d->columns);
         cz_free(d);
     }
@@ -111,7 +109,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->simd = cz_simd_find(plan->block);
     const size_t channels = s->out_blocks * s->lanes;
     const size_t weights = channels * s->kernel_h * s->kernel_w;
-    d->w = cz_conv_floats(weights + channels, &d->memory);
+    d->w = cz_store_floats(plan->store, weights + channels);
     d->columns = cz_calloc(s->out_w, sizeof *d->columns);
     if (!d->w || !d->columns) {
         release(d);
@@ -122,6 +120,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->bias = d->w + weights;
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "engine/gemm_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/openblas_internal.h"
+#include "engine/storage_internal.h"
 #include "engine/window_internal.h"
 
 enum { INPUT, WEIGHT, BIAS };
@@ -42,8 +43,7 @@ struct state {
     size_t pieces;     /* of a group: of its pixels or, transposed, outputs */
     size_t rows;       /* ConvTranspose: of the input at a time */
     float *weights;    /* ConvTranspose: [group][outputs][taps][inputs] */
-    void *memory;
-    struct cz_conv_slots slots;
+    struct cz_scratch *scratch;
 };
 
 /* ---- what fits -------------------------------------------------------- */
@@ -148,19 +148,15 @@ static bool is_pointwise(const struct state *s)
 static void release(void *user)
 {
     struct state *s = user;
-    cz_free(s->memory);
     cz_free(s->weights);
     cz_free(s);
 }
 
-/* The matrices of as many threads as there are. */
-static enum cz_status make_slots(struct state *s, size_t threads, size_t floats,
-                                 struct cz_error *err)
+/* Sees that each thread has a place for its matrix. */
+static enum cz_status reserve(struct state *s, size_t floats,
+                              struct cz_error *err)
 {
-    s->slots.count = least(threads, CZ_CONV_SLOTS_MAX);
-    s->slots.slot_floats = floats;
-    s->slots.floats = cz_conv_floats(s->slots.count * floats, &s->memory);
-    return s->slots.floats ? CZ_OK : cz_error_nomem(err);
+    return cz_scratch_reserve(s->scratch, floats) ? CZ_OK : cz_error_nomem(err);
 }
 
 static enum cz_status size_conv(struct state *s, size_t threads,
@@ -175,7 +171,7 @@ static enum cz_status size_conv(struct state *s, size_t threads,
         s->pieces =
             most(s->pieces, least(wanted, divide_up(s->out_plane, PIXELS_MIN)));
     const size_t columns = divide_up(s->out_plane, s->pieces);
-    return make_slots(s, threads, s->is_pointwise ? 1 : depth * columns, err);
+    return reserve(s, s->is_pointwise ? 1 : depth * columns, err);
 }
 
 /* From [group][inputs][outputs][taps]. */
@@ -206,7 +202,7 @@ static enum cz_status size_transpose(struct state *s, size_t threads,
     const size_t row_floats = outputs * s->taps * (size_t)s->in_w;
     s->rows = least(most(PIECE_FLOATS / row_floats, 1), (size_t)s->in_h);
     CZ_TRY(transpose_weights(s, err));
-    return make_slots(s, threads, row_floats * s->rows, err);
+    return reserve(s, row_floats * s->rows, err);
 }
 
 static enum cz_status prepare_unit(struct cz_step *step,
@@ -218,6 +214,7 @@ static enum cz_status prepare_unit(struct cz_step *step,
     if (!s)
         return cz_error_nomem(err);
     s->step = step;
+    s->scratch = plan->exec.scratch;
     s->unit = (struct cz_gemm_unit){openblas, cz_simd_find(plan->block)};
     read_sizes(s);
     enum cz_status status = is_conv(step)
@@ -318,8 +315,7 @@ static void convolve_piece(void *user, size_t i)
         .y = (float *)step->outputs[0]->data + y_at,
         .y_row = s->out_plane,
     };
-    float *matrix;
-    const size_t slot = cz_conv_slot_take(&s->slots, &matrix);
+    float *matrix = cz_scratch_take(s->scratch);
     if (!s->is_pointwise) {
         for (size_t k = 0; k < depth; k++)
             copy_tap(s, x + k / s->taps * s->in_plane, k % s->taps, from,
@@ -328,7 +324,7 @@ static void convolve_piece(void *user, size_t i)
         g.b_row = columns;
     }
     cz_gemm_run(&s->unit, &g);
-    cz_conv_slot_give(&s->slots, slot);
+    cz_scratch_give(s->scratch, matrix);
     const struct cz_array *bias = cz_step_input(step, BIAS);
     for (size_t c = 0; c < s->outputs; c++)
         cz_gemm_finish(&s->unit, step,
@@ -385,8 +381,7 @@ static void transpose_piece(void *user, size_t i)
     const size_t in_w = (size_t)s->in_w;
     float *y = (float *)step->outputs[0]->data + y_at;
     const struct cz_array *bias = cz_step_input(step, BIAS);
-    float *matrix;
-    const size_t slot = cz_conv_slot_take(&s->slots, &matrix);
+    float *matrix = cz_scratch_take(s->scratch);
     struct cz_gemm g = {
         .m = outputs * s->taps,
         .k = s->inputs,
@@ -408,7 +403,7 @@ static void transpose_piece(void *user, size_t i)
             add_tap(s, matrix + k * g.n, k % s->taps, row, rows,
                     y + k / s->taps * s->out_plane);
     }
-    cz_conv_slot_give(&s->slots, slot);
+    cz_scratch_give(s->scratch, matrix);
     for (size_t c = 0; c < outputs; c++)
         cz_gemm_finish(
             &s->unit, step,

@@ -5,6 +5,7 @@
 
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
+#include "engine/storage_internal.h"
 #include "engine/window_internal.h"
 
 /* Pixels of a row of the input at a time: their output, of a pair of blocks,
@@ -16,7 +17,6 @@ struct state {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
     const struct cz_step *step;
-    void *memory;
     float *w;           /* [tap][pair][in_blocks][lanes][outputs][lanes] */
     float *bias;        /* [out_blocks * lanes] */
     ptrdiff_t *offsets; /* [in_blocks] */
@@ -65,7 +65,6 @@ static void pack_weights(struct state *state, const float *from)
 static void release(void *user)
 {
     struct state *state = user;
-    cz_free(state->memory);
     cz_free(state->offsets);
     cz_free(state);
 }
@@ -82,8 +81,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     state->simd = cz_simd_find(plan->block);
     const size_t weights =
         s->kernel_h * s->kernel_w * cz_conv_pairs(s) * pair_floats(s);
-    state->w =
-        cz_conv_floats(weights + s->out_blocks * s->lanes, &state->memory);
+    state->w = cz_store_floats(plan->store, weights + s->out_blocks * s->lanes);
     state->offsets = cz_calloc(s->in_blocks, sizeof *state->offsets);
     if (!state->w || !state->offsets) {
         release(state);
@@ -94,6 +92,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     state->bias = state->w + weights;
     pack_weights(state, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, state->bias);
+    step->is_packed = true;
     *result = state;
     return CZ_OK;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine/storage_internal.h"
 #include "engine/tune_internal.h"
 
 static const struct cz_kernel *const tables[] = {
@@ -74,16 +75,17 @@ static bool is_candidate(const struct cz_kernel *kernel,
     return is_allowed(kernel, step, plan) && suits(kernel, step, plan);
 }
 
-/* Up to `most` kernels that fit the step as it is; returns how many. With
- * several threads oneDNN is only asked where nothing else fits: OpenMP's
- * threads spin for milliseconds after each of its loops, and ours wait. */
+/* Up to `most` kernels that fit the step as it is; returns how many. oneDNN is
+ * only asked where nothing else fits: to load it takes longer than the first
+ * frame of a small detector, and with several threads those of its OpenMP spin
+ * for milliseconds after each loop, while ours wait. */
 static size_t find(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
                    size_t most, const struct cz_step *step,
                    const struct cz_plan *plan)
 {
     size_t n = 0;
     for (size_t t = 0; t < N_TABLES; t++) {
-        if (tables[t] == cz_kernels_onednn && n && plan->exec.threads > 1)
+        if (tables[t] == cz_kernels_onednn && n)
             continue;
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
             if (n < most && is_candidate(k, step, plan))
@@ -157,6 +159,7 @@ void cz_kernel_drop(struct cz_step *step)
         step->kernel->release(step->state);
     step->state = NULL;
     step->kernel = NULL;
+    step->is_packed = false;
 }
 
 static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
@@ -190,11 +193,15 @@ enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
 {
     struct cz_tuner *tuner = cz_tuner_open(plan);
     enum cz_status status = CZ_OK;
+    cz_plan_drop_unread(plan);
     for (size_t i = 0; i < plan->n_steps && status == CZ_OK; i++) {
-        if (!plan->steps[i]->is_dynamic)
-            status = choose(plan, plan->steps[i], tuner, err);
+        if (plan->steps[i]->is_dynamic)
+            continue;
+        status = choose(plan, plan->steps[i], tuner, err);
+        cz_plan_drop_packed(plan, plan->steps[i]);
     }
     cz_tuner_close(tuner, plan->options.cache_file);
+    cz_store_close(plan->store);
     return status;
 }
 

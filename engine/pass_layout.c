@@ -74,12 +74,16 @@ static bool has_kernel(const struct cz_plan *plan, struct cz_step *step,
     return found;
 }
 
-/* Few channels would leave most of a block empty. */
-static bool reads_image(const struct cz_plan *plan, const struct cz_step *step)
+/* Does a convolution read its image plain and make blocks of it? Few channels
+ * would leave most of a block empty, and little work is not worth a
+ * conversion. */
+static bool reads_plain(const struct cz_plan *plan, const struct cz_step *step)
 {
     const struct cz_array *x = step->inputs[0];
-    return x->layout == CZ_LAYOUT_PLAIN &&
-           x->dims.size[1] < (int64_t)plan->block;
+    if (x->layout != CZ_LAYOUT_PLAIN)
+        return false;
+    return x->dims.size[1] < (int64_t)plan->block ||
+           (!can_block(plan, x) && !x->twin && work(step) < WORK_MIN);
 }
 
 static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
@@ -89,7 +93,7 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
         x->dtype != CZ_DTYPE_FLOAT ||
         (step->residual && step->residual->is_constant))
         return false;
-    if (reads_image(plan, step))
+    if (reads_plain(plan, step))
         return can_block(plan, y) &&
                has_kernel(plan, step, CZ_LAYOUT_PLAIN, CZ_LAYOUT_BLOCKED);
     return (is_at_hand(x) || work(step) >= WORK_MIN) &&
@@ -299,7 +303,7 @@ static enum cz_status place_step(struct cz_plan *plan, struct cz_step *step,
     bool blocked = wants_blocks(plan, step);
     enum cz_layout layout = blocked ? CZ_LAYOUT_BLOCKED : CZ_LAYOUT_PLAIN;
     bool plain_input =
-        blocked && is_op(step, "Conv") && reads_image(plan, step);
+        blocked && is_op(step, "Conv") && reads_plain(plan, step);
     for (size_t i = 0; i < step->n_inputs; i++) {
         bool is_plain = plain_input || !is_image(step, i);
         CZ_TRY(use_as(plan, &step->inputs[i],

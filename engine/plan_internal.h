@@ -37,6 +37,7 @@ struct cz_array {
      * shaped at run time, those of its inputs. Else NULL. */
     const void *known;
     bool is_constant;         /* data == known, and no step makes it */
+    struct cz_tensor *tensor; /* of the model, where a constant's data are */
     bool is_dynamic;          /* dims are not known before its step has run */
     bool is_input, is_kept;   /* kept: output or tap, read after the frame */
     struct cz_step *producer; /* NULL: an input or a constant */
@@ -102,6 +103,9 @@ struct cz_step {
     /* Chosen by kernels.c. */
     const struct cz_kernel *kernel;
     void *state; /* the kernel's: packed weights and the like */
+    /* Set by prepare() where the state has all that run() needs of the
+     * constants. */
+    bool is_packed;
 };
 
 /* ---- operators -------------------------------------------------------- */
@@ -194,7 +198,8 @@ extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
 
 struct cz_exec {
     size_t threads;
-    struct cz_team *team; /* NULL: the calling thread alone */
+    struct cz_team *team;       /* NULL: the calling thread alone */
+    struct cz_scratch *scratch; /* for kernels, see storage_internal.h */
 };
 
 /* Calls work(user, i) once for each i in [0, count), spread over the team's
@@ -318,8 +323,9 @@ struct cz_plan {
     struct cz_onednn *onednn;      /* loaded when a kernel of it is tried */
     struct cz_openblas *openblas;  /* the same */
     struct cz_exec exec;
-    char *memory; /* of all arrays that are not constant */
-    size_t memory_bytes, packed_bytes;
+    struct cz_store *store; /* of weights that kernels pack */
+    char *memory;           /* of all arrays that are not constant */
+    size_t memory_bytes;
 };
 
 /* build.c */
@@ -363,6 +369,12 @@ cz_pass cz_pass_fold, cz_pass_dead, cz_pass_identity, cz_pass_fuse_batchnorm,
 
 /* Counts the uses of all arrays. */
 void cz_plan_count_uses(struct cz_plan *plan);
+
+/* weights.c, for plans that take their model's weights: gives up the elements
+ * of constants that no step reads, and of those that the step has packed as the
+ * last of their readers. */
+void cz_plan_drop_unread(struct cz_plan *plan);
+void cz_plan_drop_packed(struct cz_plan *plan, const struct cz_step *step);
 
 /* kernels.c */
 /* Ties the kernels to the addresses of their operands. */

@@ -19,6 +19,7 @@
 #include "engine/kernels_internal.h"
 #include "engine/matrix_internal.h"
 #include "engine/pool_internal.h"
+#include "engine/storage_internal.h"
 
 #define SCHEMA "compress.tune/1"
 
@@ -275,6 +276,7 @@ static size_t fastest(struct candidate *candidates, size_t n,
 {
     void *memory[OPERANDS_MAX] = {NULL};
     bool lent = lend_memory(step, memory);
+    const size_t stored = cz_store_bytes(plan->store);
     size_t best = 0;
     for (size_t i = 0; i < n && lent; i++)
         start(&candidates[i], step, plan);
@@ -290,6 +292,7 @@ static size_t fastest(struct candidate *candidates, size_t n,
         step->state = candidates[i].state;
         cz_kernel_drop(step);
     }
+    cz_store_rewind(plan->store, stored);
     for (size_t i = 0; i < OPERANDS_MAX; i++)
         cz_free(memory[i]);
     return best;

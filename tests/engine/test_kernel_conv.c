@@ -9,6 +9,7 @@
 #include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/simd_internal.h"
+#include "engine/storage_internal.h"
 #include "engine/team_internal.h"
 #include "engine/window_internal.h"
 #include "tests/support/support.h"
@@ -167,6 +168,8 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
     rig->plan.block = lanes;
     rig->plan.exec.threads = p->threads;
     rig->plan.exec.team = cz_team_new(p->threads);
+    rig->plan.exec.scratch = cz_scratch_new(p->threads);
+    rig->plan.store = cz_store_new();
     make_params(&rig->params, p);
     make_array(&rig->x, in, p->is_plain ? CZ_LAYOUT_PLAIN : CZ_LAYOUT_BLOCKED,
                lanes);
@@ -195,6 +198,8 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
 static void free_rig(struct rig *rig)
 {
     cz_team_free(rig->plan.exec.team);
+    cz_scratch_free(rig->plan.exec.scratch);
+    cz_store_free(rig->plan.store);
     free(rig->x.data);
     free(rig->weights.data);
     free(rig->bias.data);

@@ -23,6 +23,14 @@ static void converts_once_in_each_direction(void **state)
         {"Convs read the image as it is, and each other",
          IMAGE_CONV SECOND_CONV "y = Conv(a, v); out y", NULL, "Conv Conv",
          "Conv Conv " TO_PLAIN},
+        {"little work on channels that are no whole blocks",
+         "in x f32[1,18,9,10]; const w f32[16,18,1,1] random; y = Conv(x, w); "
+         "out y",
+         NULL, "Conv", "Conv " TO_PLAIN},
+        {"more work on them",
+         "in x f32[1,18,9,10]; const w f32[48,18,1,1] random; y = Conv(x, w); "
+         "out y",
+         NULL, "Conv", TO_BLOCKED " Conv " TO_PLAIN},
         {"two plain readers share a conversion",
          IMAGE_CONV "b = Transpose(a) perm=[0,2,3,1]; "
                     "c = Transpose(a) perm=[3,2,1,0]; out b; out c",
