@@ -122,7 +122,7 @@ static void works_on_sizes_that_depend_on_data(void **state)
 static void refuses_what_it_cannot_decide(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[2]; in c bool[]; " BRANCHES, CZ_EUNSUPPORTED,
          "does not have: If ('y'), whose condition depends on the data"},
         {"in x f32[2]; const c bool[] 1; "
