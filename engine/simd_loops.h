@@ -12,8 +12,8 @@
  *
  * and exports SIMD_LOOPS, the initializer of its struct cz_simd.
  *
- * exp() is Cody and Waite's reduction, x = n log 2 + r, with a polynomial of
- * degree 6 in r, fitted to a relative error of 3e-9. */
+ * exp(x) is 2^n 2^r with x log2(e) = n + r, where 2^r is a polynomial of degree
+ * 5, fitted to a relative error of 1e-7. */
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -245,21 +245,20 @@ TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
     UNROLL                                                                     \
     for (size_t k = 0; k < count; k++)
 
-/* y = exp(-x) for x in [-88, 87]; beyond, that of the nearer end. */
+/* y = exp(-x) for x in [-87, 87]; beyond, that of the nearer end. */
 INLINE void exp_of_minus(const vec *x, vec *y, size_t count)
 {
     const vec round = SPLAT(0x1.8p23f); /* adding it leaves an integer */
+    const vec scale = SPLAT(-0x1.715476p+0f);
     vec r[TURNS], n[TURNS], *p = y;
-    EACH r[k] = MAX(SPLAT(-87), MIN(SPLAT(88), -x[k]));
-    EACH n[k] = MULTIPLY_ADD(r[k], SPLAT(0x1.715476p+0f), round);
-    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.62e4p-1f), r[k]);
-    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.7f7d1cp-20f), r[k]);
+    EACH r[k] = MIN(SPLAT(87), MAX(SPLAT(-87), x[k]));
+    EACH n[k] = MULTIPLY_ADD(r[k], scale, round);
+    EACH r[k] = MULTIPLY_ADD(r[k], scale, round - n[k]);
     EACH p[k] =
-        MULTIPLY_ADD(SPLAT(0x1.6a2446p-10f), r[k], SPLAT(0x1.1239d4p-7f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.5558f2p-5f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.555492p-3f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.fffffcp-2f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
+        MULTIPLY_ADD(SPLAT(0x1.5bba14p-10f), r[k], SPLAT(0x1.3cea88p-7f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.c6b752p-5f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.ebf9bcp-3f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.62e42ap-1f));
     EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
     EACH y[k] = (vec)((ivec)p[k] + ((ivec)n[k] << 23)); /* p * 2^n */
 }
