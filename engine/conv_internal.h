@@ -38,6 +38,11 @@ void cz_conv_pack_bias(const struct cz_step *step,
 size_t cz_conv_in_plane(const struct cz_conv_shape *shape);
 size_t cz_conv_out_plane(const struct cz_conv_shape *shape);
 
+/* The output columns [*from, *to) whose windows do not reach over the left or
+ * right border. */
+void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from,
+                    size_t *to);
+
 /* Copies rows x columns pixels of `unit` floats from position (y, x) of a
  * plane of the input, with zeros where that is outside. */
 struct cz_conv_window {

@@ -111,6 +111,24 @@ size_t cz_conv_out_plane(const struct cz_conv_shape *shape)
     return shape->out_h * shape->out_w * shape->lanes;
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from, size_t *to)
+{
+    const size_t reach = (shape->kernel_w - 1) * shape->dilation_w;
+    const size_t size = shape->in_w + shape->pad_left;
+    *from = least((shape->pad_left + shape->stride_w - 1) / shape->stride_w,
+                  shape->out_w);
+    *to = *from;
+    if (size > reach)
+        *to = least((size - reach - 1) / shape->stride_w + 1, shape->out_w);
+    if (*to < *from)
+        *to = *from;
+}
+
 /* How many of `count` positions from `at` on lie before `bound`. */
 static size_t count_before(ptrdiff_t at, size_t count, size_t bound)
 {

@@ -17,6 +17,9 @@
 /* Output blocks that multiply() makes at once. */
 #define CZ_SIMD_OUTPUTS 2
 
+/* A tap of multiply() is no deeper. */
+#define CZ_SIMD_DEPTH_MAX 64
+
 /* A product of matrices, where row p of the left one is gathered from x:
  *
  *     y[o * y_block + p * lanes + l] = bias[o * lanes + l] +
@@ -25,8 +28,8 @@
  *             w[((t * depth + c) * outputs + o) * lanes + l]
  *
  * A convolution of any size is one, where a tap is a kernel position in a
- * block of input channels (depth == lanes), or in one channel of a plain image
- * (depth == 1): im2col without the copy. */
+ * block of input channels (depth == lanes), or a row of the kernel in one channel
+ * of a plain image (depth == its width): im2col without the copy. */
 struct cz_simd_product {
     const float *x;
     const ptrdiff_t *offsets; /* [taps] */

@@ -22,6 +22,8 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #define UNROLL_8 _Pragma("GCC unroll 8")
 #endif
+/* The compiler must not know where `p` points. */
+#define FORGET(p) __asm__("" : "+r"(p))
 #define LOAD(p) (*(const vec_at *)(p))
 #define STORE(p, v) (*(vec_at *)(p) = (v))
 
@@ -35,34 +37,49 @@ INLINE void clear(vec *sum, size_t count)
         sum[i] = SPLAT(0);
 }
 
-/* Adds `taps` taps to the sums. */
+/* Adds the products of one column of the left matrix to the sums. */
+INLINE void multiply_column(const float *x, const float *w, vec *sum,
+                            size_t pixels, size_t outputs, size_t step)
+{
+    const vec w0 = LOAD(w), w1 = LOAD(w + (outputs - 1) * LANES);
+    FORGET(x);
+    UNROLL
+    for (size_t p = 0; p < pixels; p++) {
+        const vec xp = SPLAT(x[p * step]);
+        vec *s = sum + p * outputs;
+        s[0] = MULTIPLY_ADD(xp, w0, s[0]);
+        if (outputs > 1)
+            s[1] = MULTIPLY_ADD(xp, w1, s[1]);
+    }
+}
+
+/* Adds `taps` taps to the sums: blocks, or of any depth. */
 INLINE void multiply_taps(const struct cz_simd_product *m, const float *x,
                           size_t first_tap, size_t taps, vec *sum,
-                          size_t pixels, size_t outputs, size_t depth,
+                          size_t pixels, size_t outputs, bool is_block,
                           size_t step)
 {
-    const float *w = m->w + first_tap * depth * outputs * LANES;
+    const size_t depth = is_block ? LANES : m->depth, width = outputs * LANES;
+    const float *w = m->w + first_tap * depth * width;
     const ptrdiff_t *offsets = m->offsets + first_tap;
-    for (size_t t = 0; t < taps; t++, w += depth * outputs * LANES) {
+    for (size_t t = 0; t < taps; t++, w += depth * width) {
         const float *from = x + offsets[t];
-        UNROLL_8
-        for (size_t c = 0; c < depth; c++) {
-            const float *wc = w + c * outputs * LANES;
-            vec w0 = LOAD(wc), w1 = LOAD(wc + (outputs - 1) * LANES);
-            UNROLL
-            for (size_t p = 0; p < pixels; p++) {
-                vec xp = SPLAT(from[p * step + c]), *s = sum + p * outputs;
-                s[0] = MULTIPLY_ADD(xp, w0, s[0]);
-                if (outputs > 1)
-                    s[1] = MULTIPLY_ADD(xp, w1, s[1]);
-            }
+        if (is_block) {
+            UNROLL_8
+            for (size_t c = 0; c < LANES; c++)
+                multiply_column(from + c, w + c * width, sum, pixels, outputs,
+                                step);
+        } else {
+            for (size_t c = 0; c < depth; c++)
+                multiply_column(from + c, w + c * width, sum, pixels, outputs,
+                                step);
         }
     }
 }
 
 /* Sums of many terms are sums of sums of SEGMENT terms: the rounding errors
  * grow with the square root of the number of terms in a row. */
-#define SEGMENT 64
+#define SEGMENT CZ_SIMD_DEPTH_MAX
 
 /* Stores the sums of a segment: the first alone, the others on top of what is
  * there; the bias comes with the last. */
@@ -87,27 +104,27 @@ INLINE void multiply_store(const struct cz_simd_product *m, const vec *sum,
 }
 
 INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
-                          float *y, size_t pixels, size_t outputs, size_t depth,
-                          size_t step)
+                          float *y, size_t pixels, size_t outputs,
+                          bool is_block, size_t step)
 {
-    const size_t segment = SEGMENT / depth;
+    const size_t segment = SEGMENT / (is_block ? LANES : m->depth);
     for (size_t t = 0; t == 0 || t < m->taps; t += segment) {
         size_t taps = m->taps - t < segment ? m->taps - t : segment;
         vec sum[2 * PIXELS];
         clear(sum, pixels * outputs);
-        multiply_taps(m, x, t, taps, sum, pixels, outputs, depth, step);
+        multiply_taps(m, x, t, taps, sum, pixels, outputs, is_block, step);
         multiply_store(m, sum, y, pixels, outputs, t == 0, t + taps == m->taps);
     }
 }
 
 #define TILE(p)                                                                \
     case p:                                                                    \
-        multiply_tile(m, x, y, p, outputs, depth, step);                       \
+        multiply_tile(m, x, y, p, outputs, is_block, step);                    \
         break;
 
 /* n pixels in tiles that differ by no more than one pixel. */
 INLINE void multiply_run(const struct cz_simd_product *m, size_t n,
-                         size_t outputs, size_t depth, size_t step)
+                         size_t outputs, bool is_block, size_t step)
 {
     const float *x = m->x;
     float *y = m->y;
@@ -142,22 +159,22 @@ INLINE void multiply_run(const struct cz_simd_product *m, size_t n,
 /* The distances that occur most are constants, the others variables. */
 TARGET static void multiply_pairs(const struct cz_simd_product *m, size_t n)
 {
-    if (m->depth == 1)
-        multiply_run(m, n, 2, 1, m->step);
+    if (m->depth != LANES)
+        multiply_run(m, n, 2, false, m->step);
     else if (m->step == LANES)
-        multiply_run(m, n, 2, LANES, LANES);
+        multiply_run(m, n, 2, true, LANES);
     else if (m->step == 2 * LANES)
-        multiply_run(m, n, 2, LANES, 2 * LANES);
+        multiply_run(m, n, 2, true, 2 * LANES);
     else
-        multiply_run(m, n, 2, LANES, m->step);
+        multiply_run(m, n, 2, true, m->step);
 }
 
 TARGET static void multiply_singles(const struct cz_simd_product *m, size_t n)
 {
-    if (m->depth == 1)
-        multiply_run(m, n, 1, 1, m->step);
+    if (m->depth != LANES)
+        multiply_run(m, n, 1, false, m->step);
     else
-        multiply_run(m, n, 1, LANES, m->step);
+        multiply_run(m, n, 1, true, m->step);
 }
 
 static void multiply(const struct cz_simd_product *product, size_t n)
