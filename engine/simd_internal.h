@@ -41,25 +41,31 @@ struct cz_simd_product {
     size_t y_block;
 };
 
-/* A row of a depthwise convolution in one block of channels:
+/* One or two rows of a depthwise convolution in one block of channels:
  *
- *     y[p * lanes + l] = bias[l] + sum over r < rows, c < columns of
- *         x[r * x_row + (p * stride + c * dilation) * lanes + l] *
- *         w[(r * w_row + c) * lanes + l] */
+ *     y[i * y_row + p * lanes + l] = bias[l] +
+ *         sum over r < kernel_h, c < kernel_w of
+ *             x[i * stride_h + r][column * lanes + l] *
+ *             w[(r * kernel_w + c) * lanes + l]
+ *
+ * with column = p * stride_w + c * dilation_w - pad_left, where that is inside
+ * [0, in_w); for p in [inside_from, inside_to) it always is. */
 struct cz_simd_depthwise {
-    const float *x;
-    size_t x_row, rows, columns, stride, dilation;
+    size_t kernel_h, kernel_w, stride_h, stride_w, dilation_w;
+    size_t in_w, pad_left, out_w, inside_from, inside_to;
+    const float *const *x; /* rows of the input */
     const float *w;
-    size_t w_row;
     const float *bias; /* [lanes] */
     float *y;
+    size_t y_row;
 };
 
 struct cz_simd {
     size_t lanes;
     /* Pixels p in [0, n). */
     void (*multiply)(const struct cz_simd_product *product, size_t n);
-    void (*depthwise)(const struct cz_simd_depthwise *row, size_t n);
+    /* Rows i in [0, rows), of pixels p in [0, out_w). */
+    void (*depthwise)(const struct cz_simd_depthwise *d, size_t rows);
     /* y = activation(y) + residual over n vectors; residual: NULL for none. */
     void (*finish)(const struct cz_activation *activation, float *y,
                    const float *residual, size_t n);

@@ -187,68 +187,101 @@ static void multiply(const struct cz_simd_product *product, size_t n)
 
 /* ---- depthwise -------------------------------------------------------- */
 
-INLINE void depthwise_tile(const struct cz_simd_depthwise *d, const float *x,
-                           float *y, size_t pixels, size_t columns,
-                           size_t stride, size_t dilation)
+/* Up to 4 pixels from `first` on, in 1 or 2 rows, which share what is loaded.
+ * Unless they are inside, taps beside the image are left out. */
+INLINE void depthwise_tile(const struct cz_simd_depthwise *d, size_t first,
+                           size_t pixels, size_t rows, bool inside)
 {
-    vec sum[4];
+    const size_t last = rows - 1, shift = d->stride_h * d->kernel_w * LANES;
     const float *w = d->w;
+    vec sum[2][4];
     UNROLL
     for (size_t p = 0; p < pixels; p++)
-        sum[p] = LOAD(d->bias);
-    for (size_t r = 0; r < d->rows; r++, x += d->x_row, w += d->w_row * LANES) {
-        UNROLL
-        for (size_t c = 0; c < columns; c++) {
-            vec wc = LOAD(w + c * LANES);
+        sum[0][p] = sum[last][p] = LOAD(d->bias);
+    for (size_t r = 0; r < d->kernel_h + last * d->stride_h; r++) {
+        const size_t column = first * d->stride_w - d->pad_left;
+        const float *x = d->x[r];
+        for (size_t c = 0; c < d->kernel_w; c++, w += LANES) {
             UNROLL
             for (size_t p = 0; p < pixels; p++) {
-                vec xp = LOAD(x + (p * stride + c * dilation) * LANES);
-                sum[p] = MULTIPLY_ADD(xp, wc, sum[p]);
+                const size_t at = column + p * d->stride_w + c * d->dilation_w;
+                if (!inside && at >= d->in_w)
+                    continue;
+                const vec xp = LOAD(x + at * LANES);
+                if (r < d->kernel_h)
+                    sum[0][p] = MULTIPLY_ADD(xp, LOAD(w), sum[0][p]);
+                if (last && r >= d->stride_h)
+                    sum[1][p] = MULTIPLY_ADD(xp, LOAD(w - shift), sum[1][p]);
             }
         }
     }
+    float *y = d->y + first * LANES;
     UNROLL
-    for (size_t p = 0; p < pixels; p++)
-        STORE(y + p * LANES, sum[p]);
+    for (size_t p = 0; p < pixels; p++) {
+        STORE(y + p * LANES, sum[0][p]);
+        if (last)
+            STORE(y + d->y_row + p * LANES, sum[1][p]);
+    }
 }
 
 #define TILE(p)                                                                \
     case p:                                                                    \
-        depthwise_tile(d, x, y, p, columns, stride, dilation);                 \
+        depthwise_tile(d, at, p, rows, true);                                  \
         break;
 
-INLINE void depthwise_run(const struct cz_simd_depthwise *d, size_t n,
-                          size_t columns, size_t stride, size_t dilation)
+INLINE void depthwise_rows(const struct cz_simd_depthwise *d, size_t rows)
 {
-    const float *x = d->x;
-    float *y = d->y;
-    for (size_t tiles = (n + 3) / 4; tiles > 0; tiles--) {
-        const size_t pixels = (n + tiles - 1) / tiles;
+    size_t at = 0;
+    for (; at < d->inside_from; at++)
+        depthwise_tile(d, at, 1, rows, false);
+    while (at < d->inside_to) {
+        const size_t left = d->inside_to - at;
+        const size_t pixels = left > 7 ? 4 : left > 4 ? (left + 1) / 2 : left;
         switch (pixels) {
             TILE(1)
             TILE(2)
             TILE(3)
             TILE(4)
         }
-        x += pixels * stride * LANES;
-        y += pixels * LANES;
-        n -= pixels;
+        at += pixels;
     }
+    for (; at < d->out_w; at++)
+        depthwise_tile(d, at, 1, rows, false);
 }
 
 #undef TILE
 
-TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
+/* With sizes that are constants where this is used. */
+INLINE void depthwise_square(const struct cz_simd_depthwise *d, size_t kernel,
+                             size_t stride)
 {
-    const size_t columns = d->columns, stride = d->stride;
-    if (columns == 3 && stride == 1 && d->dilation == 1)
-        depthwise_run(d, n, 3, 1, 1);
-    else if (columns == 3 && stride == 2 && d->dilation == 1)
-        depthwise_run(d, n, 3, 2, 1);
-    else if (columns == 5 && stride == 1 && d->dilation == 1)
-        depthwise_run(d, n, 5, 1, 1);
+    struct cz_simd_depthwise square = *d;
+    square.kernel_h = square.kernel_w = kernel;
+    square.stride_h = square.stride_w = stride;
+    square.dilation_w = 1;
+    depthwise_rows(&square, 2);
+}
+
+TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t rows)
+{
+    const size_t kernel = d->kernel_h, stride = d->stride_h;
+    const bool is_square = kernel == d->kernel_w && stride == d->stride_w &&
+                           d->dilation_w == 1 && rows == 2;
+    if (is_square && kernel == 3 && stride == 1)
+        depthwise_square(d, 3, 1);
+    else if (is_square && kernel == 3 && stride == 2)
+        depthwise_square(d, 3, 2);
+    else if (is_square && kernel == 5 && stride == 1)
+        depthwise_square(d, 5, 1);
+    else if (is_square && kernel == 5 && stride == 2)
+        depthwise_square(d, 5, 2);
     else
-        depthwise_run(d, n, columns, stride, d->dilation);
+        for (size_t i = 0; i < rows; i++) {
+            struct cz_simd_depthwise row = *d;
+            row.x += i * d->stride_h;
+            row.y += i * d->y_row;
+            depthwise_rows(&row, 1);
+        }
 }
 
 /* ---- activations ------------------------------------------------------ */
