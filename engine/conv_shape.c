@@ -74,10 +74,31 @@ bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
                                     .lanes = plan->block};
     read_window(shape, &params->window);
     read_dims(shape, step);
-    if (!shape->batch || !shape->out_h || !shape->out_w || !shape->in_channels)
-        return false;
-    return shape->out_channels % shape->lanes == 0 ||
-           cz_activate(&step->activation, 0) == 0;
+    return shape->batch && shape->out_h && shape->out_w && shape->in_channels;
+}
+
+/* The lanes of n pixels from `first` on become 0. */
+static void clear_lanes(float *y, size_t first, size_t lanes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t lane = first; lane < lanes; lane++)
+            y[i * lanes + lane] = 0;
+    }
+}
+
+void cz_conv_finish(const struct cz_step *step,
+                    const struct cz_conv_shape *shape,
+                    const struct cz_simd *simd, size_t at, size_t n)
+{
+    const size_t block = at / cz_conv_out_plane(shape) % shape->out_blocks;
+    const size_t used = shape->out_channels - block * shape->lanes;
+    float *y = (float *)step->outputs[0]->data + at;
+    const float *residual = NULL;
+    if (step->residual)
+        residual = (const float *)step->residual->data + at;
+    simd->finish(&step->activation, y, residual, n);
+    if (used < shape->lanes && cz_activate(&step->activation, 0) != 0)
+        clear_lanes(y, used, shape->lanes, n);
 }
 
 float *cz_conv_floats(size_t count, void **memory)

@@ -168,16 +168,12 @@ static void run_item(void *user, size_t i)
     const struct frame *frame = user;
     const struct depthwise *d = frame->d;
     const struct cz_conv_shape *s = &d->shape;
-    const struct cz_step *step = frame->step;
     const size_t plane = i / d->bands, band = i % d->bands;
     const size_t from = band * s->out_h / d->bands;
     const size_t to = (band + 1) * s->out_h / d->bands;
     const size_t at = plane * cz_conv_out_plane(s) + from * s->out_w * s->lanes;
-    float *y = step->outputs[0]->data;
-    const float *residual = step->residual ? step->residual->data : NULL;
     run_band(frame, plane, from, to);
-    d->simd->finish(&step->activation, y + at, residual ? residual + at : NULL,
-                    (to - from) * s->out_w);
+    cz_conv_finish(frame->step, s, d->simd, at, (to - from) * s->out_w);
 }
 
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,

@@ -221,8 +221,6 @@ static void multiply(const struct frame *frame, const struct run *run,
         const size_t block =
             run->image * s->out_blocks + pair * CZ_SIMD_OUTPUTS;
         size_t at = block * plane + (run->y * s->out_w + run->from) * s->lanes;
-        float *y = step->outputs[0]->data;
-        const float *residual = step->residual ? step->residual->data : NULL;
         const struct cz_simd_product product = {
             .x = x,
             .offsets = offsets,
@@ -232,13 +230,12 @@ static void multiply(const struct frame *frame, const struct run *run,
             .w = d->w + pair * d->taps * d->depth * pair_lanes,
             .outputs = outputs,
             .bias = d->bias + pair * pair_lanes,
-            .y = y + at,
+            .y = (float *)step->outputs[0]->data + at,
             .y_block = plane,
         };
         d->simd->multiply(&product, n);
         for (size_t o = 0; o < outputs; o++, at += plane)
-            d->simd->finish(&step->activation, y + at,
-                            residual ? residual + at : NULL, n);
+            cz_conv_finish(step, s, d->simd, at, n);
     }
 }
 

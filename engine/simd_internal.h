@@ -28,8 +28,8 @@
  *             w[((t * depth + c) * outputs + o) * lanes + l]
  *
  * A convolution of any size is one, where a tap is a kernel position in a
- * block of input channels (depth == lanes), or a row of the kernel in one channel
- * of a plain image (depth == its width): im2col without the copy. */
+ * block of input channels (depth == lanes), or a row of the kernel in one
+ * channel of a plain image (depth == its width): im2col without the copy. */
 struct cz_simd_product {
     const float *x;
     const ptrdiff_t *offsets; /* [taps] */
