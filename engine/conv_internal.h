@@ -17,8 +17,8 @@ struct cz_conv_shape {
 };
 
 /* The sizes of a Conv step that the fast kernels may take: static, 2-d,
- * float32, weights and bias constant, a blocked output of plan->block lanes
- * whose lanes without a channel stay 0. False for all others. */
+ * float32, weights and bias constant, a blocked output of plan->block lanes.
+ * False for all others. */
 bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
                    const struct cz_plan *plan);
 
@@ -26,10 +26,22 @@ bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
 void cz_conv_pack_bias(const struct cz_step *step,
                        const struct cz_conv_shape *shape, float *bias);
 
+/* The activation and the residual of the step for the sums of n pixels of one
+ * block, which begin `at` floats into the output; lanes without a channel
+ * become 0. */
+void cz_conv_finish(const struct cz_step *step,
+                    const struct cz_conv_shape *shape,
+                    const struct cz_simd *simd, size_t at, size_t n);
+
 /* The elements of an image plane of the input and of the output, of one block
  * or, in a plain input, one channel. */
 size_t cz_conv_in_plane(const struct cz_conv_shape *shape);
 size_t cz_conv_out_plane(const struct cz_conv_shape *shape);
+
+/* The output columns [*from, *to) whose windows do not reach over the left or
+ * right border. */
+void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from,
+                    size_t *to);
 
 /* Copies rows x columns pixels of `unit` floats from position (y, x) of a
  * plane of the input, with zeros where that is outside. */

@@ -73,10 +73,31 @@ bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
                                     .lanes = plan->block};
     read_window(shape, &params->window);
     read_dims(shape, step);
-    if (!shape->batch || !shape->out_h || !shape->out_w || !shape->in_channels)
-        return false;
-    return shape->out_channels % shape->lanes == 0 ||
-           cz_activate(&step->activation, 0) == 0;
+    return shape->batch && shape->out_h && shape->out_w && shape->in_channels;
+}
+
+/* The lanes of n pixels from `first` on become 0. */
+static void clear_lanes(float *y, size_t first, size_t lanes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t lane = first; lane < lanes; lane++)
+            y[i * lanes + lane] = 0;
+    }
+}
+
+void cz_conv_finish(const struct cz_step *step,
+                    const struct cz_conv_shape *shape,
+                    const struct cz_simd *simd, size_t at, size_t n)
+{
+    const size_t block = at / cz_conv_out_plane(shape) % shape->out_blocks;
+    const size_t used = shape->out_channels - block * shape->lanes;
+    float *y = (float *)step->outputs[0]->data + at;
+    const float *residual = NULL;
+    if (step->residual)
+        residual = (const float *)step->residual->data + at;
+    simd->finish(&step->activation, y, residual, n);
+    if (used < shape->lanes && cz_activate(&step->activation, 0) != 0)
+        clear_lanes(y, used, shape->lanes, n);
 }
 
 void cz_conv_pack_bias(const struct cz_step *step,
@@ -96,6 +117,24 @@ size_t cz_conv_in_plane(const struct cz_conv_shape *shape)
 size_t cz_conv_out_plane(const struct cz_conv_shape *shape)
 {
     return shape->out_h * shape->out_w * shape->lanes;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from, size_t *to)
+{
+    const size_t reach = (shape->kernel_w - 1) * shape->dilation_w;
+    const size_t size = shape->in_w + shape->pad_left;
+    *from = least((shape->pad_left + shape->stride_w - 1) / shape->stride_w,
+                  shape->out_w);
+    *to = *from;
+    if (size > reach)
+        *to = least((size - reach - 1) / shape->stride_w + 1, shape->out_w);
+    if (*to < *from)
+        *to = *from;
 }
 
 /* How many of `count` positions from `at` on lie before `bound`. */

@@ -10,12 +10,12 @@
 
 #include "engine/element_internal.h"
 
-/* Rows and columns of a tile. */
-#define TILE ((size_t)32)
+/* Rows and columns of a tile: four lines of the cache, or less. */
+#define TILE(bytes) ((size_t)((bytes) > 4 ? 256 / (bytes) : 64))
 /* Elements that one item of work has at least, where the plane is narrow. */
 #define ITEM_ELEMENTS ((size_t)4096)
 /* Fewer bytes are not worth waking a thread. */
-#define PARALLEL_BYTES ((size_t)1 << 20)
+#define PARALLEL_BYTES ((size_t)1 << 16)
 
 /* ---- boxes ------------------------------------------------------------ */
 
@@ -155,11 +155,13 @@ struct tile {
                 memcpy(to + (ptrdiff_t)c * t->to_column,                       \
                        from + (ptrdiff_t)c * t->from_column, bytes);           \
         }                                                                      \
-    }                                                                          \
-    /* Columns are dense in `from`, rows in `to`. */                           \
+    }
+
+/* Columns are dense in `from`, rows in `to`. */
+#define DEFINE_TRANSPOSE_TILE(bytes)                                           \
     static void transpose_tile_##bytes(const struct tile *t)                   \
     {                                                                          \
-        char buffer[TILE][TILE * (bytes)];                                     \
+        char buffer[TILE(bytes)][TILE(bytes) * (bytes)];                       \
         for (size_t c = 0; c < t->columns; c++)                                \
             memcpy(buffer[c], t->from + (ptrdiff_t)c * t->from_column,         \
                    t->rows * (bytes));                                         \
@@ -175,6 +177,67 @@ DEFINE_COPY_TILE(2)
 DEFINE_COPY_TILE(4)
 DEFINE_COPY_TILE(8)
 DEFINE_COPY_TILE(16)
+DEFINE_TRANSPOSE_TILE(1)
+DEFINE_TRANSPOSE_TILE(2)
+DEFINE_TRANSPOSE_TILE(8)
+DEFINE_TRANSPOSE_TILE(16)
+
+typedef uint32_t quad __attribute__((vector_size(16)));
+
+#ifdef __clang__
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (quad){i, j, k, l})
+#endif
+
+/* 4 x 4 elements, of which every four are dense. */
+static void transpose_4x4(const uint32_t *from, size_t from_stride, char *to,
+                          ptrdiff_t to_stride)
+{
+    quad a[4], b[4];
+    for (size_t i = 0; i < 4; i++)
+        memcpy(&a[i], from + i * from_stride, sizeof a[i]);
+    for (size_t i = 0; i < 2; i++) {
+        b[i] = SHUFFLE(a[i], a[i + 2], 0, 4, 1, 5);
+        b[i + 2] = SHUFFLE(a[i], a[i + 2], 2, 6, 3, 7);
+    }
+    for (size_t i = 0; i < 4; i += 2) {
+        a[i] = SHUFFLE(b[i], b[i + 1], 0, 4, 1, 5);
+        a[i + 1] = SHUFFLE(b[i], b[i + 1], 2, 6, 3, 7);
+    }
+    for (size_t i = 0; i < 4; i++)
+        memcpy(to + (ptrdiff_t)i * to_stride, &a[i], sizeof a[i]);
+}
+
+/* As the others, but the copies of the usual sizes are no calls. */
+#define SIDE TILE(sizeof(uint32_t))
+
+static void fill_buffer(uint32_t buffer[SIDE][SIDE], const struct tile *t)
+{
+    for (size_t c = 0; c < t->columns; c++) {
+        const char *from = t->from + (ptrdiff_t)c * t->from_column;
+        if (t->rows == SIDE)
+            memcpy(buffer[c], from, SIDE * sizeof **buffer);
+        else if (t->rows == 8)
+            memcpy(buffer[c], from, 8 * sizeof **buffer);
+        else
+            memcpy(buffer[c], from, t->rows * sizeof **buffer);
+    }
+}
+
+static void transpose_tile_4(const struct tile *t)
+{
+    const size_t rows = t->rows / 4 * 4, columns = t->columns / 4 * 4;
+    uint32_t buffer[SIDE][SIDE];
+    fill_buffer(buffer, t);
+    for (size_t r = 0; r < t->rows; r++) {
+        char *to = t->to + (ptrdiff_t)r * t->to_row;
+        for (size_t c = 0; c < columns && r < rows && r % 4 == 0; c += 4)
+            transpose_4x4(&buffer[c][r], SIDE, to + c * 4, t->to_row);
+        for (size_t c = r < rows ? columns : 0; c < t->columns; c++)
+            memcpy(to + c * 4, &buffer[c][r], 4);
+    }
+}
 
 #define COPY_TILE(bytes)                                                       \
     case bytes:                                                                \
@@ -216,11 +279,12 @@ static void copy_plane(const struct tile *plane, size_t element_bytes)
         copy_tile(plane, element_bytes, false);
         return;
     }
-    for (size_t c = 0; c < plane->columns; c += TILE) {
-        for (size_t r = 0; r < plane->rows; r += TILE) {
+    const size_t tile = TILE(element_bytes);
+    for (size_t c = 0; c < plane->columns; c += tile) {
+        for (size_t r = 0; r < plane->rows; r += tile) {
             struct tile part = *plane;
-            part.rows = smaller(plane->rows - r, TILE);
-            part.columns = smaller(plane->columns - c, TILE);
+            part.rows = smaller(plane->rows - r, tile);
+            part.columns = smaller(plane->columns - c, tile);
             part.to +=
                 (ptrdiff_t)r * plane->to_row + (ptrdiff_t)c * plane->to_column;
             part.from += (ptrdiff_t)r * plane->from_row +
@@ -287,9 +351,9 @@ void cz_copy_run(const struct cz_copy *copy, void *to, const void *from,
     choose_plane(box);
     const size_t rows = box->size[box->rank - 2];
     const size_t columns = box->size[box->rank - 1];
+    const size_t tile = TILE(box->element_bytes);
     walk.is_dense = has_dense_rows(box);
-    walk.item_rows =
-        columns * TILE < ITEM_ELEMENTS ? ITEM_ELEMENTS / columns : TILE;
+    walk.item_rows = (ITEM_ELEMENTS / columns + tile) / tile * tile;
     walk.blocks = (rows + walk.item_rows - 1) / walk.item_rows;
     walk.n_items = walk.blocks;
     size_t bytes = rows * columns * box->element_bytes;

@@ -1,28 +1,25 @@
-/* Convolutions with a channel a group, in blocks of channels: each row of the
- * output is a sum over the rows of the window; the few columns whose windows
- * reach over the left or right border are made one at a time from the taps
- * that are inside. */
+/* Convolutions with a channel a group, in blocks of channels: two rows of the
+ * output at a time are sums over rows of the input. Above and below the image
+ * lies a row of zeros; the few columns whose windows reach over the left or
+ * right border are made one at a time. */
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
 
-/* Taps [from, to) of a window along one dimension. */
-struct taps {
-    size_t from, to;
-};
+/* Of a band: rows of the output in one block that are one item of work. They
+ * stay in the first cache until they are finished. */
+#define BAND_BYTES (8 * 1024)
 
-/* Output columns [from, to) whose windows have the same taps inside. */
-struct columns {
-    size_t from, to;
-    struct taps taps;
-};
+/* Input rows that two rows of the output are made of. */
+#define INPUT_ROWS_MAX 64
 
 struct depthwise {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
-    float *w;    /* [block][kernel_h][kernel_w][lanes] */
-    float *bias; /* [out_blocks * lanes] */
-    struct columns *columns;
-    size_t n_columns;
+    float *w;                      /* [block][kernel_h][kernel_w][lanes] */
+    float *bias;                   /* [out_blocks * lanes] */
+    float *zeros;                  /* [in_w * lanes] */
+    size_t inside_from, inside_to; /* columns whose windows are inside */
+    size_t bands;                  /* of a block */
 };
 
 struct frame {
@@ -37,6 +34,7 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
     struct cz_conv_shape s;
     return cz_conv_shape(&s, step, plan) && !s.is_plain &&
            s.group == s.in_channels && s.group == s.out_channels &&
+           s.kernel_h + s.stride_h <= INPUT_ROWS_MAX &&
            cz_simd_find(plan->block);
 }
 
@@ -51,49 +49,35 @@ static void pack_weights(struct depthwise *d, const float *weights)
     }
 }
 
-/* The taps of a window that begins at `at` which are inside [0, size). */
-static struct taps taps_inside(ptrdiff_t at, size_t count, size_t dilation,
-                               size_t size)
+static size_t least(size_t a, size_t b)
 {
-    struct taps taps = {0, 0};
-    if (at < 0)
-        taps.from = ((size_t)-at + dilation - 1) / dilation;
-    if (at < (ptrdiff_t)size)
-        taps.to = (size_t)((ptrdiff_t)size - 1 - at) / dilation + 1;
-    taps.to = taps.to < count ? taps.to : count;
-    taps.from = taps.from < taps.to ? taps.from : taps.to;
-    return taps;
+    return a < b ? a : b;
 }
 
-static ptrdiff_t window_begin(size_t at, size_t stride, size_t pad)
+static size_t most(size_t a, size_t b)
 {
-    return (ptrdiff_t)(at * stride) - (ptrdiff_t)pad;
+    return a > b ? a : b;
 }
 
-/* Runs of columns with the same taps. */
-static void find_columns(struct depthwise *d)
+static size_t divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static void choose_bands(struct depthwise *d, size_t threads)
 {
     const struct cz_conv_shape *s = &d->shape;
-    for (size_t x = 0; x < s->out_w; x++) {
-        const struct taps taps =
-            taps_inside(window_begin(x, s->stride_w, s->pad_left), s->kernel_w,
-                        s->dilation_w, s->in_w);
-        struct columns *last = d->columns + d->n_columns;
-        if (d->n_columns && last[-1].taps.from == taps.from &&
-            last[-1].taps.to == taps.to) {
-            last[-1].to = x + 1;
-        } else {
-            *last = (struct columns){x, x + 1, taps};
-            d->n_columns++;
-        }
-    }
+    const size_t row_bytes = s->out_w * s->lanes * sizeof(float);
+    const size_t rows = most(BAND_BYTES / row_bytes / 2 * 2, 2);
+    const size_t bands_wanted =
+        divide_up(2 * threads, s->batch * s->out_blocks);
+    d->bands = least(most(divide_up(s->out_h, rows), bands_wanted), s->out_h);
 }
 
 static void release(void *state)
 {
     struct depthwise *d = state;
     if (d) {
-        cz_free(d->columns);
         cz_free(d);
     }
 }
@@ -109,15 +93,17 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->simd = cz_simd_find(plan->block);
     const size_t channels = s->out_blocks * s->lanes;
     const size_t weights = channels * s->kernel_h * s->kernel_w;
-    d->w = cz_store_floats(plan->store, weights + channels);
-    d->columns = cz_calloc(s->out_w, sizeof *d->columns);
-    if (!d->w || !d->columns) {
+    d->w =
+        cz_store_floats(plan->store, weights + channels + s->in_w * s->lanes);
+    if (!d->w) {
         release(d);
         return cz_error_nomem(err);
     }
     *state = d;
-    find_columns(d);
     d->bias = d->w + weights;
+    d->zeros = d->bias + channels;
+    choose_bands(d, plan->exec.threads);
+    cz_conv_inside(s, &d->inside_from, &d->inside_to);
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
     step->is_packed = true;
@@ -126,61 +112,68 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
 
 /* ---- a frame ---------------------------------------------------------- */
 
-static void run_columns(const struct depthwise *d,
-                        const struct cz_simd_depthwise *row,
-                        const struct columns *columns)
+/* The rows of the input, in `plane`, that `rows` of the output from `y` on are
+ * made of. */
+static void find_rows(const struct depthwise *d, const float *plane, size_t y,
+                      size_t rows, const float *x[INPUT_ROWS_MAX])
 {
     const struct cz_conv_shape *s = &d->shape;
-    const struct taps *taps = &columns->taps;
-    struct cz_simd_depthwise part = *row;
-    part.columns = taps->to - taps->from;
-    part.rows = part.columns ? row->rows : 0;
-    if (part.rows)
-        part.x += (window_begin(columns->from, s->stride_w, s->pad_left) +
-                   (ptrdiff_t)(taps->from * s->dilation_w)) *
-                  (ptrdiff_t)s->lanes;
-    part.w += taps->from * s->lanes;
-    part.y += columns->from * s->lanes;
-    d->simd->depthwise(&part, columns->to - columns->from);
+    for (size_t r = 0; r < s->kernel_h + (rows - 1) * s->stride_h; r++) {
+        const size_t at = y * s->stride_h + r * s->dilation_h - s->pad_top;
+        x[r] = at < s->in_h ? plane + at * s->in_w * s->lanes : d->zeros;
+    }
 }
 
-static void run_row(const struct depthwise *d,
-                    const struct cz_simd_depthwise *row)
+/* Output rows [from, to) of a plane. */
+static void run_band(const struct frame *frame, size_t plane, size_t from,
+                     size_t to)
 {
-    for (size_t i = 0; i < d->n_columns; i++)
-        run_columns(d, row, &d->columns[i]);
+    const struct depthwise *d = frame->d;
+    const struct cz_conv_shape *s = &d->shape;
+    const size_t block = plane % s->out_blocks, y_row = s->out_w * s->lanes;
+    const float *in = (const float *)frame->step->inputs[0]->data +
+                      plane * cz_conv_in_plane(s);
+    float *out =
+        (float *)frame->step->outputs[0]->data + plane * cz_conv_out_plane(s);
+    const float *x[INPUT_ROWS_MAX];
+    struct cz_simd_depthwise rows = {
+        .kernel_h = s->kernel_h,
+        .kernel_w = s->kernel_w,
+        .stride_h = s->stride_h,
+        .stride_w = s->stride_w,
+        .dilation_w = s->dilation_w,
+        .in_w = s->in_w,
+        .pad_left = s->pad_left,
+        .out_w = s->out_w,
+        .inside_from = d->inside_from,
+        .inside_to = d->inside_to,
+        .x = x,
+        .w = d->w + block * s->kernel_h * s->kernel_w * s->lanes,
+        .bias = d->bias + block * s->lanes,
+        .y_row = y_row,
+    };
+    /* Where their number is odd, the last row but one is made twice. */
+    const size_t at_once = to - from > 1 && s->dilation_h == 1 ? 2 : 1;
+    for (size_t y = from; y < to; y += at_once) {
+        const size_t first = least(y, to - at_once);
+        find_rows(d, in, first, at_once, x);
+        rows.y = out + first * y_row;
+        d->simd->depthwise(&rows, at_once);
+    }
 }
 
-/* Row i of images x blocks x rows. */
+/* Band i of images x blocks x bands. */
 static void run_item(void *user, size_t i)
 {
     const struct frame *frame = user;
     const struct depthwise *d = frame->d;
     const struct cz_conv_shape *s = &d->shape;
-    const struct cz_step *step = frame->step;
-    const size_t plane = i / s->out_h, block = plane % s->out_blocks;
-    const size_t lanes = s->lanes, at = i * s->out_w * lanes;
-    const ptrdiff_t y = window_begin(i % s->out_h, s->stride_h, s->pad_top);
-    const struct taps taps =
-        taps_inside(y, s->kernel_h, s->dilation_h, s->in_h);
-    struct cz_simd_depthwise row = {
-        .x = (const float *)step->inputs[0]->data + plane * cz_conv_in_plane(s),
-        .x_row = s->dilation_h * s->in_w * lanes,
-        .rows = taps.to - taps.from,
-        .stride = s->stride_w,
-        .dilation = s->dilation_w,
-        .w = d->w + (block * s->kernel_h + taps.from) * s->kernel_w * lanes,
-        .w_row = s->kernel_w,
-        .bias = d->bias + block * lanes,
-        .y = (float *)step->outputs[0]->data + at,
-    };
-    if (row.rows)
-        row.x += (y + (ptrdiff_t)(taps.from * s->dilation_h)) *
-                 (ptrdiff_t)(s->in_w * lanes);
-    run_row(d, &row);
-    const float *residual = step->residual ? step->residual->data : NULL;
-    d->simd->finish(&step->activation, row.y, residual ? residual + at : NULL,
-                    s->out_w);
+    const size_t plane = i / d->bands, band = i % d->bands;
+    const size_t from = band * s->out_h / d->bands;
+    const size_t to = (band + 1) * s->out_h / d->bands;
+    const size_t at = plane * cz_conv_out_plane(s) + from * s->out_w * s->lanes;
+    run_band(frame, plane, from, to);
+    cz_conv_finish(frame->step, s, d->simd, at, (to - from) * s->out_w);
 }
 
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
@@ -189,7 +182,8 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
     (void)err;
     struct frame frame = {step->state, step};
     const struct cz_conv_shape *s = &frame.d->shape;
-    cz_team_for(exec, s->batch * s->out_blocks * s->out_h, run_item, &frame);
+    cz_team_for(exec, s->batch * s->out_blocks * frame.d->bands, run_item,
+                &frame);
     return CZ_OK;
 }
 

@@ -7,7 +7,8 @@
  * pointer for each pixel and tap, where here one is enough for a row.
  *
  * 1 x 1 of stride 1 is the case where the image is a single row. The input may
- * be plain, as a model's first one is; then a tap is in one channel. */
+ * be plain, as a model's first one is; then a tap is a row of the window in one
+ * channel, or a pixel of it where the window is dilated. */
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
 
@@ -25,7 +26,7 @@ struct direct {
     float *w;    /* [pair][taps][depth][outputs][lanes] */
     float *bias; /* [out_blocks * lanes] */
     ptrdiff_t *offsets, *patch_offsets; /* [taps] each, one block of memory */
-    size_t taps, depth, unit;           /* unit: floats of an input pixel */
+    size_t taps, row_taps, depth, unit; /* unit: floats of an input pixel */
     size_t patch_columns;
     size_t inside_from, inside_to; /* columns whose windows are inside */
     size_t spans, slices; /* of a row, of the pairs: for more threads */
@@ -83,12 +84,7 @@ static void flatten(struct cz_conv_shape *s)
 static void find_inside(struct direct *d)
 {
     const struct cz_conv_shape *s = &d->shape;
-    const size_t reach = (s->kernel_w - 1) * s->dilation_w;
-    d->inside_from = least(divide_up(s->pad_left, s->stride_w), s->out_w);
-    d->inside_to = d->inside_from;
-    if (s->in_w + s->pad_left > reach)
-        d->inside_to = least(
-            (s->in_w + s->pad_left - reach - 1) / s->stride_w + 1, s->out_w);
+    cz_conv_inside(s, &d->inside_from, &d->inside_to);
     if (d->inside_from > 0)
         d->inside_from = least(most(d->inside_from, SIDE_PIXELS), s->out_w);
     if (d->inside_to < s->out_w)
@@ -100,10 +96,13 @@ static void find_inside(struct direct *d)
 static void choose_sizes(struct direct *d, size_t threads)
 {
     const struct cz_conv_shape *s = &d->shape;
+    const bool takes_rows =
+        s->is_plain && s->dilation_w == 1 && s->kernel_w <= CZ_SIMD_DEPTH_MAX;
+    const size_t planes = s->is_plain ? s->in_channels : s->in_blocks;
     d->unit = s->is_plain ? 1 : s->lanes;
-    d->depth = d->unit;
-    d->taps = (s->is_plain ? s->in_channels : s->in_blocks) * s->kernel_h *
-              s->kernel_w;
+    d->depth = takes_rows ? s->kernel_w : d->unit;
+    d->row_taps = takes_rows ? 1 : s->kernel_w;
+    d->taps = planes * s->kernel_h * d->row_taps;
     d->patch_columns = (PATCH_PIXELS - 1) * s->stride_w +
                        (s->kernel_w - 1) * s->dilation_w + 1;
     find_inside(d);
@@ -119,12 +118,12 @@ static void choose_sizes(struct direct *d, size_t threads)
 static void make_offsets(struct direct *d)
 {
     const struct cz_conv_shape *s = &d->shape;
-    const size_t positions = s->kernel_h * s->kernel_w;
+    const size_t positions = s->kernel_h * d->row_taps;
     d->patch_offsets = d->offsets + d->taps;
     for (size_t t = 0; t < d->taps; t++) {
         const size_t block = t / positions;
-        const size_t y = t % positions / s->kernel_w, x = t % s->kernel_w;
-        const size_t column = x * s->dilation_w;
+        const size_t y = t % positions / d->row_taps;
+        const size_t column = t % d->row_taps * s->dilation_w;
         d->offsets[t] =
             (ptrdiff_t)(block * cz_conv_in_plane(s) +
                         (y * s->dilation_h * s->in_w + column) * d->unit);
@@ -142,9 +141,9 @@ static void pack_channel(const struct direct *d, const float *weights,
     const struct cz_conv_shape *s = &d->shape;
     const size_t positions = s->kernel_h * s->kernel_w;
     for (size_t ic = 0; ic < s->in_channels; ic++) {
-        const size_t block = ic / d->depth, c = ic % d->depth;
+        const size_t block = ic / d->unit, c = ic % d->unit;
         for (size_t p = 0; p < positions; p++)
-            to[((block * positions + p) * d->depth + c) * width] =
+            to[((block * positions + p) * d->unit + c) * width] =
                 weights[ic * positions + p];
     }
 }
@@ -187,7 +186,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->w = cz_store_floats(plan->store, weights + outputs);
     d->offsets = cz_calloc(d->taps, 2 * sizeof *d->offsets);
     if (!d->w || !d->offsets ||
-        !cz_scratch_reserve(plan->exec.scratch, d->taps / s->kernel_w *
+        !cz_scratch_reserve(plan->exec.scratch, d->taps / d->row_taps *
                                                     d->patch_columns *
                                                     d->unit)) {
         release(d);
@@ -219,8 +218,6 @@ static void multiply(const struct frame *frame, const struct run *run,
         const size_t block =
             run->image * s->out_blocks + pair * CZ_SIMD_OUTPUTS;
         size_t at = block * plane + (run->y * s->out_w + run->from) * s->lanes;
-        float *y = step->outputs[0]->data;
-        const float *residual = step->residual ? step->residual->data : NULL;
         const struct cz_simd_product product = {
             .x = x,
             .offsets = offsets,
@@ -230,13 +227,12 @@ static void multiply(const struct frame *frame, const struct run *run,
             .w = d->w + pair * d->taps * d->depth * pair_lanes,
             .outputs = outputs,
             .bias = d->bias + pair * pair_lanes,
-            .y = y + at,
+            .y = (float *)step->outputs[0]->data + at,
             .y_block = plane,
         };
         d->simd->multiply(&product, n);
         for (size_t o = 0; o < outputs; o++, at += plane)
-            d->simd->finish(&step->activation, y + at,
-                            residual ? residual + at : NULL, n);
+            cz_conv_finish(step, s, d->simd, at, n);
     }
 }
 
@@ -265,7 +261,7 @@ static void copy_patch(const struct frame *frame, const struct run *run)
     const struct direct *d = frame->d;
     const struct cz_conv_shape *s = &d->shape;
     const float *plane = image_of(frame, run->image);
-    const size_t planes = d->taps / (s->kernel_h * s->kernel_w);
+    const size_t planes = d->taps / (s->kernel_h * d->row_taps);
     float *to = run->patch;
     for (size_t b = 0; b < planes; b++, plane += cz_conv_in_plane(s)) {
         for (size_t r = 0; r < s->kernel_h; r++) {

@@ -344,18 +344,13 @@ static void finish_row(const struct frame *frame, struct tile from, size_t to,
 {
     const struct winograd *w = frame->w;
     const struct cz_conv_shape *s = &w->shape;
-    const struct cz_step *step = frame->step;
     const size_t last = least(s->out_h, (from.y + 1) * TILE);
     const size_t pixels = least(s->out_w, to * TILE) - from.x * TILE;
     for (size_t y = from.y * TILE; y < last; y++) {
         const size_t at =
             (from.image * s->out_blocks + block) * cz_conv_out_plane(s) +
             (y * s->out_w + from.x * TILE) * s->lanes;
-        const float *residual = NULL;
-        if (step->residual)
-            residual = (const float *)step->residual->data + at;
-        w->simd->finish(&step->activation, (float *)step->outputs[0]->data + at,
-                        residual, pixels);
+        cz_conv_finish(frame->step, s, w->simd, at, pixels);
     }
 }
 

@@ -25,6 +25,13 @@ struct cz_softmax_range {
 };
 bool cz_op_softmax(const struct cz_step *step, struct cz_softmax_range *range);
 
+/* Where a Slice begins along each axis, and how far it goes from one element to
+ * the next. op_slice.c; false where that is not known. */
+struct cz_slice {
+    int64_t start[CZ_RANK_MAX], step[CZ_RANK_MAX];
+};
+bool cz_op_slice(const struct cz_step *step, struct cz_slice *slice);
+
 /* The bounds of a Clip: an activation of kind CLIP. op_clip.c */
 bool cz_op_clip(const struct cz_step *step, struct cz_activation *activation);
 

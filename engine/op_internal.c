@@ -1,6 +1,7 @@
 /* Operators that passes make; no file holds them. */
 #include <string.h>
 
+#include "engine/element_internal.h"
 #include "engine/op_facts_internal.h"
 
 /* ---- Activation ------------------------------------------------------- */
@@ -52,66 +53,62 @@ static enum cz_status run_activation(struct cz_step *step,
 
 /* ---- layouts ---------------------------------------------------------- */
 
-struct reorder {
-    const float *from;
-    float *to;
-    size_t channels, pixels, block; /* of one image */
+/* Channels of all images in `blocks` blocks from `first` on, of which each has
+ * `lanes` that are channels. */
+struct part {
+    size_t first, blocks, lanes;
 };
 
-/* Block `i` of the batch: [pixels, block] from [block, pixels]. */
-static void to_blocked(void *user, size_t i)
-{
-    const struct reorder *r = user;
-    size_t blocks = (r->channels + r->block - 1) / r->block;
-    size_t first = i % blocks * r->block;
-    size_t n = r->channels - first < r->block ? r->channels - first : r->block;
-    const float *from =
-        r->from + (i / blocks * r->channels + first) * r->pixels;
-    float *to = r->to + i * r->block * r->pixels;
-    for (size_t p = 0; p < r->pixels; p++) {
-        for (size_t c = 0; c < n; c++)
-            to[p * r->block + c] = from[c * r->pixels + p];
-        for (size_t c = n; c < r->block; c++)
-            to[p * r->block + c] = 0;
-    }
-}
-
-static void to_plain(void *user, size_t i)
-{
-    const struct reorder *r = user;
-    size_t blocks = (r->channels + r->block - 1) / r->block;
-    size_t first = i % blocks * r->block;
-    size_t n = r->channels - first < r->block ? r->channels - first : r->block;
-    const float *from = r->from + i * r->block * r->pixels;
-    float *to = r->to + (i / blocks * r->channels + first) * r->pixels;
-    for (size_t c = 0; c < n; c++) {
-        for (size_t p = 0; p < r->pixels; p++)
-            to[c * r->pixels + p] = from[p * r->block + c];
-    }
-}
-
-static void run_reorder(struct cz_step *step, const struct cz_exec *exec,
-                        void (*work)(void *, size_t))
+static void copy_part(const struct cz_step *step, const struct part *part,
+                      bool to_plain, const struct cz_exec *exec)
 {
     const struct cz_dims *dims = &step->outputs[0]->dims;
-    const struct cz_array *blocked =
-        step->outputs[0]->layout == CZ_LAYOUT_BLOCKED ? step->outputs[0]
-                                                      : step->inputs[0];
-    struct reorder r = {.from = step->inputs[0]->data,
-                        .to = step->outputs[0]->data,
-                        .channels = (size_t)dims->size[1],
-                        .pixels = cz_dims_product(dims, 2, dims->rank),
-                        .block = *(const size_t *)step->params};
-    cz_team_for(exec, blocked->size_bytes / sizeof(float) / r.block / r.pixels,
-                work, &r);
+    const size_t block = *(const size_t *)step->params;
+    const size_t channels = (size_t)dims->size[1];
+    const size_t pixels = cz_dims_product(dims, 2, dims->rank);
+    const ptrdiff_t unit = sizeof(float), row = (ptrdiff_t)pixels * unit;
+    const ptrdiff_t pixel = (ptrdiff_t)block * unit;
+    const ptrdiff_t plain = (ptrdiff_t)channels * row;
+    const ptrdiff_t blocked =
+        (ptrdiff_t)((channels + block - 1) / block * block) * row;
+    const size_t at = part->first * block * pixels;
+    struct cz_copy copy = {.element_bytes = sizeof(float)};
+    cz_copy_add_axis(&copy, (size_t)dims->size[0], to_plain ? plain : blocked,
+                     to_plain ? blocked : plain);
+    cz_copy_add_axis(&copy, part->blocks, (ptrdiff_t)block * row,
+                     (ptrdiff_t)block * row);
+    if (to_plain) {
+        cz_copy_add_axis(&copy, part->lanes, row, unit);
+        cz_copy_add_axis(&copy, pixels, unit, pixel);
+    } else {
+        cz_copy_add_axis(&copy, pixels, pixel, unit);
+        cz_copy_add_axis(&copy, part->lanes, unit, row);
+    }
+    cz_copy_run(&copy, (float *)step->outputs[0]->data + at,
+                (const float *)step->inputs[0]->data + at, exec);
+}
+
+/* The blocks that are full, then what is in the last one. */
+static void reorder(const struct cz_step *step, bool to_plain,
+                    const struct cz_exec *exec)
+{
+    const size_t block = *(const size_t *)step->params;
+    const size_t channels = (size_t)step->outputs[0]->dims.size[1];
+    const struct part full = {0, channels / block, block};
+    const struct part last = {channels / block, 1, channels % block};
+    copy_part(step, &full, to_plain, exec);
+    copy_part(step, &last, to_plain, exec);
 }
 
 static enum cz_status run_to_blocked(struct cz_step *step,
                                      const struct cz_exec *exec,
                                      struct cz_error *err)
 {
+    struct cz_array *out = step->outputs[0];
     (void)err;
-    run_reorder(step, exec, to_blocked);
+    if ((size_t)out->dims.size[1] % *(const size_t *)step->params)
+        memset(out->data, 0, out->size_bytes); /* lanes without a channel */
+    reorder(step, false, exec);
     return CZ_OK;
 }
 
@@ -120,7 +117,7 @@ static enum cz_status run_to_plain(struct cz_step *step,
                                    struct cz_error *err)
 {
     (void)err;
-    run_reorder(step, exec, to_plain);
+    reorder(step, true, exec);
     return CZ_OK;
 }
 

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "engine/element_internal.h"
+#include "engine/op_facts_internal.h"
 
 /* ---- Slice ------------------------------------------------------------ */
 
 struct slice {
     struct cz_int_list starts, ends, axes; /* before opset 10 */
-    /* Told by shape(): the first element of each axis, and how far to go. */
-    int64_t start[CZ_RANK_MAX], step[CZ_RANK_MAX];
+    struct cz_slice slice;                 /* told by shape() */
 };
 
 /* The operands, each as long as the first. */
@@ -95,8 +95,8 @@ static enum cz_status shape_slice(struct cz_step *step, struct cz_error *err)
         return CZ_OK;
     }
     for (size_t i = 0; i < y.rank; i++) {
-        p->start[i] = 0;
-        p->step[i] = 1;
+        p->slice.start[i] = 0;
+        p->slice.step[i] = 1;
     }
     for (size_t i = 0; i < o.starts.count; i++) {
         size_t axis;
@@ -106,12 +106,12 @@ static enum cz_status shape_slice(struct cz_step *step, struct cz_error *err)
             return cz_step_error(step, err, "axis %zu is there twice", axis);
         seen[axis] = true;
         if (o.steps.is_given)
-            p->step[axis] = o.steps.at[i];
-        if (p->step[axis] == 0)
+            p->slice.step[axis] = o.steps.at[i];
+        if (p->slice.step[axis] == 0)
             return cz_step_error(step, err, "the step of axis %zu is 0", axis);
-        p->start[axis] = o.starts.at[i];
-        y.size[axis] = slice_axis(&p->start[axis], o.ends.at[i], p->step[axis],
-                                  x->dims.size[axis]);
+        p->slice.start[axis] = o.starts.at[i];
+        y.size[axis] = slice_axis(&p->slice.start[axis], o.ends.at[i],
+                                  p->slice.step[axis], x->dims.size[axis]);
     }
     return cz_step_output(step, 0, x->dtype, &y, err);
 }
@@ -134,12 +134,20 @@ static enum cz_status run_slice(struct cz_step *step,
     for (size_t i = 0; i < y->dims.rank; i++) {
         /* The step of a single element may be any number. */
         ptrdiff_t step_bytes =
-            y->dims.size[i] > 1 ? (ptrdiff_t)p->step[i] * from[i] : 0;
-        first += (ptrdiff_t)p->start[i] * from[i];
+            y->dims.size[i] > 1 ? (ptrdiff_t)p->slice.step[i] * from[i] : 0;
+        first += (ptrdiff_t)p->slice.start[i] * from[i];
         cz_copy_add_axis(&copy, (size_t)y->dims.size[i], to[i], step_bytes);
     }
     cz_copy_run(&copy, y->data, first, exec);
     return CZ_OK;
+}
+
+bool cz_op_slice(const struct cz_step *step, struct cz_slice *slice)
+{
+    if (step->is_dynamic)
+        return false;
+    *slice = ((const struct slice *)step->params)->slice;
+    return true;
 }
 
 /* ---- Pad -------------------------------------------------------------- */

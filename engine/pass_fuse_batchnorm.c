@@ -4,26 +4,6 @@
 
 #include "engine/op_facts_internal.h"
 
-/* A constant float32 array of these dims, to be filled in. */
-static struct cz_array *add_constant(struct cz_plan *plan, const char *name,
-                                     const struct cz_dims *dims,
-                                     struct cz_error *err)
-{
-    struct cz_array *array = cz_plan_add_array(plan, name, err);
-    if (!array)
-        return NULL;
-    array->dtype = CZ_DTYPE_FLOAT;
-    array->dims = *dims;
-    array->size_bytes = cz_array_count(array) * sizeof(float);
-    array->data = cz_arena_alloc(&plan->arena, array->size_bytes + 1, 1);
-    array->known = array->data;
-    array->is_constant = true;
-    if (array->data)
-        return array;
-    cz_error_nomem(err);
-    return NULL;
-}
-
 static void scale_weights(struct cz_array *to, const struct cz_array *from,
                           const float *scale)
 {
@@ -46,9 +26,9 @@ static enum cz_status fuse(struct cz_plan *plan, struct cz_step *conv,
     const struct cz_array *bias = cz_step_input(conv, 2);
     const struct cz_dims per_channel = {1, {weights->dims.size[0]}};
     struct cz_array *new_weights =
-        add_constant(plan, weights->name, &weights->dims, err);
+        cz_plan_add_constant(plan, weights->name, &weights->dims, err);
     struct cz_array *new_bias =
-        add_constant(plan, weights->name, &per_channel, err);
+        cz_plan_add_constant(plan, weights->name, &per_channel, err);
     struct cz_array **inputs =
         cz_arena_alloc(&plan->arena, 3, sizeof(struct cz_array *));
     if (!new_weights || !new_bias || !inputs)

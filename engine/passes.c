@@ -11,6 +11,7 @@ struct pass {
 
 static const struct pass passes[] = {
     {"fold", cz_pass_fold, false},
+    {"fuse_focus", cz_pass_fuse_focus, true},
     {"dead", cz_pass_dead, false},
     {"identity", cz_pass_identity, true},
     {"fuse_batchnorm", cz_pass_fuse_batchnorm, true},
@@ -82,6 +83,25 @@ void cz_plan_count_uses(struct cz_plan *plan)
             use(step->inputs[k], step);
         use(step->residual, step);
     }
+}
+
+struct cz_array *cz_plan_add_constant(struct cz_plan *plan, const char *name,
+                                      const struct cz_dims *dims,
+                                      struct cz_error *err)
+{
+    struct cz_array *array = cz_plan_add_array(plan, name, err);
+    if (!array)
+        return NULL;
+    array->dtype = CZ_DTYPE_FLOAT;
+    array->dims = *dims;
+    array->size_bytes = cz_array_count(array) * sizeof(float);
+    array->data = cz_arena_alloc(&plan->arena, array->size_bytes + 1, 1);
+    array->known = array->data;
+    array->is_constant = true;
+    if (array->data)
+        return array;
+    cz_error_nomem(err);
+    return NULL;
 }
 
 static void remove_dead(struct cz_plan *plan)

@@ -363,9 +363,15 @@ enum cz_status cz_plan_rewrite(struct cz_plan *plan, struct cz_error *err);
 /* A pass marks steps as dead or changes what they read and make; uses are
  * counted before and dead steps removed after it. */
 typedef enum cz_status cz_pass(struct cz_plan *plan, struct cz_error *err);
-cz_pass cz_pass_fold, cz_pass_dead, cz_pass_identity, cz_pass_fuse_batchnorm,
-    cz_pass_fuse_silu, cz_pass_fuse_activation, cz_pass_fuse_add,
-    cz_pass_layout;
+cz_pass cz_pass_fold, cz_pass_fuse_focus, cz_pass_dead, cz_pass_identity,
+    cz_pass_fuse_batchnorm, cz_pass_fuse_silu, cz_pass_fuse_activation,
+    cz_pass_fuse_add, cz_pass_layout;
+
+/* A constant float32 array of these dims, zeroed, to be filled in through its
+ * `data`. */
+struct cz_array *cz_plan_add_constant(struct cz_plan *plan, const char *name,
+                                      const struct cz_dims *dims,
+                                      struct cz_error *err);
 
 /* Counts the uses of all arrays. */
 void cz_plan_count_uses(struct cz_plan *plan);

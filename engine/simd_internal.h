@@ -17,6 +17,9 @@
 /* Output blocks that multiply() makes at once. */
 #define CZ_SIMD_OUTPUTS 2
 
+/* A tap of multiply() is no deeper. */
+#define CZ_SIMD_DEPTH_MAX 64
+
 /* A product of matrices, where row p of the left one is gathered from x:
  *
  *     y[o * y_block + p * lanes + l] = bias[o * lanes + l] +
@@ -25,8 +28,8 @@
  *             w[((t * depth + c) * outputs + o) * lanes + l]
  *
  * A convolution of any size is one, where a tap is a kernel position in a
- * block of input channels (depth == lanes), or in one channel of a plain image
- * (depth == 1): im2col without the copy. */
+ * block of input channels (depth == lanes), or a row of the kernel in one
+ * channel of a plain image (depth == its width): im2col without the copy. */
 struct cz_simd_product {
     const float *x;
     const ptrdiff_t *offsets; /* [taps] */
@@ -38,18 +41,23 @@ struct cz_simd_product {
     size_t y_block;
 };
 
-/* A row of a depthwise convolution in one block of channels:
+/* One or two rows of a depthwise convolution in one block of channels:
  *
- *     y[p * lanes + l] = bias[l] + sum over r < rows, c < columns of
- *         x[r * x_row + (p * stride + c * dilation) * lanes + l] *
- *         w[(r * w_row + c) * lanes + l] */
+ *     y[i * y_row + p * lanes + l] = bias[l] +
+ *         sum over r < kernel_h, c < kernel_w of
+ *             x[i * stride_h + r][column * lanes + l] *
+ *             w[(r * kernel_w + c) * lanes + l]
+ *
+ * with column = p * stride_w + c * dilation_w - pad_left, where that is inside
+ * [0, in_w); for p in [inside_from, inside_to) it always is. */
 struct cz_simd_depthwise {
-    const float *x;
-    size_t x_row, rows, columns, stride, dilation;
+    size_t kernel_h, kernel_w, stride_h, stride_w, dilation_w;
+    size_t in_w, pad_left, out_w, inside_from, inside_to;
+    const float *const *x; /* rows of the input */
     const float *w;
-    size_t w_row;
     const float *bias; /* [lanes] */
     float *y;
+    size_t y_row;
 };
 
 /* Rows of a product of two matrices, CZ_SIMD_OUTPUTS vectors wide:
@@ -72,7 +80,8 @@ struct cz_simd {
     size_t lanes;
     /* Pixels p in [0, n). */
     void (*multiply)(const struct cz_simd_product *product, size_t n);
-    void (*depthwise)(const struct cz_simd_depthwise *row, size_t n);
+    /* Rows i in [0, rows), of pixels p in [0, out_w). */
+    void (*depthwise)(const struct cz_simd_depthwise *d, size_t rows);
     /* Rows i in [0, n). */
     void (*rows)(const struct cz_simd_rows *rows, size_t n);
     /* y = activation(y) + residual over n vectors; residual: NULL for none. */

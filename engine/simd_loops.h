@@ -12,8 +12,8 @@
  *
  * and exports SIMD_LOOPS, the initializer of its struct cz_simd.
  *
- * exp() is Cody and Waite's reduction, x = n log 2 + r, with a polynomial of
- * degree 6 in r, fitted to a relative error of 3e-9. */
+ * exp(x) is 2^n 2^r with x log2(e) = n + r, where 2^r is a polynomial of degree
+ * 5, fitted to a relative error of 1e-7. */
 #include <math.h>
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -26,6 +26,8 @@
 #define UNROLL_4 _Pragma("GCC unroll 4")
 #define UNROLL_8 _Pragma("GCC unroll 8")
 #endif
+/* The compiler must not know where `p` points. */
+#define FORGET(p) __asm__("" : "+r"(p))
 #define LOAD(p) (*(const vec_at *)(p))
 #define STORE(p, v) (*(vec_at *)(p) = (v))
 
@@ -39,34 +41,49 @@ INLINE void clear(vec *sum, size_t count)
         sum[i] = SPLAT(0);
 }
 
-/* Adds `taps` taps to the sums. */
+/* Adds the products of one column of the left matrix to the sums. */
+INLINE void multiply_column(const float *x, const float *w, vec *sum,
+                            size_t pixels, size_t outputs, size_t step)
+{
+    const vec w0 = LOAD(w), w1 = LOAD(w + (outputs - 1) * LANES);
+    FORGET(x);
+    UNROLL
+    for (size_t p = 0; p < pixels; p++) {
+        const vec xp = SPLAT(x[p * step]);
+        vec *s = sum + p * outputs;
+        s[0] = MULTIPLY_ADD(xp, w0, s[0]);
+        if (outputs > 1)
+            s[1] = MULTIPLY_ADD(xp, w1, s[1]);
+    }
+}
+
+/* Adds `taps` taps to the sums: blocks, or of any depth. */
 INLINE void multiply_taps(const struct cz_simd_product *m, const float *x,
                           size_t first_tap, size_t taps, vec *sum,
-                          size_t pixels, size_t outputs, size_t depth,
+                          size_t pixels, size_t outputs, bool is_block,
                           size_t step)
 {
-    const float *w = m->w + first_tap * depth * outputs * LANES;
+    const size_t depth = is_block ? LANES : m->depth, width = outputs * LANES;
+    const float *w = m->w + first_tap * depth * width;
     const ptrdiff_t *offsets = m->offsets + first_tap;
-    for (size_t t = 0; t < taps; t++, w += depth * outputs * LANES) {
+    for (size_t t = 0; t < taps; t++, w += depth * width) {
         const float *from = x + offsets[t];
-        UNROLL_8
-        for (size_t c = 0; c < depth; c++) {
-            const float *wc = w + c * outputs * LANES;
-            vec w0 = LOAD(wc), w1 = LOAD(wc + (outputs - 1) * LANES);
-            UNROLL
-            for (size_t p = 0; p < pixels; p++) {
-                vec xp = SPLAT(from[p * step + c]), *s = sum + p * outputs;
-                s[0] = MULTIPLY_ADD(xp, w0, s[0]);
-                if (outputs > 1)
-                    s[1] = MULTIPLY_ADD(xp, w1, s[1]);
-            }
+        if (is_block) {
+            UNROLL_8
+            for (size_t c = 0; c < LANES; c++)
+                multiply_column(from + c, w + c * width, sum, pixels, outputs,
+                                step);
+        } else {
+            for (size_t c = 0; c < depth; c++)
+                multiply_column(from + c, w + c * width, sum, pixels, outputs,
+                                step);
         }
     }
 }
 
 /* Sums of many terms are sums of sums of SEGMENT terms: the rounding errors
  * grow with the square root of the number of terms in a row. */
-#define SEGMENT 64
+#define SEGMENT CZ_SIMD_DEPTH_MAX
 
 /* Stores the sums of a segment: the first alone, the others on top of what is
  * there; the bias comes with the last. */
@@ -91,15 +108,15 @@ INLINE void multiply_store(const struct cz_simd_product *m, const vec *sum,
 }
 
 INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
-                          float *y, size_t pixels, size_t outputs, size_t depth,
-                          size_t step)
+                          float *y, size_t pixels, size_t outputs,
+                          bool is_block, size_t step)
 {
-    const size_t segment = SEGMENT / depth;
+    const size_t segment = SEGMENT / (is_block ? LANES : m->depth);
     for (size_t t = 0; t == 0 || t < m->taps; t += segment) {
         size_t taps = m->taps - t < segment ? m->taps - t : segment;
         vec sum[2 * PIXELS];
         clear(sum, pixels * outputs);
-        multiply_taps(m, x, t, taps, sum, pixels, outputs, depth, step);
+        multiply_taps(m, x, t, taps, sum, pixels, outputs, is_block, step);
         multiply_store(m, sum, y, pixels, outputs, t == 0, t + taps == m->taps);
     }
 }
@@ -118,12 +135,12 @@ INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
 
 #define TILE(p)                                                                \
     case p:                                                                    \
-        multiply_tile(m, x, y, p, outputs, depth, step);                       \
+        multiply_tile(m, x, y, p, outputs, is_block, step);                    \
         break;
 
 /* n pixels in tiles that differ by no more than one pixel. */
 INLINE void multiply_run(const struct cz_simd_product *m, size_t n,
-                         size_t outputs, size_t depth, size_t step)
+                         size_t outputs, bool is_block, size_t step)
 {
     const float *x = m->x;
     float *y = m->y;
@@ -143,22 +160,22 @@ INLINE void multiply_run(const struct cz_simd_product *m, size_t n,
 /* The distances that occur most are constants, the others variables. */
 TARGET static void multiply_pairs(const struct cz_simd_product *m, size_t n)
 {
-    if (m->depth == 1)
-        multiply_run(m, n, 2, 1, m->step);
+    if (m->depth != LANES)
+        multiply_run(m, n, 2, false, m->step);
     else if (m->step == LANES)
-        multiply_run(m, n, 2, LANES, LANES);
+        multiply_run(m, n, 2, true, LANES);
     else if (m->step == 2 * LANES)
-        multiply_run(m, n, 2, LANES, 2 * LANES);
+        multiply_run(m, n, 2, true, 2 * LANES);
     else
-        multiply_run(m, n, 2, LANES, m->step);
+        multiply_run(m, n, 2, true, m->step);
 }
 
 TARGET static void multiply_singles(const struct cz_simd_product *m, size_t n)
 {
-    if (m->depth == 1)
-        multiply_run(m, n, 1, 1, m->step);
+    if (m->depth != LANES)
+        multiply_run(m, n, 1, false, m->step);
     else
-        multiply_run(m, n, 1, LANES, m->step);
+        multiply_run(m, n, 1, true, m->step);
 }
 
 static void multiply(const struct cz_simd_product *product, size_t n)
@@ -232,68 +249,101 @@ TARGET static void rows(const struct cz_simd_rows *m, size_t n)
 
 /* ---- depthwise -------------------------------------------------------- */
 
-INLINE void depthwise_tile(const struct cz_simd_depthwise *d, const float *x,
-                           float *y, size_t pixels, size_t columns,
-                           size_t stride, size_t dilation)
+/* Up to 4 pixels from `first` on, in 1 or 2 rows, which share what is loaded.
+ * Unless they are inside, taps beside the image are left out. */
+INLINE void depthwise_tile(const struct cz_simd_depthwise *d, size_t first,
+                           size_t pixels, size_t rows, bool inside)
 {
-    vec sum[4];
+    const size_t last = rows - 1, shift = d->stride_h * d->kernel_w * LANES;
     const float *w = d->w;
+    vec sum[2][4];
     UNROLL
     for (size_t p = 0; p < pixels; p++)
-        sum[p] = LOAD(d->bias);
-    for (size_t r = 0; r < d->rows; r++, x += d->x_row, w += d->w_row * LANES) {
-        UNROLL
-        for (size_t c = 0; c < columns; c++) {
-            vec wc = LOAD(w + c * LANES);
+        sum[0][p] = sum[last][p] = LOAD(d->bias);
+    for (size_t r = 0; r < d->kernel_h + last * d->stride_h; r++) {
+        const size_t column = first * d->stride_w - d->pad_left;
+        const float *x = d->x[r];
+        for (size_t c = 0; c < d->kernel_w; c++, w += LANES) {
             UNROLL
             for (size_t p = 0; p < pixels; p++) {
-                vec xp = LOAD(x + (p * stride + c * dilation) * LANES);
-                sum[p] = MULTIPLY_ADD(xp, wc, sum[p]);
+                const size_t at = column + p * d->stride_w + c * d->dilation_w;
+                if (!inside && at >= d->in_w)
+                    continue;
+                const vec xp = LOAD(x + at * LANES);
+                if (r < d->kernel_h)
+                    sum[0][p] = MULTIPLY_ADD(xp, LOAD(w), sum[0][p]);
+                if (last && r >= d->stride_h)
+                    sum[1][p] = MULTIPLY_ADD(xp, LOAD(w - shift), sum[1][p]);
             }
         }
     }
+    float *y = d->y + first * LANES;
     UNROLL
-    for (size_t p = 0; p < pixels; p++)
-        STORE(y + p * LANES, sum[p]);
+    for (size_t p = 0; p < pixels; p++) {
+        STORE(y + p * LANES, sum[0][p]);
+        if (last)
+            STORE(y + d->y_row + p * LANES, sum[1][p]);
+    }
 }
 
 #define TILE(p)                                                                \
     case p:                                                                    \
-        depthwise_tile(d, x, y, p, columns, stride, dilation);                 \
+        depthwise_tile(d, at, p, rows, true);                                  \
         break;
 
-INLINE void depthwise_run(const struct cz_simd_depthwise *d, size_t n,
-                          size_t columns, size_t stride, size_t dilation)
+INLINE void depthwise_rows(const struct cz_simd_depthwise *d, size_t rows)
 {
-    const float *x = d->x;
-    float *y = d->y;
-    for (size_t tiles = (n + 3) / 4; tiles > 0; tiles--) {
-        const size_t pixels = (n + tiles - 1) / tiles;
+    size_t at = 0;
+    for (; at < d->inside_from; at++)
+        depthwise_tile(d, at, 1, rows, false);
+    while (at < d->inside_to) {
+        const size_t left = d->inside_to - at;
+        const size_t pixels = left > 7 ? 4 : left > 4 ? (left + 1) / 2 : left;
         switch (pixels) {
             TILE(1)
             TILE(2)
             TILE(3)
             TILE(4)
         }
-        x += pixels * stride * LANES;
-        y += pixels * LANES;
-        n -= pixels;
+        at += pixels;
     }
+    for (; at < d->out_w; at++)
+        depthwise_tile(d, at, 1, rows, false);
 }
 
 #undef TILE
 
-TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
+/* With sizes that are constants where this is used. */
+INLINE void depthwise_square(const struct cz_simd_depthwise *d, size_t kernel,
+                             size_t stride)
 {
-    const size_t columns = d->columns, stride = d->stride;
-    if (columns == 3 && stride == 1 && d->dilation == 1)
-        depthwise_run(d, n, 3, 1, 1);
-    else if (columns == 3 && stride == 2 && d->dilation == 1)
-        depthwise_run(d, n, 3, 2, 1);
-    else if (columns == 5 && stride == 1 && d->dilation == 1)
-        depthwise_run(d, n, 5, 1, 1);
+    struct cz_simd_depthwise square = *d;
+    square.kernel_h = square.kernel_w = kernel;
+    square.stride_h = square.stride_w = stride;
+    square.dilation_w = 1;
+    depthwise_rows(&square, 2);
+}
+
+TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t rows)
+{
+    const size_t kernel = d->kernel_h, stride = d->stride_h;
+    const bool is_square = kernel == d->kernel_w && stride == d->stride_w &&
+                           d->dilation_w == 1 && rows == 2;
+    if (is_square && kernel == 3 && stride == 1)
+        depthwise_square(d, 3, 1);
+    else if (is_square && kernel == 3 && stride == 2)
+        depthwise_square(d, 3, 2);
+    else if (is_square && kernel == 5 && stride == 1)
+        depthwise_square(d, 5, 1);
+    else if (is_square && kernel == 5 && stride == 2)
+        depthwise_square(d, 5, 2);
     else
-        depthwise_run(d, n, columns, stride, d->dilation);
+        for (size_t i = 0; i < rows; i++) {
+            struct cz_simd_depthwise row = *d;
+            row.x += i * d->stride_h;
+            row.y += i * d->y_row;
+            depthwise_rows(&row, 1);
+        }
 }
 
 /* ---- activations ------------------------------------------------------ */
@@ -307,21 +357,20 @@ TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t n)
     UNROLL                                                                     \
     for (size_t k = 0; k < count; k++)
 
-/* y = exp(-x) for x in [-88, 87]; beyond, that of the nearer end. */
+/* y = exp(-x) for x in [-87, 87]; beyond, that of the nearer end. */
 INLINE void exp_of_minus(const vec *x, vec *y, size_t count)
 {
     const vec round = SPLAT(0x1.8p23f); /* adding it leaves an integer */
+    const vec scale = SPLAT(-0x1.715476p+0f);
     vec r[TURNS], n[TURNS], *p = y;
-    EACH r[k] = MAX(SPLAT(-87), MIN(SPLAT(88), -x[k]));
-    EACH n[k] = MULTIPLY_ADD(r[k], SPLAT(0x1.715476p+0f), round);
-    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.62e4p-1f), r[k]);
-    EACH r[k] = MULTIPLY_ADD(n[k] - round, SPLAT(-0x1.7f7d1cp-20f), r[k]);
+    EACH r[k] = MIN(SPLAT(87), MAX(SPLAT(-87), x[k]));
+    EACH n[k] = MULTIPLY_ADD(r[k], scale, round);
+    EACH r[k] = MULTIPLY_ADD(r[k], scale, round - n[k]);
     EACH p[k] =
-        MULTIPLY_ADD(SPLAT(0x1.6a2446p-10f), r[k], SPLAT(0x1.1239d4p-7f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.5558f2p-5f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.555492p-3f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.fffffcp-2f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
+        MULTIPLY_ADD(SPLAT(0x1.5bba14p-10f), r[k], SPLAT(0x1.3cea88p-7f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.c6b752p-5f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.ebf9bcp-3f));
+    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.62e42ap-1f));
     EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
     EACH y[k] = (vec)((ivec)p[k] + ((ivec)n[k] << 23)); /* p * 2^n */
 }

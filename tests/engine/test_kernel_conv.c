@@ -354,10 +354,10 @@ static void check(const struct cz_kernel *table, const struct problem *problem)
     for_each_simd(check_on, &c);
 }
 
-/* The activations that leave 0 as it is: any number of channels. */
 static const enum cz_activation_kind activations[] = {
-    CZ_ACT_NONE, CZ_ACT_RELU,       CZ_ACT_LEAKY_RELU, CZ_ACT_SILU,
-    CZ_ACT_SILU, CZ_ACT_HARD_SWISH, CZ_ACT_TANH,       CZ_ACT_MISH};
+    CZ_ACT_NONE,       CZ_ACT_RELU, CZ_ACT_LEAKY_RELU,
+    CZ_ACT_SILU,       CZ_ACT_SILU, CZ_ACT_SIGMOID,
+    CZ_ACT_HARD_SWISH, CZ_ACT_TANH, CZ_ACT_MISH};
 #define ACTIVATIONS (sizeof activations / sizeof *activations)
 
 static struct problem random_problem(void)
@@ -535,14 +535,26 @@ static void bf16_agrees_whatever_the_tiles(void **state)
     }
 }
 
+/* Windows that have loops of their own, in images of all small sizes. */
+static void depthwise_agrees_for_usual_windows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 64; i++) {
+        struct problem p = random_problem();
+        p.kernel = 3 + 2 * (i % 2);
+        p.stride = 1 + i / 2 % 2;
+        p.pad = p.kernel / 2;
+        p.h = 1 + i / 4;
+        p.in_channels = p.out_channels;
+        p.is_depthwise = true;
+        check(cz_kernels_depthwise, &p);
+    }
+}
+
 static void leaves_other_convolutions_to_others(void **state)
 {
     (void)state;
     struct problem p = random_problem();
-    p.out_channels = 9;
-    p.activation = CZ_ACT_SIGMOID; /* of 0 is not 0 */
-    assert_int_equal(run_table(cz_kernels_direct, &p, 8), 0);
-    p = random_problem();
     p.stride = 3;
     assert_int_equal(run_table(cz_kernels_winograd, &p, 8), 0);
     p = random_problem();
@@ -569,15 +581,19 @@ static void reports_when_memory_is_short(void **state)
         p.in_channels = p.is_depthwise ? p.out_channels : p.in_channels;
         make_rig(&rig, &p, 8);
         assert_true(kernels[i]->fits(&rig.step, &rig.plan));
-        for (size_t nth = 1; nth <= 3; nth++) {
-            void *kernel_state = NULL;
-            cz_alloc_fail_at(nth);
-            assert_int_equal(
-                kernels[i]->prepare(&rig.step, &rig.plan, &kernel_state, &err),
-                CZ_ENOMEM);
-            cz_alloc_fail_at(0);
+        enum cz_status status = CZ_ENOMEM;
+        void *kernel_state = NULL;
+        size_t nth = 0;
+        while (status == CZ_ENOMEM) {
             assert_null(kernel_state);
+            cz_alloc_fail_at(++nth);
+            status =
+                kernels[i]->prepare(&rig.step, &rig.plan, &kernel_state, &err);
+            cz_alloc_fail_at(0);
         }
+        assert_int_equal(status, CZ_OK);
+        assert_true(nth > 2); /* the state and its floats failed before */
+        kernels[i]->release(kernel_state);
         free_rig(&rig);
     }
 }
@@ -587,13 +603,14 @@ static void reports_when_memory_is_short(void **state)
 #define SWEEP 4096
 
 /* What rounding is relative to: the piecewise ones add numbers of the size of
- * x and cancel; the others keep all digits of small results. */
+ * x and cancel; the others keep the digits of small results, but for those that
+ * exp() loses when its argument is rounded. */
 static double rounding_scale(enum cz_activation_kind kind, double x,
                              double want)
 {
     if (kind == CZ_ACT_HARD_SIGMOID || kind == CZ_ACT_HARD_SWISH)
         return 1 + fabs(x);
-    return fabs(want);
+    return fabs(want) * (1 + fabs(x) / 4);
 }
 
 static void check_activation(const struct cz_simd *simd,
@@ -703,6 +720,7 @@ int main(void)
         cmocka_unit_test(bf16_agrees_with_sums_in_double),
         cmocka_unit_test(bf16_agrees_for_single_pixels),
         cmocka_unit_test(bf16_agrees_whatever_the_tiles),
+        cmocka_unit_test(depthwise_agrees_for_usual_windows),
         cmocka_unit_test(leaves_other_convolutions_to_others),
         cmocka_unit_test(reports_when_memory_is_short),
         cmocka_unit_test(activates_as_the_reference_does),

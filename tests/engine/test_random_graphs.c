@@ -40,7 +40,8 @@ static const struct variant variants[] = {
     {.name = "no layout, tap", .threads = 1, .passes = "-layout", .tap = true},
     {.name = "no fusing",
      .threads = 2,
-     .passes = "-fuse_silu,-fuse_add,-fuse_batchnorm,-fuse_activation"},
+     .passes =
+         "-fuse_focus,-fuse_silu,-fuse_add,-fuse_batchnorm,-fuse_activation"},
     {.name = "no folding", .threads = 1, .passes = "-fold,-dead,-identity"},
     {.name = "no Winograd", .threads = 1, .kernels = "-winograd"},
     {.name = "no oneDNN", .threads = 1, .kernels = "-onednn,-winograd"},
