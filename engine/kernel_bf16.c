@@ -273,8 +273,6 @@ static void multiply_row(const struct frame *frame, const struct tile *tile,
     const size_t block = tile->image * s->out_blocks + pair * CZ_SIMD_OUTPUTS;
     const size_t plane = cz_conv_out_plane(s);
     size_t at = block * plane + ((tile->y + r) * s->out_w + tile->x) * s->lanes;
-    float *y = step->outputs[0]->data;
-    const float *residual = step->residual ? step->residual->data : NULL;
     const struct cz_bf16_product product = {
         .x = tile->window + r * s->stride_h * b->window_columns * s->lanes,
         .offsets = b->offsets,
@@ -283,13 +281,12 @@ static void multiply_row(const struct frame *frame, const struct tile *tile,
         .w = b->w + pair * b->taps * s->lanes * pair_lanes,
         .outputs = outputs,
         .bias = b->bias + pair * pair_lanes,
-        .y = y + at,
+        .y = (float *)step->outputs[0]->data + at,
         .y_block = plane,
     };
     b->loops->multiply(&product, tile->columns);
     for (size_t o = 0; o < outputs; o++, at += plane)
-        b->simd->finish(&step->activation, y + at,
-                        residual ? residual + at : NULL, tile->columns);
+        cz_conv_finish(step, s, b->simd, at, tile->columns);
 }
 
 /* Item i of images x bands x spans x slices. */

@@ -27,8 +27,13 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
     const struct cz_conv_params *p = step->params;
     const struct cz_window *w = &p->window;
     struct cz_conv_shape s;
-    return cz_conv_shape(&s, step, plan) && s.group == 1 && !s.is_plain &&
-           !step->residual && w->dilations[0] == 1 && w->dilations[1] == 1 &&
+    if (!cz_conv_shape(&s, step, plan))
+        return false;
+    /* Lanes behind the last channel stay 0 as they are. */
+    if (s.out_channels % s.lanes && cz_activate(&step->activation, 0) != 0)
+        return false;
+    return s.group == 1 && !s.is_plain && !step->residual &&
+           w->dilations[0] == 1 && w->dilations[1] == 1 &&
            s.kernel_h == s.stride_h && s.kernel_w == s.stride_w && !s.pad_top &&
            !s.pad_left && s.out_h == s.in_h * s.stride_h &&
            s.out_w == s.in_w * s.stride_w && cz_simd_find(plan->block);
