@@ -12,8 +12,9 @@
  *
  * and exports SIMD_LOOPS, the initializer of its struct cz_simd.
  *
- * exp(x) is 2^n 2^r with x log2(e) = n + r, where 2^r is a polynomial of degree
- * 5, fitted to a relative error of 1e-7. */
+ * exp(x) is 2^n 2^r with x log2(e) = n + r, and 2^r is (a + r) / (a - r), where
+ * a, which is r / tanh(r log(2) / 2), is taken for a quadratic function: that
+ * costs a relative error of 5e-7, and activations divide anyway. */
 #include <math.h>
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -144,14 +145,15 @@ INLINE void multiply_run(const struct cz_simd_product *m, size_t n,
 {
     const float *x = m->x;
     float *y = m->y;
-    for (size_t tiles = (n + PIXELS - 1) / PIXELS; tiles > 0; tiles--) {
-        const size_t pixels = (n + tiles - 1) / tiles;
+    const size_t tiles = (n + PIXELS - 1) / PIXELS;
+    const size_t least = tiles ? n / tiles : 0, more = n - least * tiles;
+    for (size_t i = 0; i < tiles; i++) {
+        const size_t pixels = least + (i < more);
         switch (pixels) {
             EACH_TILE
         }
         x += pixels * step;
         y += pixels * LANES;
-        n -= pixels;
     }
 }
 
@@ -249,54 +251,114 @@ TARGET static void rows(const struct cz_simd_rows *m, size_t n)
 
 /* ---- depthwise -------------------------------------------------------- */
 
-/* Up to 4 pixels from `first` on, in 1 or 2 rows, which share what is loaded.
- * Unless they are inside, taps beside the image are left out. */
-INLINE void depthwise_tile(const struct cz_simd_depthwise *d, size_t first,
-                           size_t pixels, size_t rows, bool inside)
+/* The number of taps, `step` apart, before `at`: all that there are at most. */
+INLINE size_t taps_before(ptrdiff_t at, size_t step, size_t taps)
 {
-    const size_t last = rows - 1, shift = d->stride_h * d->kernel_w * LANES;
-    const float *w = d->w;
-    vec sum[2][4];
-    UNROLL
-    for (size_t p = 0; p < pixels; p++)
-        sum[0][p] = sum[last][p] = LOAD(d->bias);
-    for (size_t r = 0; r < d->kernel_h + last * d->stride_h; r++) {
-        const size_t column = first * d->stride_w - d->pad_left;
-        const float *x = d->x[r];
-        for (size_t c = 0; c < d->kernel_w; c++, w += LANES) {
+    if (at <= 0)
+        return 0;
+    const size_t n = step == 1 ? (size_t)at : ((size_t)at + step - 1) / step;
+    return n < taps ? n : taps;
+}
+
+/* Pixel p of some rows, whatever the window; taps beside the image are left
+ * out. */
+INLINE void depthwise_pixel(const struct cz_simd_depthwise *d, size_t p,
+                            size_t rows)
+{
+    const ptrdiff_t first = (ptrdiff_t)(p * d->stride_w - d->pad_left);
+    const size_t from = taps_before(-first, d->dilation_w, d->kernel_w);
+    const size_t to =
+        taps_before((ptrdiff_t)d->in_w - first, d->dilation_w, d->kernel_w);
+    vec sum[2] = {LOAD(d->bias), LOAD(d->bias)};
+    for (size_t r = 0; r < d->kernel_h; r++) {
+        const float *w = d->w + r * d->kernel_w * LANES;
+        for (size_t c = from; c < to; c++) {
+            const ptrdiff_t at = first + (ptrdiff_t)(c * d->dilation_w);
             UNROLL
-            for (size_t p = 0; p < pixels; p++) {
-                const size_t at = column + p * d->stride_w + c * d->dilation_w;
-                if (!inside && at >= d->in_w)
-                    continue;
-                const vec xp = LOAD(x + at * LANES);
-                if (r < d->kernel_h)
-                    sum[0][p] = MULTIPLY_ADD(xp, LOAD(w), sum[0][p]);
-                if (last && r >= d->stride_h)
-                    sum[1][p] = MULTIPLY_ADD(xp, LOAD(w - shift), sum[1][p]);
+            for (size_t i = 0; i < rows; i++) {
+                const float *x = d->x[i * d->stride_h + r];
+                sum[i] = MULTIPLY_ADD(LOAD(x + at * LANES), LOAD(w + c * LANES),
+                                      sum[i]);
             }
         }
     }
+    UNROLL
+    for (size_t i = 0; i < rows; i++)
+        STORE(d->y + i * d->y_row + p * LANES, sum[i]);
+}
+
+/* Pixels [from, to) of one or two rows. */
+TARGET static void depthwise_pixels(const struct cz_simd_depthwise *d,
+                                    size_t rows, size_t from, size_t to)
+{
+    for (size_t p = from; p < to; p++) {
+        if (rows == 2)
+            depthwise_pixel(d, p, 2);
+        else
+            depthwise_pixel(d, p, 1);
+    }
+}
+
+/* Adds the taps in row r of the input to the sums of some pixels of the upper
+ * row, the lower one, or both: what is loaded serves all that it belongs to. */
+INLINE void depthwise_taps(const struct cz_simd_depthwise *d, const float *x,
+                           size_t r, vec *upper, vec *lower, size_t pixels,
+                           size_t kernel, size_t stride)
+{
+    const float *w = d->w + r * kernel * LANES;
+    const float *above = w - stride * kernel * LANES;
+    FORGET(w);
+    FORGET(above);
+    UNROLL
+    for (size_t j = 0; j < (pixels - 1) * stride + kernel; j++) {
+        const vec column = LOAD(x + j * LANES);
+        UNROLL
+        for (size_t p = 0; p < pixels; p++) {
+            const size_t c = j - p * stride;
+            if (upper && c < kernel)
+                upper[p] = MULTIPLY_ADD(column, LOAD(w + c * LANES), upper[p]);
+            if (lower && c < kernel)
+                lower[p] =
+                    MULTIPLY_ADD(column, LOAD(above + c * LANES), lower[p]);
+        }
+    }
+}
+
+/* Pixels from `first` on of two rows, all of whose taps are inside. */
+INLINE void depthwise_tile(const struct cz_simd_depthwise *d, size_t first,
+                           size_t pixels, size_t kernel, size_t stride)
+{
+    const size_t at = (first * stride - d->pad_left) * LANES;
+    vec upper[4], lower[4];
+    UNROLL
+    for (size_t p = 0; p < pixels; p++)
+        upper[p] = lower[p] = LOAD(d->bias);
+    size_t r = 0;
+    for (; r < stride; r++)
+        depthwise_taps(d, d->x[r] + at, r, upper, NULL, pixels, kernel, stride);
+    for (; r < kernel; r++)
+        depthwise_taps(d, d->x[r] + at, r, upper, lower, pixels, kernel,
+                       stride);
+    for (; r < kernel + stride; r++)
+        depthwise_taps(d, d->x[r] + at, r, NULL, lower, pixels, kernel, stride);
     float *y = d->y + first * LANES;
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        STORE(y + p * LANES, sum[0][p]);
-        if (last)
-            STORE(y + d->y_row + p * LANES, sum[1][p]);
+        STORE(y + p * LANES, upper[p]);
+        STORE(y + d->y_row + p * LANES, lower[p]);
     }
 }
 
 #define TILE(p)                                                                \
     case p:                                                                    \
-        depthwise_tile(d, at, p, rows, true);                                  \
+        depthwise_tile(d, at, p, kernel, stride);                              \
         break;
 
-INLINE void depthwise_rows(const struct cz_simd_depthwise *d, size_t rows)
+/* Two rows, up to the last pixel that is inside. */
+INLINE void depthwise_square(const struct cz_simd_depthwise *d, size_t kernel,
+                             size_t stride)
 {
-    size_t at = 0;
-    for (; at < d->inside_from; at++)
-        depthwise_tile(d, at, 1, rows, false);
-    while (at < d->inside_to) {
+    for (size_t at = d->inside_from; at < d->inside_to;) {
         const size_t left = d->inside_to - at;
         const size_t pixels = left > 7 ? 4 : left > 4 ? (left + 1) / 2 : left;
         switch (pixels) {
@@ -307,72 +369,65 @@ INLINE void depthwise_rows(const struct cz_simd_depthwise *d, size_t rows)
         }
         at += pixels;
     }
-    for (; at < d->out_w; at++)
-        depthwise_tile(d, at, 1, rows, false);
 }
 
 #undef TILE
 
-/* With sizes that are constants where this is used. */
-INLINE void depthwise_square(const struct cz_simd_depthwise *d, size_t kernel,
-                             size_t stride)
-{
-    struct cz_simd_depthwise square = *d;
-    square.kernel_h = square.kernel_w = kernel;
-    square.stride_h = square.stride_w = stride;
-    square.dilation_w = 1;
-    depthwise_rows(&square, 2);
-}
-
-TARGET static void depthwise(const struct cz_simd_depthwise *d, size_t rows)
+/* The usual windows; false for others. */
+TARGET static bool depthwise_inside(const struct cz_simd_depthwise *d)
 {
     const size_t kernel = d->kernel_h, stride = d->stride_h;
-    const bool is_square = kernel == d->kernel_w && stride == d->stride_w &&
-                           d->dilation_w == 1 && rows == 2;
-    if (is_square && kernel == 3 && stride == 1)
+    if (d->kernel_w != kernel || d->stride_w != stride || d->dilation_w != 1)
+        return false;
+    if (kernel == 3 && stride == 1)
         depthwise_square(d, 3, 1);
-    else if (is_square && kernel == 3 && stride == 2)
+    else if (kernel == 3 && stride == 2)
         depthwise_square(d, 3, 2);
-    else if (is_square && kernel == 5 && stride == 1)
+    else if (kernel == 5 && stride == 1)
         depthwise_square(d, 5, 1);
-    else if (is_square && kernel == 5 && stride == 2)
+    else if (kernel == 5 && stride == 2)
         depthwise_square(d, 5, 2);
     else
-        for (size_t i = 0; i < rows; i++) {
-            struct cz_simd_depthwise row = *d;
-            row.x += i * d->stride_h;
-            row.y += i * d->y_row;
-            depthwise_rows(&row, 1);
-        }
+        return false;
+    return true;
+}
+
+static void depthwise(const struct cz_simd_depthwise *d, size_t rows)
+{
+    if (rows == 2 && depthwise_inside(d)) {
+        depthwise_pixels(d, 2, 0, d->inside_from);
+        depthwise_pixels(d, 2, d->inside_to, d->out_w);
+    } else {
+        depthwise_pixels(d, rows, 0, d->out_w);
+    }
 }
 
 /* ---- activations ------------------------------------------------------ */
 
 /* Vectors that are worked on in turns: what one of them waits for hides behind
- * the others. Vectors go by address, as those of simd_plain.c have no
- * registers to be passed in. */
-#define TURNS 4
+ * the other. Vectors go by address, as those of simd_plain.c have no registers
+ * to be passed in. */
+#define TURNS 2
 
 #define EACH                                                                   \
     UNROLL                                                                     \
     for (size_t k = 0; k < count; k++)
 
-/* y = exp(-x) for x in [-87, 87]; beyond, that of the nearer end. */
-INLINE void exp_of_minus(const vec *x, vec *y, size_t count)
+/* exp(-x) = up / down for x in [-87, 87]; beyond, that of the nearer end. */
+INLINE void exp_of_minus(const vec *x, vec *up, vec *down, size_t count)
 {
     const vec round = SPLAT(0x1.8p23f); /* adding it leaves an integer */
     const vec scale = SPLAT(-0x1.715476p+0f);
-    vec r[TURNS], n[TURNS], *p = y;
+    vec r[TURNS], n[TURNS], a[TURNS];
     EACH r[k] = MIN(SPLAT(87), MAX(SPLAT(-87), x[k]));
     EACH n[k] = MULTIPLY_ADD(r[k], scale, round);
     EACH r[k] = MULTIPLY_ADD(r[k], scale, round - n[k]);
-    EACH p[k] =
-        MULTIPLY_ADD(SPLAT(0x1.5bba14p-10f), r[k], SPLAT(0x1.3cea88p-7f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.c6b752p-5f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.ebf9bcp-3f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(0x1.62e42ap-1f));
-    EACH p[k] = MULTIPLY_ADD(p[k], r[k], SPLAT(1));
-    EACH y[k] = (vec)((ivec)p[k] + ((ivec)n[k] << 23)); /* p * 2^n */
+    EACH a[k] = r[k] * r[k];
+    EACH a[k] =
+        MULTIPLY_ADD(a[k], SPLAT(0x1.d801a6p-4f), SPLAT(0x1.71550ep+1f));
+    EACH down[k] = a[k] - r[k];
+    EACH a[k] += r[k];
+    EACH up[k] = (vec)((ivec)a[k] + ((ivec)n[k] << 23)); /* a * 2^n */
 }
 
 /* The `kind` is a constant where this is used. */
@@ -381,7 +436,7 @@ INLINE void activate(const struct cz_activation *a,
 {
     const vec zero = SPLAT(0), one = SPLAT(1);
     const vec alpha = SPLAT(a->alpha), beta = SPLAT(a->beta);
-    vec e[TURNS];
+    vec e[TURNS], d[TURNS];
     switch (kind) {
     case CZ_ACT_RELU:
         EACH y[k] = MAX(zero, y[k]);
@@ -393,12 +448,12 @@ INLINE void activate(const struct cz_activation *a,
         EACH y[k] = MIN(beta, MAX(alpha, y[k]));
         break;
     case CZ_ACT_SIGMOID:
-        exp_of_minus(y, e, count);
-        EACH y[k] = one / (one + e[k]);
+        exp_of_minus(y, e, d, count);
+        EACH y[k] = d[k] / (d[k] + e[k]);
         break;
     case CZ_ACT_SILU:
-        exp_of_minus(y, e, count);
-        EACH y[k] = y[k] / (one + e[k]);
+        exp_of_minus(y, e, d, count);
+        EACH y[k] *= d[k] / (d[k] + e[k]);
         break;
     case CZ_ACT_HARD_SIGMOID:
         EACH e[k] = MULTIPLY_ADD(y[k], alpha, beta);
@@ -641,10 +696,10 @@ TARGET static void softmax(const float *x, float *y, size_t count,
     for (size_t i = 1; i < count; i++)
         most = MAX(most, LOAD(x + i * stride));
     for (size_t i = 0; i < count; i++) {
-        vec minus_x = most - LOAD(x + i * stride), e;
-        exp_of_minus(&minus_x, &e, 1);
-        STORE(y + i * stride, e);
-        sum += e;
+        vec minus_x = most - LOAD(x + i * stride), up, down;
+        exp_of_minus(&minus_x, &up, &down, 1);
+        STORE(y + i * stride, up / down);
+        sum += up / down;
     }
     const vec share = SPLAT(1) / sum;
     for (size_t i = 0; i < count; i++)
