@@ -39,8 +39,8 @@ void cz_scratch_free(struct cz_scratch *scratch);
  * lent. False without memory. */
 bool cz_scratch_reserve(struct cz_scratch *scratch, size_t count);
 
-/* A free slot, aligned as above, with undefined content; waits for one where callers outnumber
- * the threads. */
+/* A free slot, aligned as above, with undefined content; waits for one where
+ * callers outnumber the threads. */
 float *cz_scratch_take(struct cz_scratch *scratch);
 void cz_scratch_give(struct cz_scratch *scratch, const float *slot);
 

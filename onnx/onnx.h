@@ -298,8 +298,8 @@ enum cz_status cz_tensor_elements(struct cz_tensor *tensor,
                                   struct cz_elements *elements,
                                   struct cz_error *err);
 
-/* Frees the elements of `tensor`, which nobody will ask for again: the model can
- * be read, but not be saved. Those in a file beside it are read anew. */
+/* Frees the elements of `tensor`, which nobody will ask for again: the model
+ * can be read, but not be saved. Those in a file beside it are read anew. */
 void cz_tensor_drop(struct cz_tensor *tensor);
 
 /* Element i as a double; floats and integers of at least 8 bits. */
