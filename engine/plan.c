@@ -4,7 +4,7 @@
 
 #include "core/half.h"
 #include "core/parallel.h"
-#include "engine/cpu_internal.h"
+#include "core/cpu.h"
 #include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
 #include "engine/plan_internal.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/cpu_internal.h"
+#include "core/cpu.h"
 #include "engine/kernels_internal.h"
 #include "engine/simd_internal.h"
 #include "engine/team_internal.h"

@@ -1,6 +1,6 @@
 /* What the processor can do, found at run time. */
-#ifndef CZ_ENGINE_CPU_INTERNAL_H
-#define CZ_ENGINE_CPU_INTERNAL_H
+#ifndef CZ_CORE_CPU_H
+#define CZ_CORE_CPU_H
 
 #include <stdbool.h>
 
@@ -10,8 +10,8 @@ enum cz_cpu_feature {
 };
 
 /* Whether kernels may use `feature`: the processor has it, and the environment
- * variable CZ_CPU (baseline, avx2 or avx512; unset: no limit) allows it. Asked
- * when a plan is compiled. */
+ * variable CZ_CPU (baseline, avx2 or avx512; unset: no limit) allows it.
+ */
 bool cz_cpu_has(enum cz_cpu_feature feature);
 
 #endif
