@@ -5,7 +5,7 @@
 # V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
 # CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
 
-FOLDERS := core onnx engine prune quant app
+FOLDERS := core onnx engine prune quant eval app
 
 BUILD ?= release
 OUT := build/$(BUILD)
@@ -34,7 +34,7 @@ COMPILE_C = $(CC) $(C_FLAGS) $(CPPFLAGS) $(CFLAGS)
 COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
 LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lisal -lm
+LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lm
 
 # --- files -------------------------------------------------------------------
 
@@ -171,7 +171,8 @@ $(OUT)/flags: FORCE
 # Tried once, so that a missing package is one sentence and not fifty errors.
 $(OUT)/headers:
 	@mkdir -p $(@D)
-	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h > $@.cpp
+	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h \
+		yajl/yajl_parse.h yaml.h > $@.cpp
 	@$(COMPILE_CXX) -fsyntax-only -MF /dev/null $@.cpp 2> $@.log || { \
 		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
 		exit 1; } >&2

@@ -18,8 +18,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {
-        {"inspect", app_inspect}, {"infer", app_infer}, {"bench", app_bench}};
+    } commands[] = {{"inspect", app_inspect},
+                    {"infer", app_infer},
+                    {"bench", app_bench},
+                    {"eval", app_eval}};
 
     app_catch_interrupts();
     static char program[] = "compress"; /* what getopt's messages begin with */
