@@ -5,7 +5,7 @@
 # V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
 # CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
 
-FOLDERS := core onnx engine prune quant detect app
+FOLDERS := core onnx engine prune quant detect eval app
 
 BUILD ?= release
 OUT := build/$(BUILD)
@@ -34,7 +34,7 @@ COMPILE_C = $(CC) $(C_FLAGS) $(CPPFLAGS) $(CFLAGS)
 COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
 LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lisal -lm
+LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lm
 SHARED := -fPIC -shared -fvisibility=hidden -isystem /usr/include/opencv4 \
 	-Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
 OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
@@ -185,6 +185,7 @@ $(OUT)/flags: FORCE
 $(OUT)/headers:
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h \
+		yajl/yajl_parse.h yaml.h \
 		opencv2/imgcodecs.hpp opencv2/imgproc.hpp > $@.cpp
 	@$(COMPILE_CXX) -isystem /usr/include/opencv4 -fsyntax-only -MF /dev/null $@.cpp 2> $@.log || { \
 		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
