@@ -12,8 +12,6 @@
 #include "core/alloc.h"
 #include "core/output.h"
 
-#define YOLOX_IOU 0.65F
-
 /* ---- before the work -------------------------------------------------- */
 
 static enum cz_status list_images(struct app_detect *detect,
@@ -112,45 +110,12 @@ static enum cz_status prepare(struct app_detect *detect, struct cz_error *err)
         CZ_TRY(make_path(&image->txt, options->txt, image->path, ".txt", err));
         CZ_TRY(check_outputs(detect, image, err));
     }
-    CZ_TRY(check_unique(detect, offsetof(struct app_detect_image, picture),
-                        err));
+    CZ_TRY(
+        check_unique(detect, offsetof(struct app_detect_image, picture), err));
     return check_unique(detect, offsetof(struct app_detect_image, txt), err);
 }
 
 /* ---- an image --------------------------------------------------------- */
-
-/* Adds the time since *start to a stage; it becomes now. */
-static void count_time(struct app_detect *detect, enum app_detect_stage stage,
-                       double *start)
-{
-    double now = app_now_ms();
-    detect->ms[stage] += now - *start;
-    *start = now;
-}
-
-static enum cz_status find_boxes(struct app_detect *detect,
-                                 struct cz_boxes *boxes,
-                                 const struct cz_image *pixels, double *clock,
-                                 struct cz_error *err)
-{
-    struct app_detector *d = &detect->detector;
-    const struct cz_thresholds *thresholds = &detect->options->thresholds;
-    size_t n_in, n_out;
-    struct cz_fit fit;
-    const struct cz_port *in = cz_engine_inputs(d->engine, &n_in);
-    cz_letterbox_fit(&fit, &d->format, pixels->width, pixels->height);
-    CZ_TRY(cz_letterbox_fill(in[0].data, &fit, &d->format, pixels, err));
-    count_time(detect, APP_STAGE_LETTERBOX, clock);
-    CZ_TRY(cz_error_prefix(err, cz_engine_run(d->engine, err), d->model));
-    count_time(detect, APP_STAGE_INFER, clock);
-    const struct cz_port *out = cz_engine_outputs(d->engine, &n_out);
-    CZ_TRY(cz_detector_decode(d->detector, out, n_out, thresholds, boxes, err));
-    count_time(detect, APP_STAGE_DECODE, clock);
-    CZ_TRY(cz_boxes_suppress(boxes, thresholds, err));
-    cz_letterbox_undo(&fit, boxes);
-    count_time(detect, APP_STAGE_NMS, clock);
-    return CZ_OK;
-}
 
 static enum cz_status keep_boxes(struct app_detect_image *image,
                                  const struct cz_boxes *boxes,
@@ -160,8 +125,7 @@ static enum cz_status keep_boxes(struct app_detect_image *image,
     if (!image->boxes)
         return cz_error_nomem(err);
     if (boxes->count)
-        memcpy(image->boxes, boxes->items,
-               boxes->count * sizeof *image->boxes);
+        memcpy(image->boxes, boxes->items, boxes->count * sizeof *image->boxes);
     image->n_boxes = boxes->count;
     image->not_finite = boxes->not_finite;
     return CZ_OK;
@@ -179,29 +143,29 @@ static enum cz_status write_results(struct app_detect *detect,
         CZ_TRY(app_detect_write_txt(image, force, err));
     if (!image->picture)
         return CZ_OK;
-    CZ_TRY(cz_draw_boxes(pixels, d->opencv, d->detector, boxes, err));
+    CZ_TRY(cz_draw_boxes(pixels, d->opencv, cz_session_detector(d->session),
+                         boxes, err));
     return cz_image_write(pixels, d->opencv, image->picture, force, err);
 }
 
-/* `clock` is when the image began. */
 static enum cz_status work_on(struct app_detect *detect,
                               struct app_detect_image *image,
-                              const struct cz_image *pixels,
-                              struct cz_boxes *boxes, double clock,
+                              const struct cz_image *pixels, double *times_ms,
                               struct cz_error *err)
 {
     struct app_detector *d = &detect->detector;
-    count_time(detect, APP_STAGE_READ, &clock);
+    const struct cz_boxes *boxes;
     image->width = pixels->width;
     image->height = pixels->height;
-    image->format = app_detector_format(d, pixels->width, pixels->height);
-    CZ_TRY(app_detector_resize(d, &image->format, err));
-    clock = app_now_ms();
-    CZ_TRY(find_boxes(detect, boxes, pixels, &clock, err));
+    image->format =
+        cz_session_format(d->session, pixels->width, pixels->height);
+    CZ_TRY(cz_session_run(d->session, &boxes, times_ms, pixels, err));
     CZ_TRY(keep_boxes(image, boxes, err));
-    clock = app_now_ms();
+    const double start = app_now_ms();
     CZ_TRY(write_results(detect, image, pixels, boxes, err));
-    count_time(detect, APP_STAGE_DRAW, &clock);
+    times_ms[APP_STAGE_WRITE] = app_now_ms() - start;
+    for (size_t stage = 0; stage < APP_STAGE_COUNT; stage++)
+        detect->ms[stage] += times_ms[stage];
     detect->n_done++;
     return CZ_OK;
 }
@@ -209,16 +173,18 @@ static enum cz_status work_on(struct app_detect *detect,
 /* An image that cannot be read is noted; all else ends the command. */
 static enum cz_status do_image(struct app_detect *detect,
                                struct app_detect_image *image,
-                               struct cz_boxes *boxes, struct cz_error *err)
+                               struct cz_error *err)
 {
     struct cz_image pixels;
-    double clock = app_now_ms();
+    double times_ms[APP_STAGE_COUNT];
+    const double start = app_now_ms();
     enum cz_status status = cz_image_read(&pixels, detect->detector.opencv,
                                           image->path, &image->failed);
     detect->n_failed += status != CZ_OK;
     if (status != CZ_OK)
         return CZ_OK;
-    status = work_on(detect, image, &pixels, boxes, clock, err);
+    times_ms[CZ_STAGE_READ] = app_now_ms() - start;
+    status = work_on(detect, image, &pixels, times_ms, err);
     cz_image_free(&pixels, detect->detector.opencv);
     return status;
 }
@@ -247,14 +213,14 @@ static void order_turns(struct turn *turns, const struct app_detect *detect)
     const struct app_detector *d = &detect->detector;
     for (size_t i = 0; i < detect->files.count; i++) {
         size_t width = 1, height = 1;
-        if (d->options->rect)
+        if (d->options.rect)
             cz_image_size(&width, &height, d->opencv, detect->files.paths[i],
                           NULL);
-        struct cz_input_format f = app_detector_format(
-            d, width ? width : 1, height ? height : 1);
+        struct cz_input_format f = cz_session_format(
+            d->session, width ? width : 1, height ? height : 1);
         turns[i] = (struct turn){f.height, f.width, i};
     }
-    if (d->options->rect)
+    if (d->options.rect)
         qsort(turns, detect->files.count, sizeof *turns, compare_turns);
 }
 
@@ -263,19 +229,16 @@ static enum cz_status do_turns(struct app_detect *detect,
                                const struct cz_progress *progress,
                                struct cz_error *err)
 {
-    struct cz_boxes boxes = {0};
     enum cz_status status = CZ_OK;
     size_t count = detect->files.count;
     for (size_t i = 0; i < count && status == CZ_OK; i++) {
         if (!cz_progress_tick(progress, "detect", i, count))
-            status = cz_error_set(err, CZ_EINTERRUPTED,
-                                  "interrupted after %zu of %zu images", i,
-                                  count);
+            status =
+                cz_error_set(err, CZ_EINTERRUPTED,
+                             "interrupted after %zu of %zu images", i, count);
         else
-            status = do_image(detect, &detect->images[turns[i].image], &boxes,
-                              err);
+            status = do_image(detect, &detect->images[turns[i].image], err);
     }
-    cz_boxes_fini(&boxes);
     return status;
 }
 
@@ -301,10 +264,6 @@ static enum cz_status work(struct app_detect *detect,
     CZ_TRY(prepare(detect, err));
     CZ_TRY(app_detector_open(&detect->detector, options->model,
                              &options->detector, err));
-    enum cz_decoder decoder = cz_detector_decoder(detect->detector.detector);
-    if (!options->has_iou &&
-        (decoder == CZ_DECODER_YOLOX || decoder == CZ_DECODER_YOLOX_MAPS))
-        options->thresholds.iou = YOLOX_IOU;
     CZ_TRY(make_folder(options->folder, err));
     CZ_TRY(make_folder(options->txt, err));
     return do_images(detect, err);
@@ -349,8 +308,9 @@ static int run(struct app_detect_options *options)
 int app_detect(int argc, char **argv)
 {
     struct app_detect_options options = {
-        .thresholds = CZ_THRESHOLDS_DEMO,
+        .detector.thresholds = CZ_THRESHOLDS_DEMO,
         .detector.detector = CZ_DETECTOR_OPTIONS_INIT};
+    options.detector.thresholds.iou = 0;
     int exit_code = APP_FAILED;
     if (app_engine_options_init(&options.detector.engine, APP_DETECT_COMMAND,
                                 argc)) {

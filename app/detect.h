@@ -7,21 +7,11 @@
 
 #define APP_DETECT_COMMAND "compress detect"
 
-/* The stages of an image, in their order. */
-enum app_detect_stage {
-    APP_STAGE_READ,
-    APP_STAGE_LETTERBOX,
-    APP_STAGE_INFER,
-    APP_STAGE_DECODE,
-    APP_STAGE_NMS,
-    APP_STAGE_DRAW,
-    APP_STAGE_COUNT
-};
+/* The stages of an image: those of sessions, and then the drawing. */
+enum { APP_STAGE_WRITE = CZ_STAGE_COUNT, APP_STAGE_COUNT };
 
 struct app_detect_options {
     struct app_detector_options detector;
-    struct cz_thresholds thresholds;
-    bool has_iou;       /* given, not the default */
     const char *folder; /* of the pictures; NULL: none are drawn */
     const char *txt;    /* folder of YOLO text files, or NULL */
     const char *model;
@@ -52,8 +42,8 @@ struct app_detect {
 };
 
 /* False after a usage error or when the command is over. */
-bool app_detect_parse(struct app_detect_options *options, int argc,
-                      char **argv, int *exit_code);
+bool app_detect_parse(struct app_detect_options *options, int argc, char **argv,
+                      int *exit_code);
 
 void app_detect_print(const struct app_detect *detect);
 void app_detect_print_json(const struct app_detect *detect);

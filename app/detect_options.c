@@ -6,8 +6,6 @@
 #include "app/detect.h"
 #include "core/parallel.h"
 
-#define MAX_BOXES 30000
-
 static const char help[] =
     "Usage: compress detect MODEL.onnx IMAGE|DIR...\n"
     "\n"
@@ -19,10 +17,6 @@ static const char help[] =
     "      --txt DIR       a text file for each image, YOLO's format: class,\n"
     "                      centre, size, score\n"
     "      --conf P        lowest score, default 0.25\n"
-    "      --iou P         boxes of a class that overlap more are one object,\n"
-    "                      default 0.7; 0.65 for YOLOX\n"
-    "      --max-det N     boxes of an image, default 300\n"
-    "      --agnostic      boxes of different classes are one object, too\n"
     "      --multi-label   every class of a box above --conf, not only its\n"
     "                      best one: with --conf 0.001 as models are "
     "evaluated\n"
@@ -37,10 +31,6 @@ static const char help[] =
 
 enum {
     OPTION_TXT = 700,
-    OPTION_CONF,
-    OPTION_IOU,
-    OPTION_MAX_DET,
-    OPTION_AGNOSTIC,
     OPTION_MULTI_LABEL,
     OPTION_ENGINE,
 };
@@ -48,10 +38,6 @@ enum {
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"txt", required_argument, NULL, OPTION_TXT},
-    {"conf", required_argument, NULL, OPTION_CONF},
-    {"iou", required_argument, NULL, OPTION_IOU},
-    {"max-det", required_argument, NULL, OPTION_MAX_DET},
-    {"agnostic", no_argument, NULL, OPTION_AGNOSTIC},
     {"multi-label", no_argument, NULL, OPTION_MULTI_LABEL},
     {"engine", required_argument, NULL, OPTION_ENGINE},
     {"threads", required_argument, NULL, 't'},
@@ -62,30 +48,6 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
-
-static bool parse_threshold(struct app_detect_options *options, int option)
-{
-    static const struct app_number boxes = {APP_DETECT_COMMAND, "--max-det", 1,
-                                            MAX_BOXES};
-    struct cz_thresholds *t = &options->thresholds;
-    switch (option) {
-    case OPTION_CONF:
-        return app_parse_fraction(&t->confidence, APP_DETECT_COMMAND, "--conf",
-                                  optarg);
-    case OPTION_IOU:
-        options->has_iou = true;
-        return app_parse_fraction(&t->iou, APP_DETECT_COMMAND, "--iou",
-                                  optarg);
-    case OPTION_MAX_DET:
-        return app_parse_number(&t->max_boxes, &boxes, optarg);
-    case OPTION_AGNOSTIC:
-        t->agnostic = true;
-        return true;
-    default:
-        t->multi_label = true;
-        return true;
-    }
-}
 
 static bool parse_option(struct app_detect_options *options, int option,
                          int *exit_code)
@@ -100,12 +62,8 @@ static bool parse_option(struct app_detect_options *options, int option,
     case OPTION_TXT:
         options->txt = optarg;
         return true;
-    case OPTION_CONF:
-    case OPTION_IOU:
-    case OPTION_MAX_DET:
-    case OPTION_AGNOSTIC:
     case OPTION_MULTI_LABEL:
-        return parse_threshold(options, option);
+        return options->detector.thresholds.multi_label = true;
     case OPTION_ENGINE:
         return app_parse_engine(&engine->kind, APP_DETECT_COMMAND, optarg);
     case 't':
@@ -128,13 +86,13 @@ static bool parse_option(struct app_detect_options *options, int option,
     }
 }
 
-bool app_detect_parse(struct app_detect_options *options, int argc,
-                      char **argv, int *exit_code)
+bool app_detect_parse(struct app_detect_options *options, int argc, char **argv,
+                      int *exit_code)
 {
     int option;
     optind = 0;
-    while ((option = getopt_long(argc, argv, "o:t:fjqh", long_options,
-                                 NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "o:t:fjqh", long_options, NULL)) !=
+           -1) {
         if (!parse_option(options, option, exit_code))
             return false;
     }

@@ -14,16 +14,17 @@
 /* Classes of an image that are named in its line. */
 #define CLASSES_SHOWN 4
 
-static const char *const stage_names[APP_STAGE_COUNT] = {
-    [APP_STAGE_READ] = "read",       [APP_STAGE_LETTERBOX] = "letterbox",
-    [APP_STAGE_INFER] = "inference", [APP_STAGE_DECODE] = "boxes",
-    [APP_STAGE_NMS] = "nms",         [APP_STAGE_DRAW] = "write",
-};
+static const char *stage_name(size_t stage)
+{
+    return stage == APP_STAGE_WRITE ? "write"
+                                    : cz_stage_name((enum cz_stage)stage);
+}
 
 static void print_label(FILE *file, const struct app_detect *detect,
                         uint32_t label)
 {
-    const char *name = cz_detector_label(detect->detector.detector, label);
+    const char *name =
+        cz_detector_label(cz_session_detector(detect->detector.session), label);
     if (name)
         app_print_clean(file, name);
     else
@@ -78,8 +79,8 @@ static void print_summary(const struct app_detect *detect)
         boxes += detect->images[i].n_boxes;
     printf("%zu image%s, %zu box%s; ms an image:", detect->n_done,
            detect->n_done == 1 ? "" : "s", boxes, boxes == 1 ? "" : "es");
-    for (int s = 0; s < APP_STAGE_COUNT; s++) {
-        printf(" %s %.2f%s", stage_names[s], detect->ms[s] / done,
+    for (size_t s = 0; s < APP_STAGE_COUNT; s++) {
+        printf(" %s %.2f%s", stage_name(s), detect->ms[s] / done,
                s + 1 < APP_STAGE_COUNT ? "," : "");
         sum += detect->ms[s] / done;
     }
@@ -121,8 +122,8 @@ static json_t *box_json(const struct app_detect *detect,
     json_object_set_new(object, "label", app_json_count(box->label));
     json_object_set_new(
         object, "name",
-        app_json_maybe(
-            cz_detector_label(detect->detector.detector, box->label)));
+        app_json_maybe(cz_detector_label(
+            cz_session_detector(detect->detector.session), box->label)));
     json_object_set_new(object, "score", rounded((double)box->score, 1e5));
     json_object_set_new(object, "bbox", bbox);
     return object;
@@ -162,9 +163,9 @@ static json_t *thresholds_json(const struct cz_thresholds *t)
 static json_t *times_json(const struct app_detect *detect)
 {
     json_t *object = json_object();
-    for (int s = 0; s < APP_STAGE_COUNT; s++)
+    for (size_t s = 0; s < APP_STAGE_COUNT; s++)
         json_object_set_new(
-            object, stage_names[s],
+            object, stage_name(s),
             app_json_real(detect->ms[s] / (double)detect->n_done));
     return object;
 }
@@ -193,8 +194,9 @@ void app_detect_print_json(const struct app_detect *detect)
                         json_string(cz_engine_name(engine->kind)));
     json_object_set_new(root, "threads", app_json_count(engine->plan.threads));
     json_object_set_new(root, "detector", app_detector_json(&detect->detector));
-    json_object_set_new(root, "thresholds",
-                        thresholds_json(&detect->options->thresholds));
+    json_object_set_new(
+        root, "thresholds",
+        thresholds_json(cz_session_thresholds(detect->detector.session)));
     json_object_set_new(root, "images", images);
     json_object_set_new(root, "failed", failed);
     json_object_set_new(root, "mean_ms", times_json(detect));

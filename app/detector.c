@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 
 #define SIDE_MAX 16384
+#define MAX_BOXES 30000
 
 /* ---- options ---------------------------------------------------------- */
 
@@ -84,6 +85,24 @@ static bool parse_anchors(struct app_detector_options *options,
     return false;
 }
 
+static bool parse_threshold(struct app_detector_options *options, int option,
+                            const char *argument)
+{
+    const char *command = options->engine.command;
+    const struct app_number boxes = {command, "--max-det", 1, MAX_BOXES};
+    struct cz_thresholds *t = &options->thresholds;
+    switch (option) {
+    case APP_OPTION_CONF:
+        return app_parse_fraction(&t->confidence, command, "--conf", argument);
+    case APP_OPTION_IOU:
+        return app_parse_fraction(&t->iou, command, "--iou", argument);
+    case APP_OPTION_MAX_DET:
+        return app_parse_number(&t->max_boxes, &boxes, argument);
+    default:
+        return t->agnostic = true;
+    }
+}
+
 bool app_detector_option(struct app_detector_options *options, int option,
                          char *argument)
 {
@@ -112,25 +131,28 @@ bool app_detector_option(struct app_detector_options *options, int option,
     case APP_OPTION_RECT:
         options->rect = true;
         return true;
+    case APP_OPTION_CONF:
+    case APP_OPTION_IOU:
+    case APP_OPTION_MAX_DET:
+    case APP_OPTION_AGNOSTIC:
+        return parse_threshold(options, option, argument);
     default:
         return app_engine_option(&options->engine, option, argument);
     }
 }
 
-/* ---- opening ---------------------------------------------------------- */
-
-static enum cz_status open_engine(struct app_detector *d, struct cz_error *err)
+struct cz_session_options
+app_session_options(const struct app_detector_options *options)
 {
-    struct cz_engine_options options = d->options->engine.engine;
-    struct cz_input_shape shape = {.dims = cz_detector_shape(&d->format)};
-    if (cz_detector_is_dynamic(d->detector)) {
-        options.plan.shapes = &shape;
-        options.plan.n_shapes = 1;
-    }
-    return cz_engine_open(&d->engine, d->model, &options, err);
+    return (struct cz_session_options){.engine = options->engine.engine,
+                                       .detector = options->detector,
+                                       .thresholds = options->thresholds,
+                                       .rect = options->rect};
 }
 
-/* The engine and OpenCV take as long as each other: both at once. */
+/* ---- opening ---------------------------------------------------------- */
+
+/* The model and OpenCV take as long as each other: both at once. */
 struct opening {
     struct app_detector *d;
     enum cz_status status[2];
@@ -140,13 +162,19 @@ struct opening {
 static void open_one(void *user, size_t i)
 {
     struct opening *o = user;
-    o->status[i] = i ? cz_opencv_open(&o->d->opencv, &o->err[i])
-                     : open_engine(o->d, &o->err[i]);
+    struct app_detector *d = o->d;
+    o->status[i] =
+        i ? cz_opencv_open(&d->opencv, &o->err[i])
+          : cz_session_open(&d->session, d->model, &d->options, &o->err[i]);
 }
 
-static enum cz_status open_both(struct app_detector *d, struct cz_error *err)
+enum cz_status app_detector_open(struct app_detector *d, const char *model,
+                                 const struct app_detector_options *options,
+                                 struct cz_error *err)
 {
     struct opening o = {.d = d};
+    *d = (struct app_detector){.model = model,
+                               .options = app_session_options(options)};
     cz_parallel_for(2, 2, open_one, &o);
     for (int i = 0; i < 2; i++) {
         if (o.status[i] == CZ_OK)
@@ -157,65 +185,10 @@ static enum cz_status open_both(struct app_detector *d, struct cz_error *err)
     return CZ_OK;
 }
 
-static enum cz_status bind(struct app_detector *d, struct cz_error *err)
-{
-    size_t count;
-    const struct cz_port *outputs = cz_engine_outputs(d->engine, &count);
-    return cz_detector_bind(d->detector, outputs, count, err);
-}
-
-enum cz_status app_detector_open(struct app_detector *d, const char *model,
-                                 const struct app_detector_options *options,
-                                 struct cz_error *err)
-{
-    *d = (struct app_detector){.options = options, .model = model};
-    CZ_TRY(cz_detector_load(&d->detector, model, &options->detector, err));
-    if (options->rect && !cz_detector_is_dynamic(d->detector))
-        return cz_error_set(err, CZ_EINVAL,
-                            "%s: --rect is for models that leave the size of "
-                            "their input open; this one is fixed",
-                            model);
-    d->format = *cz_detector_format(d->detector);
-    CZ_TRY(open_both(d, err));
-    CZ_TRY(bind(d, err));
-    d->format = *cz_detector_format(d->detector);
-    return CZ_OK;
-}
-
 void app_detector_close(struct app_detector *d)
 {
-    cz_engine_close(d->engine);
+    cz_session_close(d->session);
     cz_opencv_close(d->opencv);
-    cz_detector_free(d->detector);
-}
-
-/* ---- --rect ----------------------------------------------------------- */
-
-struct cz_input_format app_detector_format(const struct app_detector *d,
-                                           size_t width, size_t height)
-{
-    struct cz_input_format format = *cz_detector_format(d->detector);
-    size_t side =
-        format.width > format.height ? format.width : format.height;
-    if (d->options->rect)
-        cz_letterbox_rect(&format, side, cz_detector_stride(d->detector), width,
-                          height);
-    return format;
-}
-
-enum cz_status app_detector_resize(struct app_detector *d,
-                                   const struct cz_input_format *format,
-                                   struct cz_error *err)
-{
-    bool same = d->format.width == format->width &&
-                d->format.height == format->height;
-    d->format = *format;
-    if (same)
-        return CZ_OK;
-    cz_engine_close(d->engine);
-    d->engine = NULL;
-    CZ_TRY(open_engine(d, err));
-    return bind(d, err);
 }
 
 /* ---- reports ---------------------------------------------------------- */
@@ -231,34 +204,36 @@ static const char *pixels_text(const struct cz_input_format *format)
 
 void app_detector_print(const struct app_detector *d)
 {
-    enum cz_decoder decoder = cz_detector_decoder(d->detector);
-    size_t classes = cz_detector_classes(d->detector);
+    const struct cz_detector *detector = cz_session_detector(d->session);
+    const struct cz_input_format *format = cz_detector_format(detector);
     app_print_clean(stdout, d->model);
-    printf(": %s\n", cz_decoder_text(decoder));
-    if (d->options->rect)
+    printf(": %s\n", cz_decoder_text(cz_detector_decoder(detector)));
+    if (d->options.rect)
         printf("  input: rect, longest side %zu, ",
-               app_detector_format(d, 1, 1).longest);
+               cz_session_format(d->session, 1, 1).longest);
     else
-        printf("  input: %zux%zu letterbox%s, ", d->format.width,
-               d->format.height, d->format.corner ? " at the top left" : "");
-    printf("%s; %zu classes, names: %s\n", pixels_text(&d->format), classes,
-           cz_detector_names_source(d->detector));
+        printf("  input: %zux%zu letterbox%s, ", format->width, format->height,
+               format->corner ? " at the top left" : "");
+    printf("%s; %zu classes, names: %s\n", pixels_text(format),
+           cz_detector_classes(detector), cz_detector_names_source(detector));
 }
 
 json_t *app_detector_json(const struct app_detector *d)
 {
+    const struct cz_detector *detector = cz_session_detector(d->session);
+    const struct cz_input_format *format = cz_detector_format(detector);
     json_t *object = json_object();
     json_object_set_new(
         object, "decoder",
-        json_string(cz_decoder_name(cz_detector_decoder(d->detector))));
+        json_string(cz_decoder_name(cz_detector_decoder(detector))));
     json_object_set_new(object, "classes",
-                        app_json_count(cz_detector_classes(d->detector)));
+                        app_json_count(cz_detector_classes(detector)));
     json_object_set_new(object, "names",
-                        json_string(cz_detector_names_source(d->detector)));
+                        json_string(cz_detector_names_source(detector)));
     json_object_set_new(object, "letterbox",
-                        json_string(d->options->rect ? "rect" : "fixed"));
-    json_object_set_new(object, "pixels", json_string(pixels_text(&d->format)));
-    json_object_set_new(object, "height", app_json_count(d->format.height));
-    json_object_set_new(object, "width", app_json_count(d->format.width));
+                        json_string(d->options.rect ? "rect" : "fixed"));
+    json_object_set_new(object, "pixels", json_string(pixels_text(format)));
+    json_object_set_new(object, "height", app_json_count(format->height));
+    json_object_set_new(object, "width", app_json_count(format->width));
     return object;
 }

@@ -19,9 +19,8 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"inspect", app_inspect}, {"infer", app_infer},
-        {"bench", app_bench},     {"detect", app_detect},
-        {"eval", app_eval},
+        {"inspect", app_inspect}, {"infer", app_infer}, {"bench", app_bench},
+        {"detect", app_detect},   {"eval", app_eval},
     };
 
     app_catch_interrupts();

@@ -137,8 +137,7 @@ static void set_level(struct cz_detector *detector, const struct matrix *m,
     level->scores.start = before * fields.field;
     level->has_objectness = before == 5;
     level->anchors = anchors_are_rows ? m->rows : m->columns;
-    detector->classes =
-        (anchors_are_rows ? m->columns : m->rows) - before;
+    detector->classes = (anchors_are_rows ? m->columns : m->rows) - before;
     detector->n_levels = 1;
 }
 
@@ -182,8 +181,8 @@ static bool anchors_are_rows(const struct cz_detector *detector,
     bool columns = anchors_per_cell(detector, m->columns, &last) != 0;
     if (rows != columns)
         return rows;
-    if (names && (m->rows == names + 4) != (m->columns == names + 4 ||
-                                            m->columns == names + 5))
+    if (names && (m->rows == names + 4) !=
+                     (m->columns == names + 4 || m->columns == names + 5))
         return m->rows != names + 4;
     return m->rows > m->columns;
 }

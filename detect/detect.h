@@ -75,7 +75,7 @@ bool cz_image_is_name(const char *path);
 /* What a model's input wants. */
 struct cz_input_format {
     size_t width, height;
-    size_t longest; /* side of the scaled image; 0: as large as fits */
+    size_t longest;      /* side of the scaled image; 0: as large as fits */
     enum cz_dtype dtype; /* float32, float16 or uint8 */
     bool rgb;            /* order of the channel planes; else BGR */
     bool unit;           /* 0..1 (pixel / 255), else 0..255; not for uint8 */
@@ -201,7 +201,7 @@ const char *cz_pixels_name(enum cz_pixels pixels);
 struct cz_detector_options {
     enum cz_decoder decoder;
     enum cz_pixels pixels;
-    size_t height, width; /* of an input that the model leaves open; 0: what
+    size_t height, width;   /* of an input that the model leaves open; 0: what
                              its metadata say, else 640 */
     const char *names_file; /* a class name a line; NULL: the metadata's */
     /* Widths and heights in pixels of the anchors of V5_MAPS, smallest stride
@@ -260,6 +260,61 @@ enum cz_status cz_detector_decode(const struct cz_detector *detector,
                                   const struct cz_port *outputs, size_t count,
                                   const struct cz_thresholds *thresholds,
                                   struct cz_boxes *boxes, struct cz_error *err);
+
+/* ---- all of it -------------------------------------------------------- */
+
+/* What an image goes through, each timed. */
+enum cz_stage {
+    CZ_STAGE_READ,      /* file to pixels: the caller's */
+    CZ_STAGE_LETTERBOX, /* pixels to the input */
+    CZ_STAGE_INFERENCE,
+    CZ_STAGE_DECODE, /* outputs to candidates */
+    CZ_STAGE_NMS,    /* candidates to boxes of the image */
+    CZ_STAGE_COUNT
+};
+
+/* "read", "letterbox", ... */
+const char *cz_stage_name(enum cz_stage stage);
+
+struct cz_session_options {
+    struct cz_engine_options engine;
+    struct cz_detector_options detector;
+    struct cz_thresholds thresholds; /* iou 0: the authors' own, 0.65 for YOLOX
+                                        and 0.7 for the others */
+    bool rect; /* an input of its own for each image: cz_letterbox_rect() */
+};
+
+#define CZ_SESSION_OPTIONS_INIT                                                \
+    ((struct cz_session_options){.engine = CZ_ENGINE_OPTIONS_INIT,             \
+                                 .detector = CZ_DETECTOR_OPTIONS_INIT})
+
+/* A model that is ready for images; for one thread at a time. */
+struct cz_session;
+
+/* `path` and `options` must outlive the session. Errors: those of
+ * cz_detector_load(), cz_engine_open() and cz_detector_bind(); CZ_EINVAL for
+ * `rect` with a model whose input has one size. */
+enum cz_status cz_session_open(struct cz_session **session, const char *path,
+                               const struct cz_session_options *options,
+                               struct cz_error *err);
+void cz_session_close(struct cz_session *session); /* NULL is fine */
+
+const struct cz_detector *cz_session_detector(const struct cz_session *session);
+const struct cz_thresholds *
+cz_session_thresholds(const struct cz_session *session);
+
+/* The input for an image of this size: the model's, or with `rect` its own. */
+struct cz_input_format cz_session_format(const struct cz_session *session,
+                                         size_t width, size_t height);
+
+/* From an image to boxes in its pixels, best first, which are good until the
+ * next image. times_ms[CZ_STAGE_COUNT] gets what each stage but the first took.
+ * With `rect` another shape of input compiles the model anew: that is not in
+ * the times. */
+enum cz_status cz_session_run(struct cz_session *session,
+                              const struct cz_boxes **boxes, double *times_ms,
+                              const struct cz_image *image,
+                              struct cz_error *err);
 
 /* ---- drawing ---------------------------------------------------------- */
 

@@ -63,7 +63,7 @@ static struct sample evaluate(const struct cz_coco_matches *matches,
                               const uint32_t *weights, struct cz_curves *curves)
 {
     const struct cz_curve_options options = {
-        .area = CZ_AREA_ALL, .max_rank = CZ_RANK_MAX, .weights = weights};
+        .area = CZ_AREA_ALL, .max_rank = CZ_BEST_MAX, .weights = weights};
     struct sample sum = {0, 0};
     size_t classes = 0;
     for (size_t k = 0; k < matches->n_classes; k++) {

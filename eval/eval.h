@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/progress.h"
+#include "detect/detect.h"
 
 /* ---- annotations ------------------------------------------------------ */
 
@@ -300,6 +302,59 @@ enum cz_status cz_coco_confusion_count(
     const struct cz_coco_confusion_options *options, struct cz_error *err);
 void cz_coco_confusion_fini(struct cz_coco_confusion *confusion);
 
+/* ---- a model over images ---------------------------------------------- */
+
+struct cz_eval_options {
+    /* engine.plan.threads: images at work at a time, each on one thread with a plan
+     * of its own (0: the cores that this process may use). That takes less
+     * time than one image after the other on all cores, and reading images
+     * overlaps with inference by itself. On a GPU two sessions take turns. */
+    struct cz_session_options session;
+    const char *images;       /* folder of the files; NULL: names are paths */
+    const int64_t *image_ids; /* [n_images] only these; NULL: all */
+    size_t n_images;
+    bool strict; /* an image that cannot be read is an error */
+    const struct cz_progress *progress; /* may be NULL */
+};
+
+/* An image that could not be read, and why. */
+struct cz_eval_skipped {
+    const struct cz_coco_image *image;
+    char *reason;
+};
+
+struct cz_eval_run {
+    struct cz_coco_detections detections; /* in the order of the images */
+    int64_t *image_ids;                   /* [n_images]: those that were run */
+    size_t n_images;
+    float *times_ms[CZ_STAGE_COUNT]; /* [n_images] each */
+    struct cz_eval_skipped *skipped; /* [n_skipped] */
+    size_t n_skipped;
+    size_t n_resized;     /* images of another size than the annotations say */
+    size_t not_finite;    /* candidates with NaN or infinite numbers */
+    size_t unknown_class; /* boxes of classes that no category has */
+    /* How images went in and boxes came out. */
+    enum cz_decoder decoder;
+    struct cz_input_format format;
+    size_t n_classes;
+    struct cz_thresholds thresholds;
+    double wall_ms;   /* from the first image to the end */
+    size_t threads;   /* that worked */
+    bool interrupted; /* by `progress`: the rest was not run */
+};
+
+/* Runs the model at `path` over images of `coco`. free with
+ * cz_eval_run_fini(), also after an error. `coco` must outlive the result.
+ *
+ * Images that cannot be read are skipped, unless `strict`. CZ_EINTERRUPTED is
+ * not an error here: `interrupted` is set and what was done is kept. The result
+ * does not depend on the number of threads. Other errors: those of
+ * cz_session_open(), cz_opencv_open() and cz_coco_map_classes(). */
+enum cz_status cz_eval_run(struct cz_eval_run *run, const char *path,
+                           const struct cz_coco *coco,
+                           const struct cz_eval_options *options,
+                           struct cz_error *err);
+void cz_eval_run_fini(struct cz_eval_run *run);
 /* ---- is a difference noise? ------------------------------------------- */
 
 struct cz_coco_bootstrap_options {

@@ -66,7 +66,7 @@ struct group {
 struct candidates {
     struct candidate *items;
     size_t count, capacity;
-    size_t starts[CZ_RANK_MAX + 1];
+    size_t starts[CZ_BEST_MAX + 1];
 };
 
 static bool find_candidates(struct candidates *found, struct cz_arena *arena,
@@ -231,7 +231,7 @@ static void order_detections(struct class_scratch *s,
         class->matches[i] = (struct cz_match){
             .score = detection->score,
             .image = images[places[at]],
-            .rank = (uint8_t)(rank < CZ_RANK_MAX ? rank : CZ_RANK_MAX),
+            .rank = (uint8_t)(rank < CZ_BEST_MAX ? rank : CZ_BEST_MAX),
         };
         s->detections[run + rank] = detection;
         s->matches[run + rank] = &class->matches[i];
@@ -266,7 +266,7 @@ static bool match_images(struct class_scratch *s, const struct matching *m,
         const struct group group = {
             .detections = s->detections + d,
             .matches = s->matches + d,
-            .n = length < CZ_RANK_MAX ? length : CZ_RANK_MAX,
+            .n = length < CZ_BEST_MAX ? length : CZ_BEST_MAX,
             .boxes = s->boxes + box,
             .n_boxes = has_boxes ? run_length(bs, boxes, box, n_boxes) : 0,
             .taken = s->taken,
@@ -307,7 +307,7 @@ static bool count_boxes(struct cz_class_matches *class,
 static void drop_excess(struct cz_class_matches *class, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (class->matches[i].rank < CZ_RANK_MAX)
+        if (class->matches[i].rank < CZ_BEST_MAX)
             class->matches[class->n_matches++] = class->matches[i];
     }
 }

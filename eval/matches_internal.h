@@ -9,7 +9,7 @@
 
 enum { CZ_AREA_ALL, CZ_AREA_SMALL, CZ_AREA_MEDIUM, CZ_AREA_LARGE, CZ_AREAS };
 
-#define CZ_RANK_MAX 100 /* detections of a class that count in an image */
+#define CZ_BEST_MAX 100 /* detections of a class that count in an image */
 
 /* Bit t: at IoU threshold t. */
 #define CZ_IOU_ALL ((1u << CZ_COCO_IOUS) - 1)
