@@ -1,11 +1,17 @@
-/* `compress eval`: detections against annotations. */
+/* `compress eval`: models, or the detections of others, against annotations. */
 #include "app/eval.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/progress.h"
+#include "app/text.h"
 #include "core/alloc.h"
+#include "core/output.h"
+
+#define SKIPPED_SHOWN 10
 
 /* ---- which images and classes ----------------------------------------- */
 
@@ -81,24 +87,119 @@ static void selection_fini(struct selection *s)
     cz_free(s->category_ids);
 }
 
+/* ---- a model ---------------------------------------------------------- */
+
+/* From here on these images alone count: those that every model has seen. */
+static enum cz_status narrow(struct selection *s, const struct cz_eval_run *run,
+                             struct cz_error *err)
+{
+    int64_t *ids = cz_calloc(run->n_images, sizeof *ids);
+    if (!ids)
+        return cz_error_nomem(err);
+    if (run->n_images)
+        memcpy(ids, run->image_ids, run->n_images * sizeof *ids);
+    cz_free(s->image_ids);
+    s->image_ids = ids;
+    s->options.image_ids = ids;
+    s->options.n_images = run->n_images;
+    return CZ_OK;
+}
+
+static enum cz_status check_run(const struct cz_eval_run *run,
+                                const struct app_eval *eval,
+                                struct cz_error *err)
+{
+    if (run->n_images)
+        return CZ_OK;
+    if (run->interrupted)
+        return cz_error_set(err, CZ_EINTERRUPTED,
+                            "interrupted before the first image was done");
+    return cz_error_set(err, CZ_EINVAL,
+                        "none of %zu images could be read; is --images right? "
+                        "The first: %s",
+                        run->n_skipped,
+                        run->n_skipped ? run->skipped[0].reason
+                                       : eval->options->annotations);
+}
+
+static enum cz_status run_model(struct app_eval_result *result,
+                                struct app_eval *eval, struct selection *s,
+                                struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    struct app_progress progress;
+    struct stat facts;
+    const struct cz_eval_options options = {
+        .session = app_session_options(&o->detector),
+        .images = o->images,
+        .image_ids = s->options.image_ids,
+        .n_images = s->options.n_images,
+        .strict = o->strict,
+        .progress = &progress.callback,
+    };
+    struct cz_eval_run *run = &result->run;
+    result->bytes = stat(result->name, &facts) == 0 ? (size_t)facts.st_size : 0;
+    app_progress_init(&progress, o->quiet);
+    const enum cz_status status =
+        cz_eval_run(run, result->name, eval->coco, &options, err);
+    app_progress_fini(&progress);
+    CZ_TRY(status);
+    CZ_TRY(check_run(run, eval, err));
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+        result->latency[stage] =
+            app_latency(run->times_ms[stage], run->n_images);
+    result->detections = run->detections;
+    run->detections = (struct cz_coco_detections)CZ_COCO_DETECTIONS_INIT;
+    eval->interrupted = run->interrupted;
+    CZ_TRY(narrow(s, run, err));
+    if (o->save_dets)
+        CZ_TRY(cz_coco_detections_save(&result->detections, o->save_dets,
+                                       o->force, err));
+    return CZ_OK;
+}
+
 /* ---- results ---------------------------------------------------------- */
 
+static enum cz_status read_detections(struct app_eval_result *result,
+                                      const struct app_eval *eval,
+                                      struct cz_error *err)
+{
+    const double start_ms = app_now_ms();
+    CZ_TRY(cz_coco_detections_load(&result->detections, result->name,
+                                   eval->coco, err));
+    result->read_ms = app_now_ms() - start_ms;
+    return CZ_OK;
+}
+
+/* The detections of all sources, until Ctrl-C. */
+static enum cz_status collect(struct app_eval *eval, struct selection *s,
+                              struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    while (eval->n_results < o->n_sources && !eval->interrupted) {
+        struct app_eval_result *result = &eval->results[eval->n_results++];
+        result->name = o->sources[eval->n_results - 1];
+        result->is_model = eval->n_results <= o->n_models;
+        CZ_TRY(result->is_model ? run_model(result, eval, s, err)
+                                : read_detections(result, eval, err));
+    }
+    return CZ_OK;
+}
+
+/* Counts only those of images that are looked at: a file may have more. */
 static enum cz_status evaluate(struct app_eval_result *result,
                                const struct app_eval *eval,
                                const struct selection *s, struct cz_error *err)
 {
-    double start_ms = app_now_ms();
-    CZ_TRY(cz_coco_detections_load(&result->detections, result->name,
-                                   eval->coco, err));
-    result->read_ms = app_now_ms() - start_ms;
+    const double start_ms = app_now_ms();
     CZ_TRY(cz_error_prefix(
         err,
         cz_coco_match(&result->matches, eval->coco, result->detections.items,
                       result->detections.count, &s->options, err),
         result->name));
     CZ_TRY(cz_coco_evaluate(&result->report, result->matches,
-                            eval->options->threads, err));
-    result->match_ms = app_now_ms() - start_ms - result->read_ms;
+                            s->options.threads, err));
+    result->match_ms = app_now_ms() - start_ms;
     return CZ_OK;
 }
 
@@ -106,9 +207,11 @@ static enum cz_status compare(struct app_eval *eval, struct cz_error *err)
 {
     const struct app_eval_options *o = eval->options;
     const struct cz_coco_bootstrap_options options = {
-        .resamples = o->resamples, .seed = o->seed, .threads = o->threads};
+        .resamples = o->resamples,
+        .seed = o->seed,
+        .threads = o->detector.engine.engine.plan.threads};
     double start_ms = app_now_ms();
-    for (size_t i = 1; i < o->n_detections; i++) {
+    for (size_t i = 1; i < eval->n_results; i++) {
         struct app_eval_result *result = &eval->results[i];
         CZ_TRY(
             cz_error_prefix(err,
@@ -146,29 +249,54 @@ static enum cz_status add_details(struct app_eval *eval, struct cz_error *err)
 static enum cz_status work_with(struct app_eval *eval, struct selection *s,
                                 struct cz_error *err)
 {
-    const struct app_eval_options *o = eval->options;
-    s->options.threads = o->threads;
+    s->options.threads = eval->options->detector.engine.engine.plan.threads;
     CZ_TRY(select_images(s, eval, err));
     CZ_TRY(select_classes(s, eval, err));
-    for (size_t i = 0; i < o->n_detections; i++) {
-        eval->results[i].name = o->detections[i];
+    CZ_TRY(collect(eval, s, err));
+    for (size_t i = 0; i < eval->n_results; i++)
         CZ_TRY(evaluate(&eval->results[i], eval, s, err));
-    }
     CZ_TRY(compare(eval, err));
     return add_details(eval, err);
+}
+
+/* The sizes of images that YOLO labels are fractions of. */
+static enum cz_status image_size(void *user, const char *path, int64_t *width,
+                                 int64_t *height, struct cz_error *err)
+{
+    struct cz_opencv **opencv = user;
+    size_t w, h;
+    if (!*opencv)
+        CZ_TRY(cz_opencv_open(opencv, err));
+    CZ_TRY(cz_image_size(&w, &h, *opencv, path, err));
+    *width = (int64_t)w;
+    *height = (int64_t)h;
+    return CZ_OK;
+}
+
+static enum cz_status load_annotations(struct app_eval *eval,
+                                       struct cz_error *err)
+{
+    struct cz_opencv *opencv = NULL;
+    const struct cz_image_sizes sizes = {image_size, &opencv};
+    const double start_ms = app_now_ms();
+    const enum cz_status status =
+        cz_coco_load(&eval->coco, eval->options->annotations, &sizes, err);
+    if (opencv)
+        cz_opencv_close(opencv);
+    eval->read_ms = app_now_ms() - start_ms;
+    return status;
 }
 
 static enum cz_status work(struct app_eval *eval, struct cz_error *err)
 {
     const struct app_eval_options *o = eval->options;
-    const struct cz_image_sizes sizes = {.read = app_image_size};
     struct selection selection = {.options = CZ_COCO_MATCH_OPTIONS_INIT};
-    double start_ms = app_now_ms();
-    eval->results = cz_calloc(o->n_detections, sizeof *eval->results);
+    eval->results = cz_calloc(o->n_sources, sizeof *eval->results);
     if (!eval->results)
         return cz_error_nomem(err);
-    CZ_TRY(cz_coco_load(&eval->coco, o->annotations, &sizes, err));
-    eval->read_ms = app_now_ms() - start_ms;
+    if (o->save_dets)
+        CZ_TRY(cz_output_check(o->save_dets, o->force, err));
+    CZ_TRY(load_annotations(eval, err));
     enum cz_status status = work_with(eval, &selection, err);
     selection_fini(&selection);
     return status;
@@ -178,8 +306,9 @@ static enum cz_status work(struct app_eval *eval, struct cz_error *err)
 
 static void fini(struct app_eval *eval)
 {
-    for (size_t i = 0; eval->results && i < eval->options->n_detections; i++) {
+    for (size_t i = 0; i < eval->n_results; i++) {
         struct app_eval_result *result = &eval->results[i];
+        cz_eval_run_fini(&result->run);
         cz_coco_report_fini(&result->report);
         cz_coco_matches_free(result->matches);
         cz_coco_detections_fini(&result->detections);
@@ -191,6 +320,22 @@ static void fini(struct app_eval *eval)
     cz_coco_free(eval->coco);
 }
 
+/* Images that were left out, on stderr: their numbers are in no statistic. */
+static void tell_skipped(const struct app_eval *eval)
+{
+    const struct app_eval_result *first = &eval->results[0];
+    for (size_t i = 0; i < first->run.n_skipped; i++) {
+        if (i == SKIPPED_SHOWN) {
+            fprintf(stderr, "compress: ... and %zu more were skipped\n",
+                    first->run.n_skipped - i);
+            return;
+        }
+        fputs("compress: skipped: ", stderr);
+        app_print_clean(stderr, first->run.skipped[i].reason);
+        fputc('\n', stderr);
+    }
+}
+
 int app_eval(int argc, char **argv)
 {
     struct app_eval_options options;
@@ -199,7 +344,11 @@ int app_eval(int argc, char **argv)
     int exit_code;
     if (app_eval_options_parse(&options, argc, argv, &exit_code)) {
         enum cz_status status = work(&eval, &err);
-        exit_code = status == CZ_OK ? APP_DONE : app_fail(&err);
+        exit_code = status != CZ_OK    ? app_fail(&err)
+                    : eval.interrupted ? APP_INTERRUPTED
+                                       : APP_DONE;
+        if (status == CZ_OK)
+            tell_skipped(&eval);
         if (status == CZ_OK && options.json)
             app_eval_print_json(&eval);
         else if (status == CZ_OK && !options.quiet)

@@ -124,15 +124,80 @@ static json_t *delta_json(const struct cz_coco_delta *delta)
     return object;
 }
 
+static json_t *latency_json(const struct app_eval_result *result)
+{
+    json_t *stages = json_object();
+    for (size_t s = 0; s < CZ_STAGE_COUNT; s++) {
+        const struct app_latency *latency = &result->latency[s];
+        json_t *object = json_object();
+        json_object_set_new(object, "median", json_real(latency->median_ms));
+        json_object_set_new(object, "p90", json_real(latency->p90_ms));
+        json_object_set_new(object, "p99", json_real(latency->p99_ms));
+        json_object_set_new(stages, cz_stage_name((enum cz_stage)s), object);
+    }
+    return stages;
+}
+
+static json_t *skipped_json(const struct cz_eval_run *run)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < run->n_skipped; i++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "image",
+                            app_json_text(run->skipped[i].image->file_name));
+        json_object_set_new(object, "reason",
+                            app_json_text(run->skipped[i].reason));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+/* How the model was run. */
+static json_t *run_json(const struct app_eval_result *result)
+{
+    const struct cz_eval_run *run = &result->run;
+    json_t *object = json_object();
+    json_object_set_new(object, "bytes", app_json_count(result->bytes));
+    json_object_set_new(object, "decoder",
+                        json_string(cz_decoder_name(run->decoder)));
+    json_object_set_new(object, "letterbox",
+                        json_string(run->rect ? "rect" : "square"));
+    json_object_set_new(object, "height", app_json_count(run->format.height));
+    json_object_set_new(object, "width", app_json_count(run->format.width));
+    json_object_set_new(object, "classes", app_json_count(run->n_classes));
+    json_object_set_new(object, "conf_threshold",
+                        app_json_real((double)run->thresholds.confidence));
+    json_object_set_new(object, "iou_threshold",
+                        app_json_real((double)run->thresholds.iou));
+    json_object_set_new(object, "threads", app_json_count(run->threads));
+    json_object_set_new(object, "wall_ms", json_real(run->wall_ms));
+    json_object_set_new(object, "latency_ms", latency_json(result));
+    json_object_set_new(object, "skipped", skipped_json(run));
+    json_object_set_new(object, "not_finite", app_json_count(run->not_finite));
+    json_object_set_new(object, "unknown_class",
+                        app_json_count(run->unknown_class));
+    json_object_set_new(object, "other_size", app_json_count(run->n_resized));
+    return object;
+}
+
+static void add_source(json_t *object, const struct app_eval_result *result)
+{
+    json_t *name = app_json_text(result->name);
+    json_object_set_new(object, "model", result->is_model ? name : json_null());
+    json_object_set_new(object, "run",
+                        result->is_model ? run_json(result) : json_null());
+    json_object_set_new(object, "dets", result->is_model ? json_null() : name);
+    json_object_set_new(object, "detections",
+                        app_json_count(result->detections.count));
+}
+
 static json_t *compared_json(const struct app_eval *eval)
 {
     json_t *list = json_array();
-    for (size_t i = 1; i < eval->options->n_detections; i++) {
+    for (size_t i = 1; i < eval->n_results; i++) {
         const struct app_eval_result *result = &eval->results[i];
         json_t *object = json_object();
-        json_object_set_new(object, "dets", app_json_text(result->name));
-        json_object_set_new(object, "detections",
-                            app_json_count(result->detections.count));
+        add_source(object, result);
         json_object_set_new(object, "stats", stats_json(&result->report));
         json_object_set_new(object, "delta_AP", delta_json(&result->ap));
         json_object_set_new(object, "delta_AP50", delta_json(&result->ap50));
@@ -143,17 +208,20 @@ static json_t *compared_json(const struct app_eval *eval)
 
 static void add_times(json_t *root, const struct app_eval *eval)
 {
-    double read_ms = eval->read_ms, match_ms = 0;
-    for (size_t i = 0; i < eval->options->n_detections; i++) {
+    double read_ms = eval->read_ms, run_ms = 0, match_ms = 0;
+    for (size_t i = 0; i < eval->n_results; i++) {
         read_ms += eval->results[i].read_ms;
+        run_ms += eval->results[i].run.wall_ms;
         match_ms += eval->results[i].match_ms;
     }
     json_t *stages = json_object();
     json_object_set_new(stages, "read", json_real(read_ms));
+    json_object_set_new(stages, "run", json_real(run_ms));
     json_object_set_new(stages, "match", json_real(match_ms));
     json_object_set_new(stages, "compare", json_real(eval->compare_ms));
-    json_object_set_new(root, "time_ms",
-                        json_real(read_ms + match_ms + eval->compare_ms));
+    json_object_set_new(
+        root, "time_ms",
+        json_real(read_ms + run_ms + match_ms + eval->compare_ms));
     json_object_set_new(root, "stages_ms", stages);
 }
 
@@ -166,9 +234,8 @@ void app_eval_print_json(const struct app_eval *eval)
     json_object_set_new(root, "annotations", app_json_text(o->annotations));
     json_object_set_new(root, "images", app_json_count(first->report.images));
     json_object_set_new(root, "boxes", app_json_count(first->report.boxes));
-    json_object_set_new(root, "dets", app_json_text(first->name));
-    json_object_set_new(root, "detections",
-                        app_json_count(first->detections.count));
+    json_object_set_new(root, "interrupted", json_boolean(eval->interrupted));
+    add_source(root, first);
     json_object_set_new(root, "stats", stats_json(&first->report));
     json_object_set_new(root, "ap_by_iou", ap_by_iou_json(&first->report));
     json_object_set_new(root, "per_class", per_class_json(eval));

@@ -1,6 +1,7 @@
 /* Command line of `compress eval`. */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app/arguments.h"
 #include "app/eval.h"
@@ -11,21 +12,26 @@
 #define RESAMPLES_MAX 1000000
 
 static const char help[] =
-    "Usage: compress eval --dets DETS.json [--dets OTHER.json...] --ann "
-    "FILE.json\n"
+    "Usage: compress eval MODEL.onnx... --ann FILE.json [--images DIR]\n"
+    "       compress eval --dets DETS.json... --ann FILE.json\n"
     "\n"
-    "Tells how good detections are: COCO's twelve numbers, as pycocotools "
+    "Tells how good a detector is: COCO's twelve numbers, as pycocotools "
     "gives\n"
-    "them. With several files of detections, also how each differs from the "
-    "first,\n"
-    "and whether that is more than noise.\n"
+    "them, and what an image takes. With several models, or files of\n"
+    "detections, also how each differs from the first, and whether that is\n"
+    "more than noise.\n"
     "\n"
-    "  --dets FILE         detections in COCO's results format; may be "
-    "repeated\n"
     "  --ann FILE          what there is: COCO's instances JSON, or a YOLO "
     "data.yaml\n"
+    "  --images DIR        where the images are; default: beside FILE\n"
+    "  --dets FILE         detections in COCO's results format; may be "
+    "repeated\n"
+    "  --save-dets FILE    write the model's detections in that format\n"
     "  --limit N           only the first N images of the annotations\n"
     "  --classes LIST      only these: names or ids with commas between\n"
+    "  --strict            an image that cannot be read is an error; else it "
+    "is\n"
+    "                      named and left out\n"
     "  --per-class         AP, AP50, AR and the best confidence of each class\n"
     "  --curves            precision by recall of each class, at IoU .50\n"
     "  --confusion         which class was taken for which, at confidence .25 "
@@ -34,13 +40,22 @@ static const char help[] =
     "  --resamples N       draws of images for the intervals of differences "
     "(1000)\n"
     "  --seed N            of these draws (1)\n"
-    "  -t, --threads N     default: the cores that this process may use\n"
+    "  --conf P            lowest score (0.001)\n"
+    "  --engine E          compress (default), ort (ONNX Runtime), ort:cuda,\n"
+    "                      ort:tensorrt\n"
+    "  -t, --threads N     images at work at a time; default: the cores that\n"
+    "                      this process may use\n" APP_DETECTOR_HELP
+    "  -f, --force         overwrite FILE of --save-dets\n"
     "  -j, --json          print one JSON object on stdout, nothing else\n"
     "  -q, --quiet         print nothing but errors\n"
     "  -h, --help          this text\n";
 
 enum {
     OPTION_DETS = 256,
+    OPTION_IMAGES,
+    OPTION_SAVE_DETS,
+    OPTION_STRICT,
+    OPTION_ENGINE,
     OPTION_ANN,
     OPTION_LIMIT,
     OPTION_CLASSES,
@@ -61,12 +76,29 @@ static const struct option long_options[] = {
     {"confusion", no_argument, NULL, OPTION_CONFUSION},
     {"resamples", required_argument, NULL, OPTION_RESAMPLES},
     {"seed", required_argument, NULL, OPTION_SEED},
+    {"images", required_argument, NULL, OPTION_IMAGES},
+    {"save-dets", required_argument, NULL, OPTION_SAVE_DETS},
+    {"strict", no_argument, NULL, OPTION_STRICT},
+    {"engine", required_argument, NULL, OPTION_ENGINE},
     {"threads", required_argument, NULL, 't'},
+    APP_DETECTOR_LONG_OPTIONS,
+    {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+/* NULL when memory is short, which was said. */
+static char *copy_text(const char *text, size_t size)
+{
+    char *copy = cz_calloc(size + 1, 1);
+    if (copy)
+        memcpy(copy, text, size);
+    else
+        fputs("compress: out of memory\n", stderr);
+    return copy;
+}
 
 /* A number, from `low` to `high`. */
 static bool number(size_t *value, const char *option, size_t low, size_t high)
@@ -75,21 +107,37 @@ static bool number(size_t *value, const char *option, size_t low, size_t high)
     return app_parse_number(value, &what, optarg);
 }
 
-/* False after a usage error, or when the command is over. */
-static bool parse_option(struct app_eval_options *o, int option, int *exit_code)
+/* What is to be evaluated, and against what. */
+static bool parse_source(struct app_eval_options *o, int option)
 {
     switch (option) {
     case OPTION_DETS:
-        o->detections[o->n_detections++] = optarg;
+        o->sources[o->n_sources++] = optarg;
         return true;
     case OPTION_ANN:
         o->annotations = optarg;
         return true;
+    case OPTION_IMAGES:
+        cz_free(o->images);
+        o->images = copy_text(optarg, strlen(optarg));
+        return o->images;
     case OPTION_LIMIT:
         return number(&o->limit, "--limit", 1, SIZE_MAX);
     case OPTION_CLASSES:
         o->classes = optarg;
         return true;
+    case OPTION_STRICT:
+        return o->strict = true;
+    default:
+        o->save_dets = optarg;
+        return true;
+    }
+}
+
+/* What is to be told. */
+static bool parse_report(struct app_eval_options *o, int option)
+{
+    switch (option) {
     case OPTION_PER_CLASS:
         return o->per_class = true;
     case OPTION_CURVES:
@@ -100,59 +148,134 @@ static bool parse_option(struct app_eval_options *o, int option, int *exit_code)
         return number(&o->resamples, "--resamples", 1, RESAMPLES_MAX);
     case OPTION_SEED:
         return number(&o->seed, "--seed", 0, SIZE_MAX);
-    case 't':
-        return number(&o->threads, "--threads", 1, CZ_THREADS_MAX);
+    case 'f':
+        return o->force = true;
     case 'j':
         return o->json = true;
-    case 'q':
+    default:
         return o->quiet = true;
+    }
+}
+
+/* False after a usage error, or when the command is over. */
+static bool parse_option(struct app_eval_options *o, int option, int *exit_code)
+{
+    struct cz_engine_options *engine = &o->detector.engine.engine;
+    switch (option) {
+    case OPTION_DETS:
+    case OPTION_ANN:
+    case OPTION_IMAGES:
+    case OPTION_LIMIT:
+    case OPTION_CLASSES:
+    case OPTION_STRICT:
+    case OPTION_SAVE_DETS:
+        return parse_source(o, option);
+    case OPTION_PER_CLASS:
+    case OPTION_CURVES:
+    case OPTION_CONFUSION:
+    case OPTION_RESAMPLES:
+    case OPTION_SEED:
+    case 'f':
+    case 'j':
+    case 'q':
+        return parse_report(o, option);
+    case OPTION_ENGINE:
+        return app_parse_engine(&engine->kind, COMMAND, optarg);
+    case 't':
+        return number(&engine->plan.threads, "--threads", 1, CZ_THREADS_MAX);
     case 'h':
         fputs(help, stdout);
         *exit_code = APP_DONE;
         return false;
-    default:
+    case '?':
         fputs("Try '" COMMAND " --help'.\n", stderr);
         return false;
+    default:
+        return app_detector_option(&o->detector, option, optarg);
     }
 }
 
 static bool check_together(const struct app_eval_options *o)
 {
-    if (!o->n_detections)
-        return app_usage_error(COMMAND, "want detections: --dets FILE"), false;
+    if (!o->n_sources)
+        return app_usage_error(COMMAND, "want a model, or detections: --dets "
+                                        "FILE"),
+               false;
     if (!o->annotations)
         return app_usage_error(COMMAND, "want annotations: --ann FILE"), false;
+    if (o->save_dets && o->n_models != 1)
+        return app_usage_error(COMMAND,
+                               "--save-dets is for one model; there "
+                               "are %zu",
+                               o->n_models),
+               false;
     return true;
+}
+
+/* Models come before files of detections. */
+static void add_models(struct app_eval_options *o, char **models, size_t count)
+{
+    memmove(o->sources + count, o->sources, o->n_sources * sizeof *o->sources);
+    for (size_t i = 0; i < count; i++)
+        o->sources[i] = models[i];
+    o->n_models = count;
+    o->n_sources += count;
+}
+
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t size = strlen(text), end = strlen(ending);
+    return size >= end && strcmp(text + size - end, ending) == 0;
+}
+
+/* Images are beside COCO's annotations; a data.yaml tells paths. */
+static bool choose_images(struct app_eval_options *o)
+{
+    const char *ann = o->annotations, *slash = strrchr(ann, '/');
+    if (o->images || ends_with(ann, ".yaml") || ends_with(ann, ".yml"))
+        return true;
+    o->images = slash ? copy_text(ann, (size_t)(slash - ann) + (slash == ann))
+                      : copy_text(".", 1);
+    return o->images;
+}
+
+static bool parse(struct app_eval_options *options, int argc, char **argv,
+                  int *exit_code)
+{
+    int option;
+    *exit_code = APP_USAGE;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "t:fjqh", long_options, NULL)) !=
+           -1) {
+        if (!parse_option(options, option, exit_code))
+            return false;
+    }
+    add_models(options, argv + optind, (size_t)(argc - optind));
+    return check_together(options) && choose_images(options);
 }
 
 bool app_eval_options_parse(struct app_eval_options *options, int argc,
                             char **argv, int *exit_code)
 {
-    int option;
-    *options = (struct app_eval_options){.resamples = 1000, .seed = 1};
+    *options = (struct app_eval_options){
+        .resamples = 1000,
+        .seed = 1,
+        .detector = {.detector = CZ_DETECTOR_OPTIONS_INIT,
+                     .thresholds = CZ_THRESHOLDS_EVAL}};
+    options->detector.thresholds.iou = 0;
     *exit_code = APP_FAILED;
-    options->detections = cz_calloc((size_t)argc, sizeof *options->detections);
-    if (!options->detections) {
-        fputs("compress: out of memory\n", stderr);
+    if (!app_engine_options_init(&options->detector.engine, COMMAND, argc))
         return false;
-    }
-    *exit_code = APP_USAGE;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "t:jqh", long_options, NULL)) !=
-           -1) {
-        if (!parse_option(options, option, exit_code))
-            return false;
-    }
-    if (optind < argc)
-        return app_usage_error(COMMAND,
-                               "'%s': models cannot be evaluated yet, only "
-                               "their detections: --dets FILE",
-                               argv[optind]),
-               false;
-    return check_together(options);
+    options->sources = cz_calloc((size_t)argc, sizeof *options->sources);
+    if (options->sources)
+        return parse(options, argc, argv, exit_code);
+    fputs("compress: out of memory\n", stderr);
+    return false;
 }
 
 void app_eval_options_fini(struct app_eval_options *options)
 {
-    cz_free(options->detections);
+    app_engine_options_fini(&options->detector.engine);
+    cz_free(options->sources);
+    cz_free(options->images);
 }

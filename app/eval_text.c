@@ -60,8 +60,53 @@ static void print_counts(const struct app_eval *eval)
            app_count(images, first->report.images),
            app_count(boxes, first->report.boxes), first->report.n_classes);
     app_print_clean(stdout, first->name);
-    printf(": %s detections\n\n",
-           app_count(detections, first->detections.count));
+    printf(": %s detections\n", app_count(detections, first->detections.count));
+}
+
+/* ---- the run of a model ----------------------------------------------- */
+
+static void print_run(const struct app_eval_result *result)
+{
+    const struct cz_eval_run *run = &result->run;
+    const double seconds = run->wall_ms / 1e3;
+    printf("  read as: %s\n", cz_decoder_text(run->decoder));
+    if (run->rect)
+        printf("  input: rect, longest side %zu (figures of a square input "
+               "differ)\n",
+               run->format.longest);
+    else
+        printf("  input: %zux%zu, letterbox (figures of rect inputs differ)\n",
+               run->format.width, run->format.height);
+    printf("  boxes: confidence above %g, NMS IoU %g, %zu an image\n",
+           (double)run->thresholds.confidence, (double)run->thresholds.iou,
+           run->thresholds.max_boxes);
+    printf("  %zu images in %.1f s, %zu at a time: %.1f images/s\n",
+           run->n_images, seconds, run->threads,
+           (double)run->n_images / seconds);
+    fputs("  ms an image on one thread, median:", stdout);
+    for (size_t s = 0; s < CZ_STAGE_COUNT; s++)
+        printf("%s %s %.2f", s ? "," : "", cz_stage_name((enum cz_stage)s),
+               result->latency[s].median_ms);
+    putchar('\n');
+}
+
+static void print_note(const char *what, size_t count)
+{
+    if (count)
+        printf("  note: %zu %s\n", count, what);
+}
+
+static void print_run_notes(const struct cz_eval_run *run)
+{
+    print_note("images could not be read and are in no number here; --strict "
+               "makes that an error",
+               run->n_skipped);
+    print_note("images have another size than the annotations say",
+               run->n_resized);
+    print_note("candidates had NaN or infinite numbers and were dropped",
+               run->not_finite);
+    print_note("boxes were of classes that the annotations do not have",
+               run->unknown_class);
 }
 
 /* A row of the four areas, or of area `all` alone (n = 1). */
@@ -175,12 +220,30 @@ static void print_delta(const struct cz_coco_delta *delta)
            delta->high);
 }
 
+/* Bytes, time of inference, and that time beside the first one's. */
+static void print_cost(const struct app_eval *eval,
+                       const struct app_eval_result *result)
+{
+    const struct app_eval_result *first = &eval->results[0];
+    char bytes[APP_NUMBER_BYTES];
+    if (!result->is_model) {
+        printf("  %9s %8s %6s", "", "", "");
+        return;
+    }
+    const double ms = result->latency[CZ_STAGE_INFERENCE].median_ms;
+    printf("  %9s %8.2f %6.2f", app_bytes(bytes, result->bytes), ms,
+           ms / first->latency[CZ_STAGE_INFERENCE].median_ms);
+}
+
 static void print_comparison(const struct app_eval *eval)
 {
     size_t images = eval->results[0].report.images;
-    printf("\n  %8s %8s  %-25s  %-25s  %s\n", "AP", "AP50", "difference of AP",
-           "of AP50", "detections");
-    for (size_t i = 0; i < eval->options->n_detections; i++) {
+    printf("\n  %8s %8s  %-25s  %-25s", "AP", "AP50", "difference of AP",
+           "of AP50");
+    if (eval->options->n_models)
+        printf("  %9s %8s %6s", "size", "ms", "ratio");
+    putchar('\n');
+    for (size_t i = 0; i < eval->n_results; i++) {
         const struct app_eval_result *result = &eval->results[i];
         fputs(" ", stdout);
         print_value(result->report.stats[CZ_COCO_AP]);
@@ -191,6 +254,8 @@ static void print_comparison(const struct app_eval *eval)
             print_delta(&result->ap);
             print_delta(&result->ap50);
         }
+        if (eval->options->n_models)
+            print_cost(eval, result);
         fputs("  ", stdout);
         app_print_clean(stdout, result->name);
         putchar('\n');
@@ -198,7 +263,7 @@ static void print_comparison(const struct app_eval *eval)
     printf("\n  note: in brackets the 95 %% interval: paired bootstrap, %zu "
            "draws of %zu images\n",
            eval->options->resamples, images);
-    for (size_t i = 1; i < eval->options->n_detections; i++) {
+    for (size_t i = 1; i < eval->n_results; i++) {
         const struct app_eval_result *result = &eval->results[i];
         if (!result->ap.noise)
             continue;
@@ -213,7 +278,13 @@ static void print_comparison(const struct app_eval *eval)
 void app_eval_print_text(const struct app_eval *eval)
 {
     const struct app_eval_options *o = eval->options;
+    const struct app_eval_result *first = &eval->results[0];
+    if (eval->interrupted)
+        puts("interrupted: these are the numbers of the images that were done");
     print_counts(eval);
+    if (first->is_model)
+        print_run(first);
+    putchar('\n');
     print_stats(eval->results[0].report.stats);
     if (o->per_class)
         print_per_class(eval);
@@ -221,8 +292,10 @@ void app_eval_print_text(const struct app_eval *eval)
         print_curves(eval);
     if (o->confusion)
         print_confusion(eval);
-    if (o->n_detections > 1)
+    if (eval->n_results > 1)
         print_comparison(eval);
+    putchar('\n');
+    print_run_notes(&first->run);
     if (cz_coco_has_id_zero(eval->coco))
         fputs("\n  note: an annotation has the id 0, which pycocotools counts "
               "as never found;\n        so do we: number annotations from 1\n",

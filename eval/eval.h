@@ -327,8 +327,8 @@ struct cz_eval_run {
     struct cz_coco_detections detections; /* in the order of the images */
     int64_t *image_ids;                   /* [n_images]: those that were run */
     size_t n_images;
-    float *times_ms[CZ_STAGE_COUNT]; /* [n_images] each */
-    struct cz_eval_skipped *skipped; /* [n_skipped] */
+    double *times_ms[CZ_STAGE_COUNT]; /* [n_images] each */
+    struct cz_eval_skipped *skipped;  /* [n_skipped] */
     size_t n_skipped;
     size_t n_resized;     /* images of another size than the annotations say */
     size_t not_finite;    /* candidates with NaN or infinite numbers */
@@ -337,6 +337,7 @@ struct cz_eval_run {
     enum cz_decoder decoder;
     struct cz_input_format format;
     size_t n_classes;
+    bool rect;
     struct cz_thresholds thresholds;
     double wall_ms;   /* from the first image to the end */
     size_t threads;   /* that worked */

@@ -187,7 +187,7 @@ static enum cz_status keep_result(struct cz_eval_run *run,
         CZ_TRY(
             cz_coco_detections_add(&run->detections, &result->items[i], err));
     for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
-        run->times_ms[stage][run->n_images] = (float)result->times_ms[stage];
+        run->times_ms[stage][run->n_images] = result->times_ms[stage];
     run->image_ids[run->n_images++] = result->image->id;
     run->n_resized += result->is_resized;
     run->not_finite += result->not_finite;
@@ -203,7 +203,7 @@ static enum cz_status keep_results(struct cz_eval_run *run, struct pool *pool,
     run->skipped = cz_calloc(n, sizeof *run->skipped);
     bool ok = run->image_ids && run->skipped;
     for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++) {
-        run->times_ms[stage] = cz_calloc(n, sizeof(float));
+        run->times_ms[stage] = cz_calloc(n, sizeof(double));
         ok = ok && run->times_ms[stage];
     }
     if (!ok)
@@ -244,6 +244,7 @@ static void describe(struct cz_eval_run *run,
 {
     const struct cz_detector *detector = cz_session_detector(worker->session);
     run->decoder = cz_detector_decoder(detector);
+    run->rect = worker->job->session.rect;
     run->n_classes = cz_detector_classes(detector);
     run->format = *cz_detector_format(detector);
     run->thresholds = *cz_session_thresholds(worker->session);
