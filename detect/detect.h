@@ -79,8 +79,9 @@ struct cz_input_format {
     enum cz_dtype dtype; /* float32, float16 or uint8 */
     bool rgb;            /* order of the channel planes; else BGR */
     bool unit;           /* 0..1 (pixel / 255), else 0..255; not for uint8 */
-    /* The image lies at the top left and is rounded down, as YOLOX has it;
-     * else in the middle and rounded to nearest, as Ultralytics has it. */
+    /* The image lies at the top left, as YOLOX has it; else in the middle, as
+     * Ultralytics has it. Its size is rounded to nearest in both cases, where
+     * YOLOX's own code rounds down: on COCO the two differ by noise. */
     bool corner;
 };
 

@@ -45,8 +45,8 @@ void cz_letterbox_fit(struct cz_fit *fit, const struct cz_input_format *format,
     double w = (double)width * scale, h = (double)height * scale;
     *fit = (struct cz_fit){
         .image_width = width, .image_height = height, .scale = scale};
-    fit->width = at_least_one(format->corner ? w : rint(w), format->width);
-    fit->height = at_least_one(format->corner ? h : rint(h), format->height);
+    fit->width = at_least_one(rint(w), format->width);
+    fit->height = at_least_one(rint(h), format->height);
     if (format->corner)
         return;
     fit->left = (size_t)rint((double)(format->width - fit->width) / 2 - 0.1);
