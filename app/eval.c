@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/progress.h"
 #include "app/text.h"
@@ -87,6 +88,63 @@ static void selection_fini(struct selection *s)
     cz_free(s->category_ids);
 }
 
+/* ---- where the images are --------------------------------------------- */
+
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t size = strlen(text), end = strlen(ending);
+    return size >= end && strcmp(text + size - end, ending) == 0;
+}
+
+static char *join(const char *folder, const char *name)
+{
+    const size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = cz_malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+/* Is the first image in the folder? */
+static bool holds_images(const struct app_eval *eval, const char *folder)
+{
+    size_t count;
+    const struct cz_coco_image *images = cz_coco_images(eval->coco, &count);
+    char *path = count ? join(folder, images[0].file_name) : NULL;
+    const bool found = path && access(path, R_OK) == 0;
+    cz_free(path);
+    return found;
+}
+
+/* Beside COCO's annotations, or in images/ there; a data.yaml tells paths. */
+static enum cz_status find_images(struct app_eval *eval, struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    const char *slash = strrchr(o->annotations, '/');
+    const bool is_yolo =
+        ends_with(o->annotations, ".yaml") || ends_with(o->annotations, ".yml");
+    if (!o->images && is_yolo)
+        return CZ_OK;
+    eval->images = o->images ? join(o->images, "")
+                   : slash   ? join(o->annotations, "")
+                             : join(".", "");
+    if (!eval->images)
+        return cz_error_nomem(err);
+    if (o->images)
+        return CZ_OK;
+    if (slash)
+        eval->images[slash - o->annotations + 1] = '\0';
+    char *below = join(eval->images, "images/");
+    if (!below)
+        return cz_error_nomem(err);
+    const bool is_below =
+        !holds_images(eval, eval->images) && holds_images(eval, below);
+    cz_free(is_below ? eval->images : below);
+    if (is_below)
+        eval->images = below;
+    return CZ_OK;
+}
+
 /* ---- a model ---------------------------------------------------------- */
 
 /* From here on these images alone count: those that every model has seen. */
@@ -131,7 +189,7 @@ static enum cz_status run_model(struct app_eval_result *result,
     struct stat facts;
     const struct cz_eval_options options = {
         .session = app_session_options(&o->detector),
-        .images = o->images,
+        .images = eval->images,
         .image_ids = s->options.image_ids,
         .n_images = s->options.n_images,
         .strict = o->strict,
@@ -297,6 +355,7 @@ static enum cz_status work(struct app_eval *eval, struct cz_error *err)
     if (o->save_dets)
         CZ_TRY(cz_output_check(o->save_dets, o->force, err));
     CZ_TRY(load_annotations(eval, err));
+    CZ_TRY(find_images(eval, err));
     enum cz_status status = work_with(eval, &selection, err);
     selection_fini(&selection);
     return status;
@@ -315,6 +374,7 @@ static void fini(struct app_eval *eval)
     }
     cz_coco_confusion_fini(&eval->confusion);
     cz_free(eval->results);
+    cz_free(eval->images);
     cz_free(eval->f1);
     cz_free(eval->curves);
     cz_coco_free(eval->coco);

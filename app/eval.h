@@ -10,7 +10,7 @@
 
 struct app_eval_options {
     const char *annotations;
-    char *images; /* their folder; NULL: names are paths; owned */
+    const char *images; /* their folder; NULL: to be found */
     /* What to compare, the first with the rest: [n_models], then files of
      * detections up to [n_sources]; owned. */
     const char **sources;
@@ -50,6 +50,7 @@ struct app_eval {
     /* [n_results], as many as the sources but after Ctrl-C; owned */
     struct app_eval_result *results;
     size_t n_results;
+    char *images; /* their folder; NULL: names are paths; owned */
     bool interrupted;
     /* Of the first result, where they were asked for. */
     struct cz_coco_f1 *f1, best_f1; /* [n_classes]; owned */

@@ -23,7 +23,8 @@ static const char help[] =
     "\n"
     "  --ann FILE          what there is: COCO's instances JSON, or a YOLO "
     "data.yaml\n"
-    "  --images DIR        where the images are; default: beside FILE\n"
+    "  --images DIR        where the images are; default: beside FILE, or in\n"
+    "                      images/ there\n"
     "  --dets FILE         detections in COCO's results format; may be "
     "repeated\n"
     "  --save-dets FILE    write the model's detections in that format\n"
@@ -89,17 +90,6 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* NULL when memory is short, which was said. */
-static char *copy_text(const char *text, size_t size)
-{
-    char *copy = cz_calloc(size + 1, 1);
-    if (copy)
-        memcpy(copy, text, size);
-    else
-        fputs("compress: out of memory\n", stderr);
-    return copy;
-}
-
 /* A number, from `low` to `high`. */
 static bool number(size_t *value, const char *option, size_t low, size_t high)
 {
@@ -118,9 +108,8 @@ static bool parse_source(struct app_eval_options *o, int option)
         o->annotations = optarg;
         return true;
     case OPTION_IMAGES:
-        cz_free(o->images);
-        o->images = copy_text(optarg, strlen(optarg));
-        return o->images;
+        o->images = optarg;
+        return true;
     case OPTION_LIMIT:
         return number(&o->limit, "--limit", 1, SIZE_MAX);
     case OPTION_CLASSES:
@@ -222,23 +211,6 @@ static void add_models(struct app_eval_options *o, char **models, size_t count)
     o->n_sources += count;
 }
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), end = strlen(ending);
-    return size >= end && strcmp(text + size - end, ending) == 0;
-}
-
-/* Images are beside COCO's annotations; a data.yaml tells paths. */
-static bool choose_images(struct app_eval_options *o)
-{
-    const char *ann = o->annotations, *slash = strrchr(ann, '/');
-    if (o->images || ends_with(ann, ".yaml") || ends_with(ann, ".yml"))
-        return true;
-    o->images = slash ? copy_text(ann, (size_t)(slash - ann) + (slash == ann))
-                      : copy_text(".", 1);
-    return o->images;
-}
-
 static bool parse(struct app_eval_options *options, int argc, char **argv,
                   int *exit_code)
 {
@@ -251,7 +223,7 @@ static bool parse(struct app_eval_options *options, int argc, char **argv,
             return false;
     }
     add_models(options, argv + optind, (size_t)(argc - optind));
-    return check_together(options) && choose_images(options);
+    return check_together(options);
 }
 
 bool app_eval_options_parse(struct app_eval_options *options, int argc,
@@ -277,5 +249,4 @@ void app_eval_options_fini(struct app_eval_options *options)
 {
     app_engine_options_fini(&options->detector.engine);
     cz_free(options->sources);
-    cz_free(options->images);
 }
