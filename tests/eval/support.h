@@ -39,6 +39,12 @@
     ", \"category_id\": " #class ", \"bbox\": [" bbox "], \"score\": " #score  \
                                  "}"
 
+/* Several of these. */
+#define LIST_2(a, b) a "," b
+#define LIST_3(a, b, c) LIST_2(a, b) "," c
+#define LIST_4(a, b, c, d) LIST_3(a, b, c) "," d
+#define LIST_6(a, b, c, d, e, f) LIST_3(a, b, c) "," LIST_3(d, e, f)
+
 static inline struct cz_coco *parse_annotations(const char *text)
 {
     struct cz_coco *coco;

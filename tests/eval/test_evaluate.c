@@ -61,10 +61,10 @@ static void without_boxes_there_is_no_number(void **state)
 static void half_of_the_boxes_give_half(void **state)
 {
     (void)state;
-    assert_near(
-        ap50(ANNOTATIONS(BOX(1, 1, 1, SQUARE, "") "," BOX(2, 2, 1, SQUARE, "")),
-             "[" DETECTION(2, 1, SQUARE, 0.5) "]"),
-        51. / 101);
+    assert_near(ap50(ANNOTATIONS(LIST_2(BOX(1, 1, 1, SQUARE, ""),
+                                        BOX(2, 2, 1, SQUARE, ""))),
+                     "[" DETECTION(2, 1, SQUARE, 0.5) "]"),
+                51. / 101);
 }
 
 static void a_second_detection_of_a_box_is_wrong(void **state)
@@ -72,13 +72,13 @@ static void a_second_detection_of_a_box_is_wrong(void **state)
     (void)state;
     /* Found last: precision 1/2 at every recall. */
     assert_near(ap50(ANNOTATIONS(BOX(1, 1, 1, SQUARE, "")),
-                     "[" DETECTION(1, 1, "200, 200, 5, 5",
-                                   0.9) "," DETECTION(1, 1, SQUARE, 0.8) "]"),
+                     "[" LIST_2(DETECTION(1, 1, "200, 200, 5, 5", 0.9),
+                                DETECTION(1, 1, SQUARE, 0.8)) "]"),
                 .5);
     /* Found first: what comes behind does not matter. */
     assert_near(ap50(ANNOTATIONS(BOX(1, 1, 1, SQUARE, "")),
-                     "[" DETECTION(1, 1, SQUARE,
-                                   0.9) "," DETECTION(1, 1, SQUARE, 0.8) "]"),
+                     "[" LIST_2(DETECTION(1, 1, SQUARE, 0.9),
+                                DETECTION(1, 1, SQUARE, 0.8)) "]"),
                 1);
 }
 
@@ -87,37 +87,38 @@ static void equal_scores_go_by_image_then_by_order(void **state)
     (void)state;
     const char *boxes = ANNOTATIONS(BOX(1, 2, 1, SQUARE, ""));
     /* In the same image the earlier one is first, ... */
-    assert_near(ap50(boxes, "[" DETECTION(2, 1, SQUARE, 0.5) "," DETECTION(
-                                2, 1, "200, 200, 5, 5", 0.5) "]"),
-                1);
     assert_near(
-        ap50(boxes, "[" DETECTION(2, 1, "200, 200, 5, 5",
-                                  0.5) "," DETECTION(2, 1, SQUARE, 0.5) "]"),
-        .5);
+        ap50(boxes, "[" LIST_2(DETECTION(2, 1, SQUARE, 0.5),
+                               DETECTION(2, 1, "200, 200, 5, 5", 0.5)) "]"),
+        1);
+    assert_near(ap50(boxes, "[" LIST_2(DETECTION(2, 1, "200, 200, 5, 5", 0.5),
+                                       DETECTION(2, 1, SQUARE, 0.5)) "]"),
+                .5);
     /* ... in another one the lower id. */
-    assert_near(ap50(boxes, "[" DETECTION(2, 1, SQUARE, 0.5) "," DETECTION(
-                                1, 1, SQUARE, 0.5) "]"),
+    assert_near(ap50(boxes, "[" LIST_2(DETECTION(2, 1, SQUARE, 0.5),
+                                       DETECTION(1, 1, SQUARE, 0.5)) "]"),
                 .5);
 }
 
 static void classes_do_not_mix(void **state)
 {
     (void)state;
-    assert_near(
-        ap50(ANNOTATIONS(BOX(1, 1, 1, SQUARE, "") "," BOX(2, 1, 2, SQUARE, "")),
-             "[" DETECTION(1, 1, SQUARE, 0.5) "]"),
-        .5); /* the mean of 1 and 0 */
+    assert_near(ap50(ANNOTATIONS(LIST_2(BOX(1, 1, 1, SQUARE, ""),
+                                        BOX(2, 1, 2, SQUARE, ""))),
+                     "[" DETECTION(1, 1, SQUARE, 0.5) "]"),
+                .5); /* the mean of 1 and 0 */
 }
 
 static void crowds_count_neither_way(void **state)
 {
     (void)state;
     /* Both detections lie in the crowd and overlap it by their own area. */
-    assert_near(ap50(ANNOTATIONS(BOX(1, 1, 1, SQUARE, "") "," BOX(
-                         2, 1, 1, "100, 100, 200, 200", ", \"iscrowd\": 1")),
-                     "[" DETECTION(1, 1, "100, 100, 10, 10", 0.9) "," DETECTION(
-                         1, 1, "110, 100, 10, 10",
-                         0.8) "," DETECTION(1, 1, SQUARE, 0.7) "]"),
+    assert_near(ap50(ANNOTATIONS(LIST_2(BOX(1, 1, 1, SQUARE, ""),
+                                        BOX(2, 1, 1, "100, 100, 200, 200",
+                                            ", \"iscrowd\": 1"))),
+                     "[" LIST_3(DETECTION(1, 1, "100, 100, 10, 10", 0.9),
+                                DETECTION(1, 1, "110, 100, 10, 10", 0.8),
+                                DETECTION(1, 1, SQUARE, 0.7)) "]"),
                 1);
 }
 
@@ -181,13 +182,13 @@ static void only_what_is_selected_counts(void **state)
                                             .n_images = 1,
                                             .category_ids = &class,
                                             .n_categories = 1};
-    struct cz_coco *coco =
-        parse_annotations(ANNOTATIONS(BOX(1, 1, 2, SQUARE, "") "," BOX(
-            2, 2, 1, SQUARE, "") "," BOX(3, 2, 2, SQUARE, "")));
+    struct cz_coco *coco = parse_annotations(
+        ANNOTATIONS(LIST_3(BOX(1, 1, 2, SQUARE, ""), BOX(2, 2, 1, SQUARE, ""),
+                           BOX(3, 2, 2, SQUARE, ""))));
     struct evaluated e = evaluate_with(
         coco,
-        parse_detections("[" DETECTION(1, 2, "0, 0, 9, 9", 0.9) "," DETECTION(
-                             2, 2, SQUARE, 0.5) "]",
+        parse_detections("[" LIST_2(DETECTION(1, 2, "0, 0, 9, 9", 0.9),
+                                    DETECTION(2, 2, SQUARE, 0.5)) "]",
                          coco),
         &options);
     assert_int_equal(e.report.images, 1);
@@ -239,9 +240,9 @@ static void the_curve_ends_at_the_recall(void **state)
     (void)state;
     double precision[CZ_COCO_RECALLS];
     struct evaluated e = evaluate(
-        ANNOTATIONS(BOX(1, 1, 1, SQUARE, "") "," BOX(2, 2, 1, SQUARE, "")),
-        "[" DETECTION(1, 1, "200, 200, 5, 5", 0.9) "," DETECTION(2, 1, SQUARE,
-                                                                 0.5) "]");
+        ANNOTATIONS(LIST_2(BOX(1, 1, 1, SQUARE, ""), BOX(2, 2, 1, SQUARE, ""))),
+        "[" LIST_2(DETECTION(1, 1, "200, 200, 5, 5", 0.9),
+                   DETECTION(2, 1, SQUARE, 0.5)) "]");
     assert_ok(cz_coco_curve(precision, e.matches, 0, 9, cz_test_error()));
     for (size_t r = 0; r < CZ_COCO_RECALLS; r++)
         assert_near(precision[r], r <= 50 ? .5 : 0);

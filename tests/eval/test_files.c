@@ -145,11 +145,13 @@ static void refuses_annotations_that_make_no_sense(void **state)
         {"{\"images\": [], \"categories\": [{\"id\": 2}, {\"id\": 2}], "
          "\"annotations\": []}",
          "category id 2 is there twice"},
-        {ANNOTATIONS(BOX(3, 1, 1, SQUARE, "") "," BOX(3, 2, 1, SQUARE, "")),
+        {ANNOTATIONS(
+             LIST_2(BOX(3, 1, 1, SQUARE, ""), BOX(3, 2, 1, SQUARE, ""))),
          "annotation id 3 is there twice"},
         {ANNOTATIONS(BOX(1, 7, 1, SQUARE, "")),
          "annotation 0: no image has the id 7"},
-        {ANNOTATIONS(BOX(1, 1, 1, SQUARE, "") "," BOX(2, 1, 9, SQUARE, "")),
+        {ANNOTATIONS(
+             LIST_2(BOX(1, 1, 1, SQUARE, ""), BOX(2, 1, 9, SQUARE, ""))),
          "annotation 1: no category has the id 9"},
         {ANNOTATIONS("{\"id\": 1, \"image_id\": 1, \"category_id\": 1}"),
          "annotation 0: has no 'bbox'"},
@@ -278,8 +280,8 @@ static void takes_names_for_image_ids(void **state)
     (void)state;
     struct cz_coco *coco = parse_annotations(ANNOTATIONS(""));
     struct cz_coco_detections detections =
-        parse_detections("[" DETECTION("one", 1, SQUARE, 1) "," DETECTION(
-                             "two.jpg", 1, SQUARE, 1) "]",
+        parse_detections("[" LIST_2(DETECTION("one", 1, SQUARE, 1),
+                                    DETECTION("two.jpg", 1, SQUARE, 1)) "]",
                          coco);
     assert_int_equal(detections.items[0].image_id, 1);
     assert_int_equal(detections.items[1].image_id, 2);

@@ -7,11 +7,12 @@
 
 #define SQUARE "10, 10, 40, 40"
 
-static const char annotations[] = ANNOTATIONS(BOX(1, 1, 1, SQUARE, "") "," BOX(
-    2, 2, 2, SQUARE, ", \"iscrowd\": 1") "," BOX(3, 2, 1, "5, 5, 50, 50",
-                                                 ", \"area\": 9"));
-static const char dets[] = "[" DETECTION("one", 1, SQUARE, 0.9) "," DETECTION(
-    2, 2, SQUARE, 0.8) "," DETECTION(2, 1, SQUARE, 0.7) "]";
+static const char annotations[] = ANNOTATIONS(
+    LIST_3(BOX(1, 1, 1, SQUARE, ""), BOX(2, 2, 2, SQUARE, ", \"iscrowd\": 1"),
+           BOX(3, 2, 1, "5, 5, 50, 50", ", \"area\": 9")));
+static const char dets[] =
+    "[" LIST_3(DETECTION("one", 1, SQUARE, 0.9), DETECTION(2, 2, SQUARE, 0.8),
+               DETECTION(2, 1, SQUARE, 0.7)) "]";
 
 static enum cz_status look_closer(const struct cz_coco_matches *matches,
                                   const struct cz_coco_detections *detections,
