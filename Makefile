@@ -67,8 +67,8 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup demo test bench bench-engine install uninstall lint format \
-	asan tsan fuzz clean help test-build fuzz-build FORCE
+.PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
+	lint format asan tsan fuzz clean help test-build fuzz-build FORCE
 
 all: $(BINARY) $(OPENCV) ## Build build/release/compress; nothing is installed or fetched.
 
@@ -94,6 +94,11 @@ bench-engine: ## Measure the inference engine beside ONNX Runtime.
 	tools/setup build test
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/engine
+
+bench-eval: ## Measure the evaluation beside numpy.
+	tools/setup build test
+	+$(SUBMAKE) BUILD=release all
+	tests/bench/eval
 
 install: all ## Install the program and its manual (PREFIX, DESTDIR).
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress

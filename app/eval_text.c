@@ -269,8 +269,8 @@ static void print_comparison(const struct app_eval *eval)
             continue;
         fputs("  note: ", stdout);
         app_print_clean(stdout, result->name);
-        printf(": on %zu images the difference of AP is noise: other images "
-               "could turn it\n        around\n",
+        printf(": on %zu images the difference of AP is noise: other images\n"
+               "        could turn it around\n",
                images);
     }
 }

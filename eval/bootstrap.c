@@ -72,9 +72,11 @@ static struct sample evaluate(const struct cz_coco_matches *matches,
         if (to_find == 0)
             continue;
         cz_curves_walk(curves, class, &options);
-        sum.ap50 += cz_curve_average(curves, 0, to_find, NULL);
-        for (size_t t = 0; t < CZ_COCO_IOUS; t++)
-            sum.ap += cz_curve_average(curves, t, to_find, NULL);
+        for (size_t t = 0; t < CZ_COCO_IOUS; t++) {
+            double ap = cz_curve_average(curves, t, to_find, NULL);
+            sum.ap += ap;
+            sum.ap50 += t == 0 ? ap : 0;
+        }
         classes++;
     }
     if (classes) {
@@ -152,10 +154,10 @@ static double percentile(const double *sorted, size_t n, double fraction)
            (at - (double)below) * (sorted[below + 1] - sorted[below]);
 }
 
-static struct cz_coco_delta interval(double difference_, double *values,
+static struct cz_coco_delta interval(double difference_of_all, double *values,
                                      size_t n)
 {
-    struct cz_coco_delta delta = {.difference = difference_};
+    struct cz_coco_delta delta = {.difference = difference_of_all};
     qsort(values, n, sizeof *values, compare_doubles);
     delta.low = percentile(values, n, .025);
     delta.high = percentile(values, n, .975);

@@ -111,58 +111,65 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* The base name without its suffix, as a range of `path`. */
-static size_t stem(const char **begin, const char *path)
+/* A part of a text. */
+struct part {
+    const char *text;
+    size_t size;
+};
+
+/* The base name without its suffix. */
+static struct part stem(const char *path)
 {
-    *begin = base_name(path);
-    const char *dot = strrchr(*begin, '.');
-    return dot && dot > *begin ? (size_t)(dot - *begin) : strlen(*begin);
+    const char *base = base_name(path), *dot = strrchr(base, '.');
+    return (struct part){base, dot && dot > base ? (size_t)(dot - base)
+                                                 : strlen(base)};
 }
 
-static int compare_stems(const char *a, const char *b)
+static int compare_parts(struct part a, struct part b)
 {
-    size_t a_size = stem(&a, a), b_size = stem(&b, b);
-    int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
-    return order ? order : (a_size > b_size) - (a_size < b_size);
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size ? memcmp(a.text, b.text, size) : 0;
+    return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
 static int compare_images(const void *a, const void *b, void *user)
 {
     const struct cz_coco_image *images = user;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    int order = compare_stems(images[x].file_name, images[y].file_name);
+    int order =
+        compare_parts(stem(images[x].file_name), stem(images[y].file_name));
     return order ? order : (x > y) - (x < y);
 }
 
-/* How well `name` names the image: the whole path, a path to it, the base
- * name, the stem alone; 0 not at all. */
+static bool ends_with_path(const char *path, const char *tail)
+{
+    size_t size = strlen(path), tail_size = strlen(tail);
+    return tail_size && size > tail_size && path[size - tail_size - 1] == '/' &&
+           strcmp(path + size - tail_size, tail) == 0;
+}
+
+/* How well `name` names the file: by the whole path, by a path to it, by the
+ * base name, by the stem alone; 0: not at all. */
 static int closeness(const char *file_name, const char *name)
 {
-    size_t size = strlen(file_name), name_size = strlen(name);
-    const char *longer = size > name_size ? file_name : name;
-    size_t tail = size > name_size ? name_size : size;
-    size_t rest = strlen(longer) - tail;
-    const char *found, *asked;
+    struct part part = stem(file_name);
     if (strcmp(file_name, name) == 0)
         return 4;
-    if (tail &&
-        strcmp(longer + rest, size > name_size ? name : file_name) == 0 &&
-        longer[rest - 1] == '/')
+    if (ends_with_path(file_name, name) || ends_with_path(name, file_name))
         return 3;
     if (strcmp(base_name(file_name), base_name(name)) == 0)
         return 2;
-    stem(&found, file_name);
-    return name[stem(&asked, name)] == 0 && asked == name;
+    return strlen(name) == part.size && memcmp(name, part.text, part.size) == 0;
 }
 
-/* The first place in by_stem that is not before `name`. */
-static size_t lower_bound(const struct cz_coco *coco, const char *name)
+/* The first place in by_stem that is not before `key`. */
+static size_t lower_bound(const struct cz_coco *coco, struct part key)
 {
     size_t low = 0, high = coco->n_images;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const char *found = coco->images[coco->by_stem[middle]].file_name;
-        if (compare_stems(found, name) < 0)
+        if (compare_parts(stem(found), key) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -170,14 +177,16 @@ static size_t lower_bound(const struct cz_coco *coco, const char *name)
     return low;
 }
 
-const struct cz_coco_image *cz_coco_find_image(const struct cz_coco *coco,
-                                               const char *name)
+/* Of the images with this stem the one that `name` is closest to; NULL where
+ * there is none, or several are. */
+static const struct cz_coco_image *
+find_by_stem(const struct cz_coco *coco, struct part key, const char *name)
 {
     const struct cz_coco_image *best = NULL;
     int best_closeness = 0;
-    for (size_t i = lower_bound(coco, name); i < coco->n_images; i++) {
+    for (size_t i = lower_bound(coco, key); i < coco->n_images; i++) {
         const struct cz_coco_image *image = &coco->images[coco->by_stem[i]];
-        if (compare_stems(image->file_name, name) != 0)
+        if (compare_parts(stem(image->file_name), key) != 0)
             break;
         int close = closeness(image->file_name, name);
         if (close > best_closeness)
@@ -187,7 +196,19 @@ const struct cz_coco_image *cz_coco_find_image(const struct cz_coco *coco,
         if (close > best_closeness)
             best_closeness = close;
     }
-    return *name ? best : NULL;
+    return best;
+}
+
+const struct cz_coco_image *cz_coco_find_image(const struct cz_coco *coco,
+                                               const char *name)
+{
+    const struct cz_coco_image *image;
+    if (!*name)
+        return NULL;
+    image = find_by_stem(coco, stem(name), name);
+    if (!image) /* what looks like a suffix may be none */
+        image = find_by_stem(coco, (struct part){name, strlen(name)}, name);
+    return image;
 }
 
 /* ---- looking up ------------------------------------------------------- */

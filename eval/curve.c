@@ -46,7 +46,7 @@ void cz_curves_walk(struct cz_curves *curves,
     double found[CZ_COCO_IOUS] = {0};
     for (size_t t = 0; t < CZ_COCO_IOUS; t++)
         curves->n_points[t] = 0;
-    for (size_t i = 0; i < class->n_matches; i++) {
+    for (size_t i = 0; i < class->n_to_walk; i++) {
         const struct cz_match *match = &class->matches[i];
         double weight = options->weights ? options->weights[match->image] : 1;
         unsigned some = match->found[area] | match->ignored[area];
@@ -66,25 +66,34 @@ void cz_curves_walk(struct cz_curves *curves,
     }
 }
 
+/* How many of the 101 recalls are not above `reached`. */
+static size_t recalls_within(double reached)
+{
+    const double step = 1. / (CZ_COCO_RECALLS - 1);
+    size_t r = (size_t)(reached / step);
+    while (r < CZ_COCO_RECALLS && (double)r * step <= reached)
+        r++;
+    while (r > 0 && (double)(r - 1) * step > reached)
+        r--;
+    return r;
+}
+
 double cz_curve_average(const struct cz_curves *curves, size_t t,
                         double to_find, double *precision)
 {
     const struct cz_curve_point *points = curves->points[t];
     double best = 0, sum = 0;
-    size_t r = CZ_COCO_RECALLS;
-    /* Backwards: recall r has the precision of the first point that reaches
+    size_t right = CZ_COCO_RECALLS; /* recalls from here on are done */
+    /* Backwards: a recall has the precision of the first point that reaches
      * it, or of a better one behind that. */
-    for (size_t p = curves->n_points[t]; r > 0;) {
-        double reached = p > 0 ? points[p - 1].found / to_find : -1;
-        while (r > 0 &&
-               (double)(r - 1) * (1. / (CZ_COCO_RECALLS - 1)) > reached) {
-            r--;
-            sum += best;
-            if (precision)
-                precision[r] = best;
-        }
-        if (p > 0 && points[--p].precision > best)
-            best = points[p].precision;
+    for (size_t p = curves->n_points[t] + 1; p-- > 0;) {
+        size_t left = p ? recalls_within(points[p - 1].found / to_find) : 0;
+        sum += best * (double)(right - left);
+        for (size_t r = left; precision && r < right; r++)
+            precision[r] = best;
+        right = left;
+        if (p && points[p - 1].precision > best)
+            best = points[p - 1].precision;
     }
     return sum / CZ_COCO_RECALLS;
 }

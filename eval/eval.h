@@ -41,9 +41,9 @@ struct cz_image_sizes {
  * A path that ends in .yaml or .yml is a YOLO data set as Ultralytics has it,
  * see cz_coco_load_yolo(); everything else is COCO's instances JSON, of which
  * these are looked at: images (id; file_name, width, height), categories (id;
- * name) and annotations (id, image_id, category_id, bbox; area, iscrowd). `area`
- * is width x height of the box where it is missing. Segmentations are skipped,
- * so that memory is that of the boxes.
+ * name) and annotations (id, image_id, category_id, bbox; area, iscrowd); what
+ * is behind the semicolon may be missing. `area` is then that of the box.
+ * Segmentations are skipped, so that memory is that of the boxes.
  *
  * CZ_EIO when the file cannot be read. CZ_EPARSE when it is no JSON, a key is
  * missing or has the wrong type. CZ_EINVAL: an id twice, an image or category

@@ -1,168 +1,12 @@
-/* From detections to matches: sorted by class and image, then each image's with
- * its boxes. After pycocotools/cocoeval.py (evaluateImg) and
- * common/maskApi.c (bbIou), in such an order that nothing is sorted twice. */
-#include <math.h>
+/* From detections to matches: sorted by class and image, in such an order that
+ * nothing is sorted twice; then each image's are matched with its boxes. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/parallel.h"
-#include "eval/matches_internal.h"
+#include "eval/group_internal.h"
 #include "eval/order_internal.h"
-
-/* pycocotools' areaRng; both ends belong to it. */
-static const double area_ranges[CZ_AREAS][2] = {
-    [CZ_AREA_ALL] = {0, 1e10},
-    [CZ_AREA_SMALL] = {0, 32 * 32},
-    [CZ_AREA_MEDIUM] = {32 * 32, 96 * 96},
-    [CZ_AREA_LARGE] = {96 * 96, 1e10},
-};
-
-double cz_iou_threshold(size_t t)
-{
-    return t + 1 == CZ_COCO_IOUS
-               ? .95
-               : .5 + (double)t * ((.95 - .5) / (CZ_COCO_IOUS - 1));
-}
-
-double cz_bbox_iou(const double box[4], const double truth[4], bool crowd)
-{
-    double w =
-        fmin(box[0] + box[2], truth[0] + truth[2]) - fmax(box[0], truth[0]);
-    if (w <= 0)
-        return 0;
-    double h =
-        fmin(box[1] + box[3], truth[1] + truth[3]) - fmax(box[1], truth[1]);
-    if (h <= 0)
-        return 0;
-    double area = box[2] * box[3], both = w * h;
-    return both / (crowd ? area : area + truth[2] * truth[3] - both);
-}
-
-static bool is_outside(double area, size_t range)
-{
-    return area < area_ranges[range][0] || area > area_ranges[range][1];
-}
-
-/* ---- one class in one image ------------------------------------------- */
-
-/* A box that a detection overlaps enough at some threshold. */
-struct candidate {
-    uint32_t box; /* place in the image's boxes */
-    double iou;
-};
-
-/* The detections of a class in an image, best first, and its boxes. */
-struct group {
-    const struct cz_coco_detection *const *detections; /* [n] */
-    struct cz_match *const *matches; /* [n]; to be filled in */
-    size_t n;
-    const struct cz_coco_box *const *boxes; /* [n_boxes], in file order */
-    size_t n_boxes;
-    uint16_t *taken; /* [n_boxes]: bit t */
-};
-
-/* The candidates of a detection, for as many detections as there are. */
-struct candidates {
-    struct candidate *items;
-    size_t count, capacity;
-    size_t starts[CZ_BEST_MAX + 1];
-};
-
-static bool find_candidates(struct candidates *found, struct cz_arena *arena,
-                            const struct group *group)
-{
-    found->count = 0;
-    for (size_t d = 0; d < group->n; d++) {
-        found->starts[d] = found->count;
-        for (size_t b = 0; b < group->n_boxes; b++) {
-            const struct cz_coco_box *box = group->boxes[b];
-            double iou =
-                cz_bbox_iou(group->detections[d]->bbox, box->bbox, box->crowd);
-            if (!(iou >= cz_iou_threshold(0)))
-                continue;
-            struct candidate *grown =
-                cz_arena_grow(arena, found->items, found->count,
-                              &found->capacity, sizeof *grown);
-            if (!grown)
-                return false;
-            found->items = grown;
-            grown[found->count++] = (struct candidate){(uint32_t)b, iou};
-        }
-    }
-    found->starts[group->n] = found->count;
-    return true;
-}
-
-static bool is_ignored(const struct cz_coco_box *box, size_t range)
-{
-    return box->crowd || is_outside(box->area, range);
-}
-
-/* The free box of largest overlap, the last one of equals, of those that are
- * ignored or of those that are not; NULL where none reaches the threshold. */
-static const struct candidate *
-best_candidate(const struct group *group, const struct candidate *candidates,
-               size_t count, size_t range, size_t t, bool ignored)
-{
-    const struct candidate *best = NULL;
-    double iou = cz_iou_threshold(t);
-    for (size_t c = 0; c < count; c++) {
-        const struct cz_coco_box *box = group->boxes[candidates[c].box];
-        bool is_taken = group->taken[candidates[c].box] >> t & 1;
-        if ((is_taken && !box->crowd) || candidates[c].iou < iou ||
-            is_ignored(box, range) != ignored)
-            continue;
-        best = &candidates[c];
-        iou = best->iou;
-    }
-    return best;
-}
-
-/* One detection at one threshold; sets the threshold's bits. */
-static void match_at(struct cz_match *match, const struct group *group,
-                     const struct candidate *candidates, size_t count,
-                     size_t range, size_t t, bool outside)
-{
-    uint16_t bit = (uint16_t)(1u << t);
-    bool ignored = false;
-    const struct candidate *best =
-        best_candidate(group, candidates, count, range, t, false);
-    if (!best) {
-        best = best_candidate(group, candidates, count, range, t, true);
-        ignored = best;
-    }
-    if (best)
-        group->taken[best->box] |= bit;
-    /* pycocotools stores the id of the box that was found, and takes an id of
-     * 0 for none. */
-    bool found = best && !group->boxes[best->box]->id_zero;
-    if (ignored || (!found && outside))
-        match->ignored[range] |= bit;
-    else if (found)
-        match->found[range] |= bit;
-}
-
-static void match_group(const struct group *group,
-                        const struct candidates *found)
-{
-    for (size_t range = 0; range < CZ_AREAS; range++) {
-        memset(group->taken, 0, group->n_boxes * sizeof *group->taken);
-        for (size_t d = 0; d < group->n; d++) {
-            const double *bbox = group->detections[d]->bbox;
-            size_t begin = found->starts[d];
-            size_t count = found->starts[d + 1] - begin;
-            bool outside = is_outside(bbox[2] * bbox[3], range);
-            if (count == 0) {
-                group->matches[d]->ignored[range] = outside ? CZ_IOU_ALL : 0;
-                continue;
-            }
-            for (size_t t = 0; t < CZ_COCO_IOUS; t++)
-                match_at(group->matches[d], group, found->items + begin, count,
-                         range, t, outside);
-        }
-    }
-}
 
 /* ---- one class -------------------------------------------------------- */
 
@@ -191,7 +35,7 @@ struct class_scratch {
     struct cz_match **matches;                   /* likewise */
     const struct cz_coco_box **boxes;            /* by image */
     uint16_t *taken;
-    struct candidates candidates;
+    struct cz_candidates candidates;
 };
 
 static bool scratch_init(struct class_scratch *s, size_t n, size_t n_boxes)
@@ -263,7 +107,7 @@ static bool match_images(struct class_scratch *s, const struct matching *m,
         while (box < n_boxes && bs->images[boxes[box]] < image)
             box++;
         bool has_boxes = box < n_boxes && bs->images[boxes[box]] == image;
-        const struct group group = {
+        const struct cz_group group = {
             .detections = s->detections + d,
             .matches = s->matches + d,
             .n = length < CZ_BEST_MAX ? length : CZ_BEST_MAX,
@@ -271,9 +115,8 @@ static bool match_images(struct class_scratch *s, const struct matching *m,
             .n_boxes = has_boxes ? run_length(bs, boxes, box, n_boxes) : 0,
             .taken = s->taken,
         };
-        if (!find_candidates(&s->candidates, &s->arena, &group))
+        if (!cz_group_match(&group, &s->candidates, &s->arena))
             return false;
-        match_group(&group, &s->candidates);
     }
     return true;
 }
@@ -292,8 +135,8 @@ static bool count_boxes(struct cz_class_matches *class,
         const struct cz_coco_box *box = &coco->boxes[places[i]];
         uint32_t image = m->by_box.images[places[i]];
         for (size_t range = 0; range < CZ_AREAS; range++)
-            class->to_find[range] += !is_ignored(box, range);
-        if (is_ignored(box, CZ_AREA_ALL))
+            class->to_find[range] += !cz_coco_box_is_ignored(box, range);
+        if (cz_coco_box_is_ignored(box, CZ_AREA_ALL))
             continue;
         if (!class->n_by_image ||
             class->by_image[class->n_by_image - 1].image != image)
@@ -303,12 +146,23 @@ static bool count_boxes(struct cz_class_matches *class,
     return true;
 }
 
+static bool found_any(const struct cz_match *match)
+{
+    unsigned found = 0;
+    for (size_t range = 0; range < CZ_AREAS; range++)
+        found |= match->found[range];
+    return found;
+}
+
 /* Leaves out what is beyond the 100 best of its image. */
 static void drop_excess(struct cz_class_matches *class, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (class->matches[i].rank < CZ_BEST_MAX)
-            class->matches[class->n_matches++] = class->matches[i];
+        if (class->matches[i].rank == CZ_BEST_MAX)
+            continue;
+        class->matches[class->n_matches++] = class->matches[i];
+        if (found_any(&class->matches[i]))
+            class->n_to_walk = class->n_matches;
     }
 }
 

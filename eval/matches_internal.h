@@ -31,7 +31,9 @@ struct cz_class_matches {
     struct cz_match *matches; /* [n_matches], by falling score, then by image,
                                  then in the order of the file; owned */
     size_t n_matches;
-    size_t n_boxes;                  /* crowds included */
+    size_t n_to_walk; /* up to the last one that found a box: no curve changes
+                         behind it */
+    size_t n_boxes;   /* crowds included */
     size_t to_find[CZ_AREAS];        /* boxes that count */
     struct cz_image_boxes *by_image; /* [n_by_image], boxes to find in area
                                         `all`, where there are any; owned */

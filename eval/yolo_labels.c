@@ -1,8 +1,8 @@
 /* A file of labels: lines of class and box, or class and polygon, in fractions
  * of the image. */
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,34 +38,52 @@ static enum cz_status located(const struct line *line, enum cz_status status)
 #define WRONG(line, ...)                                                       \
     located((line), cz_error_set((line)->err, CZ_EPARSE, __VA_ARGS__))
 
+#define SPACE " \t\r\n\v\f"
+
+/* The next word, for "%.*s"; a long one is cut. */
+static int word_size(const char *text)
+{
+    size_t size = strcspn(text, SPACE);
+    return size < 20 ? (int)size : 20;
+}
+
+/* A number that ends where the word does. */
+static bool read_number(double *number, char **text)
+{
+    char *end;
+    *number = strtod(*text, &end);
+    if (end == *text || !strchr(SPACE, *end)) /* or the text's end */
+        return false;
+    *text = end;
+    return true;
+}
+
 static enum cz_status read_class(struct label *label, const struct line *line,
                                  char **text, size_t n_classes)
 {
-    char *end;
-    double class = strtod(*text, &end);
-    if (end == *text || (*end && !isspace((unsigned char)*end)))
-        return WRONG(line, "'%.20s' is no class, want a number from 0 to %zu",
-                     *text, n_classes - 1);
+    const char *word = *text;
+    double class;
+    if (!read_number(&class, text))
+        return WRONG(line, "'%.*s' is no class, want a number", word_size(word),
+                     word);
     if (!(class >= 0 && class < (double)n_classes) || class != floor(class))
-        return WRONG(line, "there is no class %.20s, want 0 to %zu", *text,
-                     n_classes - 1);
+        return WRONG(line, "there is no class %.*s; there are %zu classes",
+                     word_size(word), word, n_classes);
     label->class = (size_t) class;
-    *text = end;
     return CZ_OK;
 }
 
 static enum cz_status read_fraction(struct label *label,
                                     const struct line *line, char **text)
 {
-    char *end;
-    double number = strtod(*text, &end);
+    const char *word = *text;
     size_t axis = label->count % 2;
-    if (end == *text || (*end && !isspace((unsigned char)*end)))
-        return WRONG(line, "'%.20s' is no number; %zu came before", *text,
-                     label->count + 1);
+    double number;
+    if (!read_number(&number, text))
+        return WRONG(line, "'%.*s' is no number", word_size(word), word);
     if (!(number >= -SLACK && number <= 1 + SLACK))
-        return WRONG(line, "%.20s is no fraction of the image (number %zu)",
-                     *text, label->count + 2);
+        return WRONG(line, "%.*s is no fraction of the image, want 0 to 1",
+                     word_size(word), word);
     if (label->count < 4)
         label->first[label->count] = number;
     if (label->count < 2 || number < label->low[axis])
@@ -73,13 +91,12 @@ static enum cz_status read_fraction(struct label *label,
     if (label->count < 2 || number > label->high[axis])
         label->high[axis] = number;
     label->count++;
-    *text = end;
     return CZ_OK;
 }
 
 static char *skip_space(char *text)
 {
-    return text + strspn(text, " \t\r\n\v\f");
+    return text + strspn(text, SPACE);
 }
 
 static enum cz_status read_label(struct label *label, const struct line *line,

@@ -51,8 +51,12 @@ described_options 'compress infer' 'compress bench' >manual.txt
 same 'options of compress infer in docs/compress.1' help.txt manual.txt
 
 compress bench --help | listed_options >help.txt
-described_options 'compress bench' ENVIRONMENT >manual.txt
+described_options 'compress bench' 'compress eval' >manual.txt
 same 'options of compress bench in docs/compress.1' help.txt manual.txt
+
+compress eval --help | listed_options >help.txt
+described_options 'compress eval' ENVIRONMENT >manual.txt
+same 'options of compress eval in docs/compress.1' help.txt manual.txt
 
 # --- JSON ---------------------------------------------------------------------
 
@@ -77,7 +81,7 @@ walk(json.load(sys.stdin), "")'
 documented_keys() {
     awk -v heading="## $1" '/^## / { on = $0 == heading } on' \
         "$ROOT/docs/formats.md" |
-        sed -n 's/^| `\([][a-z0-9_.]*\)` |.*/\1/p'
+        sed -n 's/^| `\([][A-Za-z0-9_.]*\)` |.*/\1/p'
 }
 
 compress "$model" --prune 0.05 --fp16 --json -o out.onnx |
@@ -98,6 +102,12 @@ same 'keys of compress infer --json in docs/formats.md' keys.txt formats.txt
 compress bench "$runs" --frames 1 --profile --json | printed_keys >keys.txt
 documented_keys compress.bench/1 >formats.txt
 same 'keys of compress bench --json in docs/formats.md' keys.txt formats.txt
+
+eval-files
+compress eval --ann ann.json --dets good.json --dets worse.json --per-class \
+    --curves --confusion --json | printed_keys >keys.txt
+documented_keys compress.eval/1 >formats.txt
+same 'keys of compress eval --json in docs/formats.md' keys.txt formats.txt
 
 # --- README -------------------------------------------------------------------
 
