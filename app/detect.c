@@ -112,8 +112,8 @@ static enum cz_status prepare(struct app_detect *detect, struct cz_error *err)
         CZ_TRY(make_path(&image->txt, options->txt, image->path, ".txt", err));
         CZ_TRY(check_outputs(detect, image, err));
     }
-    CZ_TRY(check_unique(detect, offsetof(struct app_detect_image, picture),
-                        err));
+    CZ_TRY(
+        check_unique(detect, offsetof(struct app_detect_image, picture), err));
     return check_unique(detect, offsetof(struct app_detect_image, txt), err);
 }
 
@@ -160,8 +160,7 @@ static enum cz_status keep_boxes(struct app_detect_image *image,
     if (!image->boxes)
         return cz_error_nomem(err);
     if (boxes->count)
-        memcpy(image->boxes, boxes->items,
-               boxes->count * sizeof *image->boxes);
+        memcpy(image->boxes, boxes->items, boxes->count * sizeof *image->boxes);
     image->n_boxes = boxes->count;
     image->not_finite = boxes->not_finite;
     return CZ_OK;
@@ -250,8 +249,8 @@ static void order_turns(struct turn *turns, const struct app_detect *detect)
         if (d->options->rect)
             cz_image_size(&width, &height, d->opencv, detect->files.paths[i],
                           NULL);
-        struct cz_input_format f = app_detector_format(
-            d, width ? width : 1, height ? height : 1);
+        struct cz_input_format f =
+            app_detector_format(d, width ? width : 1, height ? height : 1);
         turns[i] = (struct turn){f.height, f.width, i};
     }
     if (d->options->rect)
@@ -268,12 +267,12 @@ static enum cz_status do_turns(struct app_detect *detect,
     size_t count = detect->files.count;
     for (size_t i = 0; i < count && status == CZ_OK; i++) {
         if (!cz_progress_tick(progress, "detect", i, count))
-            status = cz_error_set(err, CZ_EINTERRUPTED,
-                                  "interrupted after %zu of %zu images", i,
-                                  count);
+            status =
+                cz_error_set(err, CZ_EINTERRUPTED,
+                             "interrupted after %zu of %zu images", i, count);
         else
-            status = do_image(detect, &detect->images[turns[i].image], &boxes,
-                              err);
+            status =
+                do_image(detect, &detect->images[turns[i].image], &boxes, err);
     }
     cz_boxes_fini(&boxes);
     return status;
@@ -348,9 +347,9 @@ static int run(struct app_detect_options *options)
 
 int app_detect(int argc, char **argv)
 {
-    struct app_detect_options options = {
-        .thresholds = CZ_THRESHOLDS_DEMO,
-        .detector.detector = CZ_DETECTOR_OPTIONS_INIT};
+    struct app_detect_options options = {.thresholds = CZ_THRESHOLDS_DEMO,
+                                         .detector.detector =
+                                             CZ_DETECTOR_OPTIONS_INIT};
     int exit_code = APP_FAILED;
     if (app_engine_options_init(&options.detector.engine, APP_DETECT_COMMAND,
                                 argc)) {

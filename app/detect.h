@@ -52,8 +52,8 @@ struct app_detect {
 };
 
 /* False after a usage error or when the command is over. */
-bool app_detect_parse(struct app_detect_options *options, int argc,
-                      char **argv, int *exit_code);
+bool app_detect_parse(struct app_detect_options *options, int argc, char **argv,
+                      int *exit_code);
 
 void app_detect_print(const struct app_detect *detect);
 void app_detect_print_json(const struct app_detect *detect);

@@ -74,8 +74,7 @@ static bool parse_threshold(struct app_detect_options *options, int option)
                                   optarg);
     case OPTION_IOU:
         options->has_iou = true;
-        return app_parse_fraction(&t->iou, APP_DETECT_COMMAND, "--iou",
-                                  optarg);
+        return app_parse_fraction(&t->iou, APP_DETECT_COMMAND, "--iou", optarg);
     case OPTION_MAX_DET:
         return app_parse_number(&t->max_boxes, &boxes, optarg);
     case OPTION_AGNOSTIC:
@@ -128,13 +127,13 @@ static bool parse_option(struct app_detect_options *options, int option,
     }
 }
 
-bool app_detect_parse(struct app_detect_options *options, int argc,
-                      char **argv, int *exit_code)
+bool app_detect_parse(struct app_detect_options *options, int argc, char **argv,
+                      int *exit_code)
 {
     int option;
     optind = 0;
-    while ((option = getopt_long(argc, argv, "o:t:fjqh", long_options,
-                                 NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "o:t:fjqh", long_options, NULL)) !=
+           -1) {
         if (!parse_option(options, option, exit_code))
             return false;
     }

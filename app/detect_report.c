@@ -119,10 +119,9 @@ static json_t *box_json(const struct app_detect *detect,
     for (int i = 0; i < 4; i++)
         json_array_append_new(bbox, rounded(sides[i], 1e3));
     json_object_set_new(object, "label", app_json_count(box->label));
-    json_object_set_new(
-        object, "name",
-        app_json_maybe(
-            cz_detector_label(detect->detector.detector, box->label)));
+    json_object_set_new(object, "name",
+                        app_json_maybe(cz_detector_label(
+                            detect->detector.detector, box->label)));
     json_object_set_new(object, "score", rounded((double)box->score, 1e5));
     json_object_set_new(object, "bbox", bbox);
     return object;

@@ -195,8 +195,7 @@ struct cz_input_format app_detector_format(const struct app_detector *d,
                                            size_t width, size_t height)
 {
     struct cz_input_format format = *cz_detector_format(d->detector);
-    size_t side =
-        format.width > format.height ? format.width : format.height;
+    size_t side = format.width > format.height ? format.width : format.height;
     if (d->options->rect)
         cz_letterbox_rect(&format, side, cz_detector_stride(d->detector), width,
                           height);
@@ -207,8 +206,8 @@ enum cz_status app_detector_resize(struct app_detector *d,
                                    const struct cz_input_format *format,
                                    struct cz_error *err)
 {
-    bool same = d->format.width == format->width &&
-                d->format.height == format->height;
+    bool same =
+        d->format.width == format->width && d->format.height == format->height;
     d->format = *format;
     if (same)
         return CZ_OK;

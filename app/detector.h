@@ -36,7 +36,8 @@ enum {
         {"rect", no_argument, NULL, APP_OPTION_RECT}, APP_PLAN_LONG_OPTIONS
 
 #define APP_DETECTOR_HELP                                                      \
-    "  --decoder D         how the outputs are read: auto (default), v8, v5,\n" \
+    "  --decoder D         how the outputs are read: auto (default), v8, "     \
+    "v5,\n"                                                                    \
     "                      yolox, end2end, v5-maps, v8-maps, yolox-maps\n"     \
     "  --pixels P          how images go in: auto (default), rgb/255, rgb,\n"  \
     "                      bgr/255, bgr (at the top left, as YOLOX)\n"         \
@@ -44,7 +45,8 @@ enum {
     "  --names FILE        class names, one a line\n"                          \
     "  --anchors W,H,...   of v5-maps, in pixels, the finest stride first\n"   \
     "  --rect              an input as small as each image allows, instead\n"  \
-    "                      of a square; for models of open size\n" APP_PLAN_HELP
+    "                      of a square; for models of open "                   \
+    "size\n" APP_PLAN_HELP
 
 /* Takes one of the options above, and those of engines. */
 bool app_detector_option(struct app_detector_options *options, int option,

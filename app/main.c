@@ -18,11 +18,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {
-        {"inspect", app_inspect},
-        {"infer", app_infer},
-        {"bench", app_bench},
-        {"detect", app_detect}};
+    } commands[] = {{"inspect", app_inspect},
+                    {"infer", app_infer},
+                    {"bench", app_bench},
+                    {"detect", app_detect}};
 
     app_catch_interrupts();
     static char program[] = "compress"; /* what getopt's messages begin with */

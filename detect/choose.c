@@ -137,8 +137,7 @@ static void set_level(struct cz_detector *detector, const struct matrix *m,
     level->scores.start = before * fields.field;
     level->has_objectness = before == 5;
     level->anchors = anchors_are_rows ? m->rows : m->columns;
-    detector->classes =
-        (anchors_are_rows ? m->columns : m->rows) - before;
+    detector->classes = (anchors_are_rows ? m->columns : m->rows) - before;
     detector->n_levels = 1;
 }
 
@@ -168,8 +167,10 @@ static bool set_grids(struct cz_detector *detector)
 static bool is_end_to_end(const struct cz_detector *detector,
                           const struct matrix *m)
 {
-    return m->columns == END_TO_END_FIELDS &&
-           (detector->facts.selects || m->rows <= DETECTIONS_MAX);
+    size_t last;
+    bool few = m->rows <= DETECTIONS_MAX &&
+               !anchors_per_cell(detector, m->rows, &last);
+    return m->columns == END_TO_END_FIELDS && (detector->facts.selects || few);
 }
 
 /* True where the fields of an anchor stand in a row: [1,N,4+C]. Told by the
@@ -177,13 +178,15 @@ static bool is_end_to_end(const struct cz_detector *detector,
 static bool anchors_are_rows(const struct cz_detector *detector,
                              const struct matrix *m)
 {
-    size_t last, names = detector->names.count;
-    bool rows = anchors_per_cell(detector, m->rows, &last) != 0;
-    bool columns = anchors_per_cell(detector, m->columns, &last) != 0;
+    size_t last_row, last_column, names = detector->names.count;
+    bool rows = anchors_per_cell(detector, m->rows, &last_row) != 0;
+    bool columns = anchors_per_cell(detector, m->columns, &last_column) != 0;
     if (rows != columns)
         return rows;
-    if (names && (m->rows == names + 4) != (m->columns == names + 4 ||
-                                            m->columns == names + 5))
+    if (rows && last_row != last_column)
+        return last_row < last_column; /* three strides are the usual */
+    if (names && (m->rows == names + 4) !=
+                     (m->columns == names + 4 || m->columns == names + 5))
         return m->rows != names + 4;
     return m->rows > m->columns;
 }

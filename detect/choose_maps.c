@@ -165,8 +165,7 @@ static bool find_roles(struct roles *roles, const struct grid *grid,
     *roles = (struct roles){0};
     if (decoder == CZ_DECODER_YOLOX_MAPS) {
         *roles = (struct roles){&p[0], &p[2], &p[1]};
-        return grid->count == 3 && p[0].channels == SIDES &&
-               p[1].channels == 1;
+        return grid->count == 3 && p[0].channels == SIDES && p[1].channels == 1;
     }
     if (grid->count != 2 && !third_is_sum)
         return false;
@@ -227,8 +226,8 @@ static void add_v5(struct cz_detector *detector, const struct map *map,
     size_t fields = detector->classes + 5;
     for (size_t a = 0; a < anchors; a++) {
         struct cz_level *level = add_level(detector, map);
-        struct cz_fields own = fields_of(map, map->channels_last ? 0
-                                                                 : a * fields);
+        struct cz_fields own =
+            fields_of(map, map->channels_last ? 0 : a * fields);
         if (map->channels_last)
             own.start += a * level->anchors * map->channels;
         level->box = own;

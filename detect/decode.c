@@ -322,8 +322,9 @@ static enum cz_status map_outputs(struct frame *frame,
     struct cz_box_memory *m = frame->boxes->memory;
     size_t total = 0, used = 0;
     for (size_t i = 0; i < frame->detector->n_outputs; i++)
-        total += outputs[i].dtype == CZ_DTYPE_FLOAT16 ? element_count(&outputs[i])
-                                                      : 0;
+        total += outputs[i].dtype == CZ_DTYPE_FLOAT16
+                     ? element_count(&outputs[i])
+                     : 0;
     CZ_TRY(cz_reserve(&m->widened, &m->widened_capacity, total,
                       sizeof *m->widened, frame->err));
     for (size_t i = 0; i < frame->detector->n_outputs; i++) {
@@ -378,7 +379,6 @@ enum cz_status cz_detector_decode(const struct cz_detector *detector,
     CZ_TRY(map_outputs(&frame, outputs));
     if (detector->decoder != CZ_DECODER_END_TO_END)
         return decode_levels(&frame);
-    const struct cz_dims *dims =
-        &outputs[detector->levels[0].box.port].dims;
+    const struct cz_dims *dims = &outputs[detector->levels[0].box.port].dims;
     return read_rows(&frame, (size_t)dims->size[dims->rank - 2]);
 }

@@ -75,12 +75,11 @@ bool cz_image_is_name(const char *path);
 /* What a model's input wants. */
 struct cz_input_format {
     size_t width, height;
-    size_t longest; /* side of the scaled image; 0: as large as fits */
+    size_t longest;      /* side of the scaled image; 0: as large as fits */
     enum cz_dtype dtype; /* float32, float16 or uint8 */
     bool rgb;            /* order of the channel planes; else BGR */
     bool unit;           /* 0..1 (pixel / 255), else 0..255; not for uint8 */
-    /* The image lies at the top left and is rounded down, as YOLOX has it;
-     * else in the middle and rounded to nearest, as Ultralytics has it. */
+    /* The image lies at the top left, as YOLOX has it, else in the middle. */
     bool corner;
 };
 
@@ -93,7 +92,8 @@ struct cz_fit {
 };
 
 /* The largest size at which the image fits into the format, small images
- * scaled up. At least 1x1. */
+ * scaled up, sides rounded to nearest (Ultralytics' LetterBox; YOLOX's loader
+ * cuts instead, which is a row of pixels less in some images). At least 1x1. */
 void cz_letterbox_fit(struct cz_fit *fit, const struct cz_input_format *format,
                       size_t width, size_t height);
 
@@ -201,7 +201,7 @@ const char *cz_pixels_name(enum cz_pixels pixels);
 struct cz_detector_options {
     enum cz_decoder decoder;
     enum cz_pixels pixels;
-    size_t height, width; /* of an input that the model leaves open; 0: what
+    size_t height, width;   /* of an input that the model leaves open; 0: what
                              its metadata say, else 640 */
     const char *names_file; /* a class name a line; NULL: the metadata's */
     /* Widths and heights in pixels of the anchors of V5_MAPS, smallest stride

@@ -18,9 +18,9 @@
 static bool is_movement(const struct cz_node *node)
 {
     static const char *const types[] = {
-        "Transpose", "Reshape",   "Identity", "Cast",           "Concat",
-        "Squeeze",   "Unsqueeze", "Flatten",  "QuantizeLinear", "Slice",
-        "Split",     "DequantizeLinear"};
+        "Transpose",      "Reshape", "Identity",  "Cast",
+        "Concat",         "Squeeze", "Unsqueeze", "Flatten",
+        "QuantizeLinear", "Slice",   "Split",     "DequantizeLinear"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (cz_node_is(node, types[i]))
             return true;
@@ -65,8 +65,8 @@ static enum cz_status look_at_graph(struct cz_tail_facts *facts,
         facts->selects |=
             cz_node_is(node, "TopK") || cz_node_is(node, "NonMaxSuppression");
         facts->has_exp |= cz_node_is(node, "Exp");
-        facts->decodes |= cz_dtype_is_float(node->outputs[0]->dtype) &&
-                          is_arithmetic(node);
+        facts->decodes |=
+            cz_dtype_is_float(node->outputs[0]->dtype) && is_arithmetic(node);
     }
     for (size_t i = 0; i < graph->n_outputs && i < CZ_OUTPUTS_MAX; i++)
         facts->activated[i] = is_activated(graph->outputs[i], MOVES_MAX);
@@ -122,11 +122,10 @@ static enum cz_status read_metadata(struct cz_detector *detector,
     const char *stride = cz_model_metadata(model, "stride");
     CZ_TRY(check_task(model, err));
     unsigned long number = stride ? strtoul(stride, NULL, 10) : 0;
-    detector->stride =
-        number >= 1 && number <= 1024 ? number : STRIDE_DEFAULT;
+    detector->stride = number >= 1 && number <= 1024 ? number : STRIDE_DEFAULT;
     if (detector->options.names_file)
         return cz_labels_read(&detector->names, detector->options.names_file,
-                             err);
+                              err);
     return names ? cz_labels_parse(&detector->names, names, err) : CZ_OK;
 }
 
@@ -179,8 +178,10 @@ static enum cz_status take_side(size_t *side, int64_t fixed, size_t wanted,
                             "takes images of side %zu only, not %zu", *side,
                             wanted);
     if (*side > SIZE_MAX_PIXELS)
-        return cz_error_set(err, CZ_ESHAPE, "an input side of %zu pixels: the "
-                            "largest is %d", *side, SIZE_MAX_PIXELS);
+        return cz_error_set(err, CZ_ESHAPE,
+                            "an input side of %zu pixels: the "
+                            "largest is %d",
+                            *side, SIZE_MAX_PIXELS);
     return CZ_OK;
 }
 
@@ -222,8 +223,8 @@ static bool is_yolox(const struct cz_detector *detector)
            (detector->decoder == CZ_DECODER_V5 && detector->facts.has_exp);
 }
 
-static enum cz_status load(struct cz_detector *detector,
-                           struct cz_model *model, struct cz_error *err)
+static enum cz_status load(struct cz_detector *detector, struct cz_model *model,
+                           struct cz_error *err)
 {
     struct cz_graph *graph = cz_model_graph(model);
     CZ_TRY(cz_graph_infer(graph, err));
@@ -342,8 +343,8 @@ const char *cz_detector_names_source(const struct cz_detector *detector)
 const char *cz_pixels_name(enum cz_pixels pixels)
 {
     static const char *const names[CZ_PIXELS_COUNT] = {
-        [CZ_PIXELS_AUTO] = "auto",         [CZ_PIXELS_RGB_UNIT] = "rgb/255",
-        [CZ_PIXELS_RGB] = "rgb",           [CZ_PIXELS_BGR_UNIT] = "bgr/255",
+        [CZ_PIXELS_AUTO] = "auto", [CZ_PIXELS_RGB_UNIT] = "rgb/255",
+        [CZ_PIXELS_RGB] = "rgb",   [CZ_PIXELS_BGR_UNIT] = "bgr/255",
         [CZ_PIXELS_BGR] = "bgr",
     };
     return names[pixels];

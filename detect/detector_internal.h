@@ -20,10 +20,10 @@ struct cz_labels {
 /* As Ultralytics writes metadata: Python's "{0: 'person', ...}" or
  * "['person', ...]"; JSON is read too. False for another text. */
 enum cz_status cz_labels_parse(struct cz_labels *names, const char *text,
-                              struct cz_error *err);
+                               struct cz_error *err);
 /* One a line; empty lines at the end do not count. */
 enum cz_status cz_labels_read(struct cz_labels *names, const char *path,
-                             struct cz_error *err);
+                              struct cz_error *err);
 void cz_labels_fini(struct cz_labels *names);
 /* Of COCO's 80 classes; NULL beyond them. */
 const char *cz_labels_coco(uint32_t label);
@@ -41,11 +41,11 @@ struct cz_level {
     bool has_objectness;
     bool logits; /* of objectness, scores and V5_MAPS' boxes: no sigmoid yet */
     size_t anchors;
-    size_t columns;             /* of the grid */
-    float stride;               /* pixels of a cell */
-    size_t bins;                /* of a distance's distribution; 1: itself */
-    float anchor_w, anchor_h;   /* V5_MAPS */
-    size_t first;               /* the number of its first anchor */
+    size_t columns;           /* of the grid */
+    float stride;             /* pixels of a cell */
+    size_t bins;              /* of a distance's distribution; 1: itself */
+    float anchor_w, anchor_h; /* V5_MAPS */
+    size_t first;             /* the number of its first anchor */
 };
 
 /* What the graph tells. */

@@ -9,8 +9,8 @@
 
 /* Thirteen hues of similar strength, BGR, neighbours far apart. */
 static const uint8_t palette[][3] = {
-    {56, 56, 255},  {255, 149, 60}, {49, 210, 72},  {31, 178, 255},
-    {255, 69, 190}, {207, 210, 40}, {0, 112, 255},  {236, 90, 110},
+    {56, 56, 255},  {255, 149, 60},  {49, 210, 72}, {31, 178, 255},
+    {255, 69, 190}, {207, 210, 40},  {0, 112, 255}, {236, 90, 110},
     {60, 220, 207}, {199, 100, 255}, {70, 130, 20}, {255, 190, 130},
     {72, 96, 160},
 };
@@ -81,9 +81,9 @@ static int to_pixel(float x, size_t limit)
 static bool draw_frame(const struct sheet *sheet, const struct cz_box *box)
 {
     const struct cz_cv_picture *p = &sheet->picture;
-    struct cz_cv_stroke stroke = {.at = {to_pixel(box->x1, p->width),
-                                         to_pixel(box->y1, p->height)},
-                                  .thickness = sheet->pen.line};
+    struct cz_cv_stroke stroke = {
+        .at = {to_pixel(box->x1, p->width), to_pixel(box->y1, p->height)},
+        .thickness = sheet->pen.line};
     stroke.width = to_pixel(box->x2, p->width) - stroke.at.x + 1;
     stroke.height = to_pixel(box->y2, p->height) - stroke.at.y + 1;
     take_colour(&stroke, box->label);

@@ -193,9 +193,8 @@ enum cz_status cz_image_write(const struct cz_image *image,
     char why[CZ_CV_WHY_BYTES] = "";
     const char *ending = strrchr(path, '.');
     if (!ending || !opencv->cv->encode(&bytes, &picture, ending, QUALITY, why))
-        return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "%s: cannot be written: %s", path,
-                            ending ? why : "the name has no ending");
+        return cz_error_set(err, CZ_EUNSUPPORTED, "%s: cannot be written: %s",
+                            path, ending ? why : "the name has no ending");
     enum cz_status status = write_file(&bytes, path, overwrite, err);
     opencv->cv->release_bytes(&bytes);
     return status;

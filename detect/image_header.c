@@ -82,8 +82,7 @@ static size_t next_marker(const struct reader *r, size_t at)
         at = (size_t)(ff - r->bytes) + 1;
         while (at < r->size && r->bytes[at] == 0xff)
             at++;
-        if (at < r->size && r->bytes[at] != 0 &&
-            (r->bytes[at] & 0xf8) != 0xd0)
+        if (at < r->size && r->bytes[at] != 0 && (r->bytes[at] & 0xf8) != 0xd0)
             return at;
     }
     return r->size;

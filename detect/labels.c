@@ -9,8 +9,8 @@
 #define NAME_BYTES 256
 #define NAMES_MAX 100000
 
-static enum cz_status add(struct cz_labels *names, const char *text, size_t size,
-                          struct cz_error *err)
+static enum cz_status add(struct cz_labels *names, const char *text,
+                          size_t size, struct cz_error *err)
 {
     const char **grown =
         cz_arena_grow(&names->arena, names->items, names->count,
@@ -69,7 +69,7 @@ static bool read_key(const char **text, size_t expected)
 }
 
 enum cz_status cz_labels_parse(struct cz_labels *names, const char *text,
-                              struct cz_error *err)
+                               struct cz_error *err)
 {
     char name[NAME_BYTES];
     size_t size;
@@ -118,7 +118,7 @@ static enum cz_status read_lines(struct cz_labels *names, FILE *file,
 }
 
 enum cz_status cz_labels_read(struct cz_labels *names, const char *path,
-                             struct cz_error *err)
+                              struct cz_error *err)
 {
     FILE *file = fopen(path, "re");
     if (!file)
@@ -135,26 +135,33 @@ enum cz_status cz_labels_read(struct cz_labels *names, const char *path,
 const char *cz_labels_coco(uint32_t label)
 {
     static const char *const names[] = {
-        "person",         "bicycle",       "car",           "motorcycle",
-        "airplane",       "bus",           "train",         "truck",
-        "boat",           "traffic light", "fire hydrant",  "stop sign",
-        "parking meter",  "bench",         "bird",          "cat",
-        "dog",            "horse",         "sheep",         "cow",
-        "elephant",       "bear",          "zebra",         "giraffe",
-        "backpack",       "umbrella",      "handbag",       "tie",
-        "suitcase",       "frisbee",       "skis",          "snowboard",
-        "sports ball",    "kite",          "baseball bat",  "baseball glove",
-        "skateboard",     "surfboard",     "tennis racket", "bottle",
-        "wine glass",     "cup",           "fork",          "knife",
-        "spoon",          "bowl",          "banana",        "apple",
-        "sandwich",       "orange",        "broccoli",      "carrot",
-        "hot dog",        "pizza",         "donut",         "cake",
-        "chair",          "couch",         "potted plant",  "bed",
-        "dining table",   "toilet",        "tv",            "laptop",
-        "mouse",          "remote",        "keyboard",      "cell phone",
-        "microwave",      "oven",          "toaster",       "sink",
-        "refrigerator",   "book",          "clock",         "vase",
-        "scissors",       "teddy bear",    "hair drier",    "toothbrush",
+        "person",        "bicycle",      "car",
+        "motorcycle",    "airplane",     "bus",
+        "train",         "truck",        "boat",
+        "traffic light", "fire hydrant", "stop sign",
+        "parking meter", "bench",        "bird",
+        "cat",           "dog",          "horse",
+        "sheep",         "cow",          "elephant",
+        "bear",          "zebra",        "giraffe",
+        "backpack",      "umbrella",     "handbag",
+        "tie",           "suitcase",     "frisbee",
+        "skis",          "snowboard",    "sports ball",
+        "kite",          "baseball bat", "baseball glove",
+        "skateboard",    "surfboard",    "tennis racket",
+        "bottle",        "wine glass",   "cup",
+        "fork",          "knife",        "spoon",
+        "bowl",          "banana",       "apple",
+        "sandwich",      "orange",       "broccoli",
+        "carrot",        "hot dog",      "pizza",
+        "donut",         "cake",         "chair",
+        "couch",         "potted plant", "bed",
+        "dining table",  "toilet",       "tv",
+        "laptop",        "mouse",        "remote",
+        "keyboard",      "cell phone",   "microwave",
+        "oven",          "toaster",      "sink",
+        "refrigerator",  "book",         "clock",
+        "vase",          "scissors",     "teddy bear",
+        "hair drier",    "toothbrush",
     };
     return label < sizeof names / sizeof *names ? names[label] : NULL;
 }

@@ -45,8 +45,8 @@ void cz_letterbox_fit(struct cz_fit *fit, const struct cz_input_format *format,
     double w = (double)width * scale, h = (double)height * scale;
     *fit = (struct cz_fit){
         .image_width = width, .image_height = height, .scale = scale};
-    fit->width = at_least_one(format->corner ? w : rint(w), format->width);
-    fit->height = at_least_one(format->corner ? h : rint(h), format->height);
+    fit->width = at_least_one(rint(w), format->width);
+    fit->height = at_least_one(rint(h), format->height);
     if (format->corner)
         return;
     fit->left = (size_t)rint((double)(format->width - fit->width) / 2 - 0.1);
@@ -127,8 +127,8 @@ static enum cz_status make_scratch(struct scratch *s, const struct cz_fit *fit,
 {
     size_t width = fit->width;
     /* Per column: from, two weights, two rows and a row of bytes. */
-    size_t bytes = sizeof(int32_t) + 2 * sizeof(int16_t) +
-                   2 * 3 * sizeof(int16_t) + 3;
+    size_t bytes =
+        sizeof(int32_t) + 2 * sizeof(int16_t) + 2 * 3 * sizeof(int16_t) + 3;
     *s = (struct scratch){
         .loops = cz_rows_find(), .x = {.count = width}, .source = {-1, -1}};
     s->memory = cz_calloc(1, width * bytes + format->width);
@@ -160,9 +160,8 @@ static const int16_t *resized_row(struct scratch *s,
             return s->resized[slot];
     }
     int slot = s->source[0] == other;
-    s->loops->resize(s->resized[slot],
-                     image->pixels + (size_t)y * image->step, image->width,
-                     &s->x);
+    s->loops->resize(s->resized[slot], image->pixels + (size_t)y * image->step,
+                     image->width, &s->x);
     s->source[slot] = y;
     return s->resized[slot];
 }
@@ -236,11 +235,10 @@ enum cz_status cz_letterbox_fill(void *input, const struct cz_fit *fit,
             make_row(&s, fit, image, y - fit->top);
         for (size_t plane = 0; plane < 3; plane++) {
             size_t channel = format->rgb ? 2 - plane : plane;
-            char *to =
-                (char *)input + (plane * format->height + y) * row_bytes;
+            char *to = (char *)input + (plane * format->height + y) * row_bytes;
             if (inside)
-                put_row(to, s.row + channel * fit->width, fit->left,
-                        fit->width, &s, format);
+                put_row(to, s.row + channel * fit->width, fit->left, fit->width,
+                        &s, format);
             else
                 put_row(to, s.row, 0, 0, &s, format);
         }

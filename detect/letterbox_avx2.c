@@ -46,8 +46,8 @@ static TARGET void row_resize(int16_t *planes, const uint8_t *pixels,
         /* b0 g0 r0 . | b2 g2 r2 . and b1 g1 r1 . | b3 g3 r3 . */
         __m256i s02 = sums(pixels, from[0], from[2],
                            _mm256_permutevar8x32_epi32(w, even));
-        __m256i s13 = sums(pixels, from[1], from[3],
-                           _mm256_permutevar8x32_epi32(w, odd));
+        __m256i s13 =
+            sums(pixels, from[1], from[3], _mm256_permutevar8x32_epi32(w, odd));
         /* b0 b1 g0 g1 r0 r1 . . | b2 b3 g2 g3 r2 r3 . . */
         __m256i packed = _mm256_packs_epi32(_mm256_unpacklo_epi32(s02, s13),
                                             _mm256_unpackhi_epi32(s02, s13));

@@ -88,8 +88,8 @@ static enum cz_status make_kept(struct kept *kept, struct cz_boxes *boxes,
         last = boxes->items[i].label > last ? boxes->items[i].label : last;
     size_t most = boxes->count < thresholds->max_boxes ? boxes->count
                                                        : thresholds->max_boxes;
-    CZ_TRY(cz_reserve(&m->kept, &m->kept_capacity,
-                      most * sizeof(struct block), 1, err));
+    CZ_TRY(cz_reserve(&m->kept, &m->kept_capacity, most * sizeof(struct block),
+                      1, err));
     CZ_TRY(cz_reserve(&m->chains, &m->chains_capacity,
                       (last + (size_t)1) * sizeof(uint32_t), 1, err));
     *kept = (struct kept){m->kept, m->chains, 0};

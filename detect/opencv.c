@@ -30,7 +30,8 @@ static bool find_shim(char *path, size_t size)
     char folder[PATH_MAX];
     own_folder(folder, sizeof folder);
     for (size_t i = 0; *folder && i < sizeof below / sizeof *below; i++) {
-        if ((size_t)snprintf(path, size, "%s%s" SHIM, folder, below[i]) < size &&
+        if ((size_t)snprintf(path, size, "%s%s" SHIM, folder, below[i]) <
+                size &&
             access(path, R_OK) == 0)
             return true;
     }

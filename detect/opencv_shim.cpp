@@ -61,8 +61,8 @@ bool decode(cz_cv_picture *picture, const void *bytes, size_t size,
         cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
         const cv::Mat file(1, static_cast<int>(size), CV_8U,
                            const_cast<void *>(bytes));
-        auto mat = std::make_unique<cv::Mat>(
-            cv::imdecode(file, cv::IMREAD_COLOR));
+        auto mat =
+            std::make_unique<cv::Mat>(cv::imdecode(file, cv::IMREAD_COLOR));
         if (mat->empty() || mat->type() != CV_8UC3) {
             explain(why, "no decoder of OpenCV takes it");
             return false;
@@ -144,7 +144,6 @@ bool text_size(cz_cv_point *size, int *below, const char *string,
 
 extern "C" __attribute__((visibility("default")))
 const struct cz_cv_table cz_cv_table = {
-    CZ_CV_ABI,       version,       decode,    encode,
-    release_picture, release_bytes, rectangle, text,
-    text_size,
+    CZ_CV_ABI,     version,   decode, encode,    release_picture,
+    release_bytes, rectangle, text,   text_size,
 };

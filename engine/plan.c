@@ -2,9 +2,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/cpu.h"
 #include "core/half.h"
 #include "core/parallel.h"
-#include "core/cpu.h"
 #include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
 #include "engine/plan_internal.h"
