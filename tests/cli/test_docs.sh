@@ -51,8 +51,12 @@ described_options 'compress infer' 'compress bench' >manual.txt
 same 'options of compress infer in docs/compress.1' help.txt manual.txt
 
 compress bench --help | listed_options >help.txt
-described_options 'compress bench' ENVIRONMENT >manual.txt
+described_options 'compress bench' 'compress detect' >manual.txt
 same 'options of compress bench in docs/compress.1' help.txt manual.txt
+
+compress detect --help | listed_options >help.txt
+described_options 'compress detect' ENVIRONMENT >manual.txt
+same 'options of compress detect in docs/compress.1' help.txt manual.txt
 
 # --- JSON ---------------------------------------------------------------------
 
@@ -98,6 +102,14 @@ same 'keys of compress infer --json in docs/formats.md' keys.txt formats.txt
 compress bench "$runs" --frames 1 --profile --json | printed_keys >keys.txt
 documented_keys compress.bench/1 >formats.txt
 same 'keys of compress bench --json in docs/formats.md' keys.txt formats.txt
+
+if [[ -e samples/shapes8n.onnx ]]; then
+    echo "no image" >broken.jpg
+    compress detect "$model" "$SAMPLES"/data/val/val_001.jpg broken.jpg --json \
+        2>/dev/null | printed_keys >keys.txt
+    documented_keys compress.detect/1 >formats.txt
+    same 'keys of compress detect --json in docs/formats.md' keys.txt formats.txt
+fi
 
 # --- README -------------------------------------------------------------------
 
