@@ -176,6 +176,8 @@ enum cz_status app_detector_open(struct app_detector *d, const char *model,
                             "their input open; this one is fixed",
                             model);
     d->format = *cz_detector_format(d->detector);
+    d->width = d->format.width;
+    d->height = d->format.height;
     CZ_TRY(open_both(d, err));
     CZ_TRY(bind(d, err));
     d->format = *cz_detector_format(d->detector);
@@ -195,7 +197,7 @@ struct cz_input_format app_detector_format(const struct app_detector *d,
                                            size_t width, size_t height)
 {
     struct cz_input_format format = *cz_detector_format(d->detector);
-    size_t side = format.width > format.height ? format.width : format.height;
+    size_t side = d->width > d->height ? d->width : d->height;
     if (d->options->rect)
         cz_letterbox_rect(&format, side, cz_detector_stride(d->detector), width,
                           height);
@@ -214,6 +216,7 @@ enum cz_status app_detector_resize(struct app_detector *d,
     cz_engine_close(d->engine);
     d->engine = NULL;
     CZ_TRY(open_engine(d, err));
+    cz_detector_set_size(d->detector, format->width, format->height);
     return bind(d, err);
 }
 

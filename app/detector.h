@@ -60,6 +60,7 @@ struct app_detector {
     struct cz_engine *engine;
     struct cz_opencv *opencv;
     struct cz_input_format format; /* of the engine that is open */
+    size_t width, height;          /* of the input without --rect */
 };
 
 /* Loads the model and OpenCV. With --rect the engine is for the square until

@@ -191,16 +191,15 @@ static bool anchors_are_rows(const struct cz_detector *detector,
     return m->rows > m->columns;
 }
 
-/* For anchors in rows: 4 fields before the scores, or 5 with objectness. */
+/* For anchors in rows: 4 fields before the scores, or 5 with objectness. What
+ * the graph does not decode is never read as pixels. */
 static enum cz_decoder row_decoder(const struct cz_detector *detector,
                                    const struct matrix *m)
 {
-    size_t last, names = detector->names.count;
-    size_t per_cell = anchors_per_cell(detector, m->rows, &last);
+    size_t names = detector->names.count;
     if (names && m->columns == names + 4)
         return CZ_DECODER_V8;
-    return per_cell == 1 && !detector->facts.decodes ? CZ_DECODER_YOLOX
-                                                     : CZ_DECODER_V5;
+    return detector->facts.decodes ? CZ_DECODER_V5 : CZ_DECODER_YOLOX;
 }
 
 static enum cz_decoder auto_decoder(const struct cz_detector *detector,

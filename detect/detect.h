@@ -229,6 +229,11 @@ bool cz_detector_is_dynamic(const struct cz_detector *detector);
 /* The input's shape for the engine: [1,3,height,width]. */
 struct cz_dims cz_detector_shape(const struct cz_input_format *format);
 
+/* The size of the input that the next _bind is for, where it is not that of
+ * cz_detector_format(): dynamic models with --rect. */
+void cz_detector_set_size(struct cz_detector *detector, size_t width,
+                          size_t height);
+
 /* Chooses the decoder from the shapes of the outputs, the graph and the
  * metadata, or checks the one that was asked for. CZ_EUNSUPPORTED with the
  * shapes and the decoders that there are when none fits. */

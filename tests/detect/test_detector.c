@@ -200,6 +200,8 @@ static void refuses_outputs_of_no_decoder(void **state)
         {1, 1, {{3, {1, 56, 84}}}, "pose"},
         {3, 1, {{3, {1, 39, 84}}}, "segmentation"},
         {9, 1, {{3, {1, 7, 84}}}, "fewer fields"},
+        /* Not decoded, and of other strides. */
+        {0, 1, {{3, {1, 600, 9}}}, "strides 8, 16, 32"},
         /* 3 * (5 + 50), 64 + 101, 5 + 160 */
         {0, 1, {{4, {1, 165, 8, 8}}}, "--decoder"},
         {0, 1, {{4, {1, 255, 7, 7}}}, "equal cells"},
