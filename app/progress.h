@@ -9,8 +9,8 @@
 struct app_progress {
     struct cz_progress callback; /* what the stages get */
     bool visible;                /* stderr is a terminal, and not --quiet */
-    const char *stage; /* that runs */
-    size_t percent;    /* that is drawn of it */
+    const char *stage;           /* that runs */
+    size_t percent;              /* that is drawn of it */
     bool is_drawn;
     double start_ms, stage_ms; /* when all began, and this stage */
 };

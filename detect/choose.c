@@ -167,8 +167,10 @@ static bool set_grids(struct cz_detector *detector)
 static bool is_end_to_end(const struct cz_detector *detector,
                           const struct matrix *m)
 {
-    return m->columns == END_TO_END_FIELDS &&
-           (detector->facts.selects || m->rows <= DETECTIONS_MAX);
+    size_t last;
+    bool few = m->rows <= DETECTIONS_MAX &&
+               !anchors_per_cell(detector, m->rows, &last);
+    return m->columns == END_TO_END_FIELDS && (detector->facts.selects || few);
 }
 
 /* True where the fields of an anchor stand in a row: [1,N,4+C]. Told by the
@@ -176,27 +178,28 @@ static bool is_end_to_end(const struct cz_detector *detector,
 static bool anchors_are_rows(const struct cz_detector *detector,
                              const struct matrix *m)
 {
-    size_t last, names = detector->names.count;
-    bool rows = anchors_per_cell(detector, m->rows, &last) != 0;
-    bool columns = anchors_per_cell(detector, m->columns, &last) != 0;
+    size_t last_row, last_column, names = detector->names.count;
+    bool rows = anchors_per_cell(detector, m->rows, &last_row) != 0;
+    bool columns = anchors_per_cell(detector, m->columns, &last_column) != 0;
     if (rows != columns)
         return rows;
+    if (rows && last_row != last_column)
+        return last_row < last_column; /* three strides are the usual */
     if (names && (m->rows == names + 4) !=
                      (m->columns == names + 4 || m->columns == names + 5))
         return m->rows != names + 4;
     return m->rows > m->columns;
 }
 
-/* For anchors in rows: 4 fields before the scores, or 5 with objectness. */
+/* For anchors in rows: 4 fields before the scores, or 5 with objectness. What
+ * the graph does not decode is never read as pixels. */
 static enum cz_decoder row_decoder(const struct cz_detector *detector,
                                    const struct matrix *m)
 {
-    size_t last, names = detector->names.count;
-    size_t per_cell = anchors_per_cell(detector, m->rows, &last);
+    size_t names = detector->names.count;
     if (names && m->columns == names + 4)
         return CZ_DECODER_V8;
-    return per_cell == 1 && !detector->facts.decodes ? CZ_DECODER_YOLOX
-                                                     : CZ_DECODER_V5;
+    return detector->facts.decodes ? CZ_DECODER_V5 : CZ_DECODER_YOLOX;
 }
 
 static enum cz_decoder auto_decoder(const struct cz_detector *detector,

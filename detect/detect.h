@@ -94,7 +94,8 @@ struct cz_fit {
 };
 
 /* The largest size at which the image fits into the format, small images
- * scaled up. At least 1x1. */
+ * scaled up, sides rounded to nearest (Ultralytics' LetterBox; YOLOX's loader
+ * cuts instead, which is a row of pixels less in some images). At least 1x1. */
 void cz_letterbox_fit(struct cz_fit *fit, const struct cz_input_format *format,
                       size_t width, size_t height);
 
@@ -229,6 +230,11 @@ bool cz_detector_is_dynamic(const struct cz_detector *detector);
 
 /* The input's shape for the engine: [1,3,height,width]. */
 struct cz_dims cz_detector_shape(const struct cz_input_format *format);
+
+/* The size of the input that the next _bind is for, where it is not that of
+ * cz_detector_format(): dynamic models with --rect. */
+void cz_detector_set_size(struct cz_detector *detector, size_t width,
+                          size_t height);
 
 /* Chooses the decoder from the shapes of the outputs, the graph and the
  * metadata, or checks the one that was asked for. CZ_EUNSUPPORTED with the

@@ -298,6 +298,13 @@ bool cz_detector_is_dynamic(const struct cz_detector *detector)
     return detector->is_dynamic;
 }
 
+void cz_detector_set_size(struct cz_detector *detector, size_t width,
+                          size_t height)
+{
+    detector->format.width = width;
+    detector->format.height = height;
+}
+
 struct cz_dims cz_detector_shape(const struct cz_input_format *format)
 {
     return (struct cz_dims){

@@ -28,32 +28,68 @@ struct kept {
     uint32_t n_blocks;
 };
 
-static inline __attribute__((always_inline)) bool
-block_overlaps(const struct block *b, const struct cz_box *box, float area,
-               float iou)
+/* A little below the threshold: what does not even exceed it by a product needs
+ * no division, and products and quotients may round differently. */
+#define ALMOST 0.99999F
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE bool block_overlaps(const struct block *b, const struct cz_box *box,
+                           float area, float iou)
 {
-    int hits = 0;
+    float inter[LANES], both[LANES];
+    int near = 0, hits = 0;
     for (int k = 0; k < LANES; k++) {
         float x1 = b->x1[k] > box->x1 ? b->x1[k] : box->x1;
         float y1 = b->y1[k] > box->y1 ? b->y1[k] : box->y1;
         float x2 = b->x2[k] < box->x2 ? b->x2[k] : box->x2;
         float y2 = b->y2[k] < box->y2 ? b->y2[k] : box->y2;
         float w = x2 - x1, h = y2 - y1;
-        float inter = (w > 0 ? w : 0) * (h > 0 ? h : 0);
-        hits |= inter / (b->area[k] + area - inter) > iou;
+        inter[k] = (w > 0 ? w : 0) * (h > 0 ? h : 0);
+        both[k] = b->area[k] + area - inter[k];
+        near |= inter[k] > iou * ALMOST * both[k];
     }
+    for (int k = 0; near && k < LANES; k++)
+        hits |= inter[k] / both[k] > iou;
     return hits;
 }
 
-static bool is_suppressed(const struct kept *kept, uint32_t chain,
-                          const struct cz_box *box, float area, float iou)
+INLINE bool chain_overlaps(const struct block *blocks, uint32_t first,
+                           const struct cz_box *box, float area, float iou)
 {
-    uint32_t i = kept->chains[chain];
-    for (; i != NO_BLOCK; i = kept->blocks[i].next) {
-        if (block_overlaps(&kept->blocks[i], box, area, iou))
+    for (uint32_t i = first; i != NO_BLOCK; i = blocks[i].next) {
+        if (block_overlaps(&blocks[i], box, area, iou))
             return true;
     }
     return false;
+}
+
+/* The same loop twice, for two kinds of vector units. */
+static bool overlaps_plain(const struct block *blocks, uint32_t first,
+                           const struct cz_box *box, float area, float iou)
+{
+    return chain_overlaps(blocks, first, box, area, iou);
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static bool
+overlaps_avx2(const struct block *blocks, uint32_t first,
+              const struct cz_box *box, float area, float iou)
+{
+    return chain_overlaps(blocks, first, box, area, iou);
+}
+#endif
+
+typedef bool overlaps_fn(const struct block *blocks, uint32_t first,
+                         const struct cz_box *box, float area, float iou);
+
+static overlaps_fn *find_overlaps(void)
+{
+#ifdef __x86_64__
+    if (cz_cpu_has(CZ_CPU_AVX2))
+        return overlaps_avx2;
+#endif
+    return overlaps_plain;
 }
 
 static void keep(struct kept *kept, uint32_t chain, const struct cz_box *box,
@@ -102,6 +138,7 @@ enum cz_status cz_boxes_suppress(struct cz_boxes *boxes,
                                  const struct cz_thresholds *thresholds,
                                  struct cz_error *err)
 {
+    overlaps_fn *overlaps = find_overlaps();
     struct kept kept;
     size_t count = 0;
     if (boxes->final && boxes->count > thresholds->max_boxes)
@@ -113,7 +150,8 @@ enum cz_status cz_boxes_suppress(struct cz_boxes *boxes,
         const struct cz_box box = boxes->items[i];
         float area = (box.x2 - box.x1) * (box.y2 - box.y1);
         uint32_t chain = thresholds->agnostic ? 0 : box.label;
-        if (is_suppressed(&kept, chain, &box, area, thresholds->iou))
+        if (overlaps(kept.blocks, kept.chains[chain], &box, area,
+                     thresholds->iou))
             continue;
         keep(&kept, chain, &box, area);
         boxes->items[count++] = box;

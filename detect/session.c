@@ -13,6 +13,7 @@ struct cz_session {
     struct cz_detector *detector;
     struct cz_engine *engine;
     struct cz_input_format format; /* of the engine that is open */
+    size_t side; /* the longest of the input that the model has without rect */
     struct cz_thresholds thresholds;
     struct cz_boxes boxes;
 };
@@ -48,6 +49,8 @@ static enum cz_status open_engine(struct cz_session *session,
     session->engine = NULL;
     CZ_TRY(cz_engine_open(&session->engine, session->path, &options, err));
     const struct cz_port *outputs = cz_engine_outputs(session->engine, &count);
+    cz_detector_set_size(session->detector, session->format.width,
+                         session->format.height);
     return cz_detector_bind(session->detector, outputs, count, err);
 }
 
@@ -73,6 +76,9 @@ static enum cz_status open_model(struct cz_session *session,
                             "their input open; this one is fixed",
                             session->path);
     session->format = *cz_detector_format(session->detector);
+    session->side = session->format.width > session->format.height
+                        ? session->format.width
+                        : session->format.height;
     CZ_TRY(open_engine(session, err));
     session->format = *cz_detector_format(session->detector);
     choose_thresholds(session);
@@ -123,11 +129,9 @@ struct cz_input_format cz_session_format(const struct cz_session *session,
                                          size_t width, size_t height)
 {
     struct cz_input_format format = *cz_detector_format(session->detector);
-    const size_t side =
-        format.width > format.height ? format.width : format.height;
     if (session->options->rect)
-        cz_letterbox_rect(&format, side, cz_detector_stride(session->detector),
-                          width, height);
+        cz_letterbox_rect(&format, session->side,
+                          cz_detector_stride(session->detector), width, height);
     return format;
 }
 

@@ -55,8 +55,12 @@ described_options 'compress bench' 'compress eval' >manual.txt
 same 'options of compress bench in docs/compress.1' help.txt manual.txt
 
 compress eval --help | listed_options >help.txt
-described_options 'compress eval' ENVIRONMENT >manual.txt
+described_options 'compress eval' 'compress detect' >manual.txt
 same 'options of compress eval in docs/compress.1' help.txt manual.txt
+
+compress detect --help | listed_options >help.txt
+described_options 'compress detect' ENVIRONMENT >manual.txt
+same 'options of compress detect in docs/compress.1' help.txt manual.txt
 
 # --- JSON ---------------------------------------------------------------------
 
@@ -104,10 +108,21 @@ documented_keys compress.bench/1 >formats.txt
 same 'keys of compress bench --json in docs/formats.md' keys.txt formats.txt
 
 eval-files
-compress eval --ann ann.json --dets good.json --dets worse.json --per-class \
-    --curves --confusion --json | printed_keys >keys.txt
-documented_keys compress.eval/1 >formats.txt
-same 'keys of compress eval --json in docs/formats.md' keys.txt formats.txt
+if [[ -e samples/shapes8n.onnx ]]; then
+    mkdir val && cp "$SAMPLES"/data/val/val_00[1-3].jpg val && rm val/val_002.jpg
+    cp "$SAMPLES/data/val/instances.json" val
+    compress eval "$model" "$model" --ann val/instances.json --limit 3 \
+        --per-class --curves --confusion --json 2>/dev/null | printed_keys >keys.txt
+    documented_keys compress.eval/1 >formats.txt
+    same 'keys of compress eval --json in docs/formats.md' keys.txt formats.txt
+fi
+if [[ -e samples/shapes8n.onnx ]]; then
+    echo "no image" >broken.jpg
+    compress detect "$model" "$SAMPLES"/data/val/val_001.jpg broken.jpg --json \
+        2>/dev/null | printed_keys >keys.txt
+    documented_keys compress.detect/1 >formats.txt
+    same 'keys of compress detect --json in docs/formats.md' keys.txt formats.txt
+fi
 
 # --- README -------------------------------------------------------------------
 
