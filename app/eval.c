@@ -98,10 +98,10 @@ static bool ends_with(const char *text, const char *ending)
 
 static char *join(const char *folder, const char *name)
 {
-    const size_t size = strlen(folder) + strlen(name) + 2;
+    const size_t size = strlen(folder) + strlen(name) + 1;
     char *path = cz_malloc(size);
     if (path)
-        snprintf(path, size, "%s/%s", folder, name);
+        snprintf(path, size, "%s%s", folder, name);
     return path;
 }
 
@@ -125,9 +125,9 @@ static enum cz_status find_images(struct app_eval *eval, struct cz_error *err)
         ends_with(o->annotations, ".yaml") || ends_with(o->annotations, ".yml");
     if (!o->images && is_yolo)
         return CZ_OK;
-    eval->images = o->images ? join(o->images, "")
+    eval->images = o->images ? join(o->images, "/")
                    : slash   ? join(o->annotations, "")
-                             : join(".", "");
+                             : join("./", "");
     if (!eval->images)
         return cz_error_nomem(err);
     if (o->images)

@@ -98,6 +98,9 @@ static void print_note(const char *what, size_t count)
 
 static void print_run_notes(const struct cz_eval_run *run)
 {
+    if (run->n_skipped || run->n_resized || run->not_finite ||
+        run->unknown_class)
+        putchar('\n');
     print_note("images could not be read and are in no number here; --strict "
                "makes that an error",
                run->n_skipped);
@@ -242,7 +245,7 @@ static void print_comparison(const struct app_eval *eval)
            "of AP50");
     if (eval->options->n_models)
         printf("  %9s %8s %6s", "size", "ms", "ratio");
-    putchar('\n');
+    puts(eval->options->n_models ? "  model" : "  detections");
     for (size_t i = 0; i < eval->n_results; i++) {
         const struct app_eval_result *result = &eval->results[i];
         fputs(" ", stdout);
@@ -294,7 +297,6 @@ void app_eval_print_text(const struct app_eval *eval)
         print_confusion(eval);
     if (eval->n_results > 1)
         print_comparison(eval);
-    putchar('\n');
     print_run_notes(&first->run);
     if (cz_coco_has_id_zero(eval->coco))
         fputs("\n  note: an annotation has the id 0, which pycocotools counts "
