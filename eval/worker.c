@@ -78,10 +78,11 @@ static enum cz_status skip(struct cz_eval_result *result,
 {
     if (job->options->strict || status == CZ_ENOMEM || status == CZ_EINTERNAL)
         return status;
-    result->skipped = cz_malloc(strlen(err->message) + 1);
+    const size_t size = strlen(err->message) + 1;
+    result->skipped = cz_malloc(size);
     if (!result->skipped)
         return cz_error_nomem(err);
-    strcpy(result->skipped, err->message);
+    memcpy(result->skipped, err->message, size);
     return CZ_OK;
 }
 
