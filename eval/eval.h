@@ -305,9 +305,9 @@ void cz_coco_confusion_fini(struct cz_coco_confusion *confusion);
 /* ---- a model over images ---------------------------------------------- */
 
 struct cz_eval_options {
-    /* engine.plan.threads: images at work at a time, each on one thread with a plan
-     * of its own (0: the cores that this process may use). That takes less
-     * time than one image after the other on all cores, and reading images
+    /* engine.plan.threads: images at work at a time, each on one thread with
+     * a plan of its own (0: the cores that this process may use). That takes
+     * less time than one image after the other on all cores, and reading
      * overlaps with inference by itself. On a GPU two sessions take turns. */
     struct cz_session_options session;
     const char *images;       /* folder of the files; NULL: names are paths */
