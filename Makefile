@@ -5,7 +5,7 @@
 # V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
 # CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
 
-FOLDERS := core onnx engine prune quant app
+FOLDERS := core onnx engine prune quant detect eval app
 
 BUILD ?= release
 OUT := build/$(BUILD)
@@ -34,12 +34,17 @@ COMPILE_C = $(CC) $(C_FLAGS) $(CPPFLAGS) $(CFLAGS)
 COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
 LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lisal -lm
+LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lm
+SHARED := -fPIC -shared -fvisibility=hidden -isystem /usr/include/opencv4 \
+	-Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
+OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 
 # --- files -------------------------------------------------------------------
 
 objects = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
-SOURCES := $(wildcard $(FOLDERS:%=%/*.c) $(FOLDERS:%=%/*_shim.cpp))
+# OpenCV's shim is a shared object of its own: see detect/opencv_shim.h.
+SOURCES := $(filter-out detect/opencv_shim.cpp, \
+	$(wildcard $(FOLDERS:%=%/*.c) $(FOLDERS:%=%/*_shim.cpp)))
 MAIN := $(call objects,app/main.c)
 OBJECTS := $(filter-out $(MAIN),$(call objects,$(SOURCES)))
 SUPPORT := $(call objects,$(wildcard tests/support/*.c))
@@ -47,6 +52,7 @@ TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard $(FOLDERS:%=tests/%/test_*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB := $(OUT)/libcompress.a
 BINARY := $(OUT)/compress
+OPENCV := $(OUT)/compress-opencv.so
 MODELS := $(OUT)/models/.made
 
 # One short line for a command, or the command itself with V=1.
@@ -61,10 +67,10 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup demo test bench bench-engine install uninstall lint format \
-	asan tsan fuzz clean help test-build fuzz-build FORCE
+.PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
+	lint format asan tsan fuzz clean help test-build fuzz-build FORCE
 
-all: $(BINARY) ## Build build/release/compress; nothing is installed or fetched.
+all: $(BINARY) $(OPENCV) ## Build build/release/compress; nothing is installed or fetched.
 
 setup: ## Install the Debian packages that building, testing, linting need.
 	tools/setup build test dev
@@ -89,13 +95,21 @@ bench-engine: ## Measure the inference engine beside ONNX Runtime.
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/engine
 
+bench-eval: ## Measure the evaluation beside numpy.
+	tools/setup build test
+	+$(SUBMAKE) BUILD=release all
+	tests/bench/eval
+
 install: all ## Install the program and its manual (PREFIX, DESTDIR).
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress
+	install -D -m 755 $(OPENCV) \
+		$(DESTDIR)$(PREFIX)/lib/compress/compress-opencv.so
 	install -D -m 644 docs/compress.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/compress.1
 
 uninstall: ## Remove what install put there (PREFIX, DESTDIR).
 	rm -f $(DESTDIR)$(PREFIX)/bin/compress
+	rm -rf $(DESTDIR)$(PREFIX)/lib/compress
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/compress.1
 
 lint: ## Check format, include directions and the ban list (tools/lint).
@@ -125,11 +139,15 @@ help: ## Print this list.
 
 # --- rules -------------------------------------------------------------------
 
-test-build: $(BINARY) $(TESTS) $(MODELS)
+test-build: all $(TESTS) $(MODELS)
 fuzz-build: $(FUZZERS) $(MODELS)
 
 $(BINARY): $(MAIN) $(LIB)
 	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
+
+$(OPENCV): detect/opencv_shim.cpp $(OUT)/flags | $(OUT)/headers
+	$(call run,LINK,$(COMPILE_CXX) $(SHARED) -MT $@ -MF $(@:.so=.d) -o $@ $< \
+		$(OPENCV_LIBS))
 
 $(LIB): $(OBJECTS)
 	@rm -f $@
@@ -171,8 +189,10 @@ $(OUT)/flags: FORCE
 # Tried once, so that a missing package is one sentence and not fifty errors.
 $(OUT)/headers:
 	@mkdir -p $(@D)
-	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h > $@.cpp
-	@$(COMPILE_CXX) -fsyntax-only -MF /dev/null $@.cpp 2> $@.log || { \
+	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h \
+		yajl/yajl_parse.h yaml.h \
+		opencv2/imgcodecs.hpp opencv2/imgproc.hpp > $@.cpp
+	@$(COMPILE_CXX) -isystem /usr/include/opencv4 -fsyntax-only -MF /dev/null $@.cpp 2> $@.log || { \
 		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
 		exit 1; } >&2
 	@rm $@.cpp && mv $@.log $@
@@ -182,5 +202,5 @@ $(MODELS): $(wildcard tests/models/*.py)
 	$(call run,MAKE,$(PYTHON) -B tests/models/make_models.py $(@D))
 	@touch $@
 
--include $(patsubst %.o,%.d,$(OBJECTS) $(MAIN) $(SUPPORT) \
+-include $(OPENCV:.so=.d) $(patsubst %.o,%.d,$(OBJECTS) $(MAIN) $(SUPPORT) \
 	$(TESTS:=.o) $(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))

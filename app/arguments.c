@@ -62,6 +62,17 @@ bool app_parse_numbers(size_t *numbers, size_t *count, size_t capacity,
     }
 }
 
+bool app_parse_fraction(float *number, const char *command, const char *option,
+                        const char *text)
+{
+    char *end;
+    *number = strtof(text, &end);
+    if (end != text && !*end && *number >= 0 && *number <= 1)
+        return true;
+    app_usage_error(command, "%s %s: want a number from 0 to 1", option, text);
+    return false;
+}
+
 bool app_parse_engine(enum cz_engine_kind *kind, const char *command,
                       const char *text)
 {

@@ -21,6 +21,10 @@ bool app_parse_number(size_t *number, const struct app_number *what,
 bool app_parse_numbers(size_t *numbers, size_t *count, size_t capacity,
                        const struct app_number *what, const char *text);
 
+/* A number from 0 to 1. */
+bool app_parse_fraction(float *number, const char *command, const char *option,
+                        const char *text);
+
 /* "compress", "ort", ... */
 bool app_parse_engine(enum cz_engine_kind *kind, const char *command,
                       const char *text);
@@ -40,18 +44,23 @@ enum {
     APP_OPTION_ORT_LIB,
 };
 
-#define APP_ENGINE_LONG_OPTIONS                                                \
-    {"shape", required_argument, NULL, APP_OPTION_SHAPE},                      \
-        {"passes", required_argument, NULL, APP_OPTION_PASSES},                \
+/* Those without shapes, for commands that know the shape from elsewhere. */
+#define APP_PLAN_LONG_OPTIONS                                                  \
+    {"passes", required_argument, NULL, APP_OPTION_PASSES},                    \
         {"tune", required_argument, NULL, APP_OPTION_TUNE},                    \
     {                                                                          \
         "ort-lib", required_argument, NULL, APP_OPTION_ORT_LIB                 \
     }
 
+#define APP_ENGINE_LONG_OPTIONS                                                \
+    {"shape", required_argument, NULL, APP_OPTION_SHAPE}, APP_PLAN_LONG_OPTIONS
+
 #define APP_ENGINE_HELP                                                        \
     "  --shape [NAME=]1x3x640x640\n"                                           \
     "                      size of an input that the model leaves open; may\n" \
-    "                      be repeated\n"                                      \
+    "                      be repeated\n" APP_PLAN_HELP
+
+#define APP_PLAN_HELP                                                          \
     "  --passes LIST       switch off rewritings of the graph: none (all of\n" \
     "                      them), or -NAME,-NAME; for finding errors\n"        \
     "  --tune off|cache    cache (default): time the implementations of "      \

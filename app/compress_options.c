@@ -16,6 +16,7 @@ static const char help[] =
     "       compress inspect MODEL.onnx\n"
     "       compress infer MODEL.onnx --input X.f32 --output Y.f32\n"
     "       compress bench MODEL.onnx...\n"
+    "       compress detect MODEL.onnx IMAGE|DIR...\n"
     "\n"
     "Makes a YOLO-style detector smaller and shows what changed.\n"
     "\n"

@@ -1,4 +1,4 @@
-/* `compress infer`: one frame, raw tensors in, raw tensors out. */
+/* `compress infer`: one frame, raw tensors or an image in, raw tensors out. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "core/alloc.h"
 #include "core/output.h"
 #include "core/parallel.h"
+#include "detect/detect.h"
 
 #define COMMAND "compress infer"
 
@@ -28,7 +29,8 @@ static const char help[] =
     "  -i, --input [NAME=]FILE\n"
     "                      what goes in; once for each input. NAME may be "
     "left\n"
-    "                      out when there is one input\n"
+    "                      out when there is one input. A JPEG, PNG, ... is\n"
+    "                      letterboxed as compress detect does it\n"
     "  -o, --output [NAME=]FILE\n"
     "                      where an output goes; those not named are not "
     "written\n"
@@ -310,12 +312,79 @@ static enum cz_status bind_all(const struct infer *infer, struct cz_error *err)
 
 /* ---- the work --------------------------------------------------------- */
 
+/* How a model of this kind wants its pixels: as the decoder of its outputs
+ * says, RGB / 255 where there is none. */
+static void find_format(struct cz_input_format *format,
+                        const struct infer *infer)
+{
+    const struct cz_detector_options options = CZ_DETECTOR_OPTIONS_INIT;
+    struct cz_detector *detector;
+    size_t count;
+    const struct cz_port *out = cz_engine_outputs(infer->engine, &count);
+    *format = (struct cz_input_format){.rgb = true, .unit = true};
+    if (cz_detector_load(&detector, infer->model, &options, NULL) != CZ_OK)
+        return;
+    if (cz_detector_bind(detector, out, count, NULL) == CZ_OK)
+        *format = *cz_detector_format(detector);
+    cz_detector_free(detector);
+}
+
+static enum cz_status check_image_port(const struct cz_port *port,
+                                       const char *path, struct cz_error *err)
+{
+    char dims[APP_DIMS_BYTES];
+    const struct cz_dims *d = &port->dims;
+    if (d->rank == 4 && d->size[0] == 1 && d->size[1] == 3 &&
+        (port->dtype == CZ_DTYPE_FLOAT || port->dtype == CZ_DTYPE_FLOAT16 ||
+         port->dtype == CZ_DTYPE_UINT8))
+        return CZ_OK;
+    return cz_error_set(err, CZ_EUNSUPPORTED,
+                        "%s: input '%s' (%s %s) takes no image: want "
+                        "1x3xHxW, float32, float16 or uint8",
+                        path, port->name, cz_dtype_name(port->dtype),
+                        app_dims(dims, d));
+}
+
+static enum cz_status fill_from_image(const struct infer *infer,
+                                      const struct binding *binding,
+                                      const struct cz_opencv *opencv,
+                                      struct cz_error *err)
+{
+    const struct cz_port *port = binding->port;
+    struct cz_input_format format;
+    struct cz_image image;
+    struct cz_fit fit;
+    find_format(&format, infer);
+    format.height = (size_t)port->dims.size[2];
+    format.width = (size_t)port->dims.size[3];
+    format.dtype = port->dtype;
+    CZ_TRY(cz_image_read(&image, opencv, binding->path, err));
+    cz_letterbox_fit(&fit, &format, image.width, image.height);
+    enum cz_status status =
+        cz_letterbox_fill(port->data, &fit, &format, &image, err);
+    cz_image_free(&image, opencv);
+    return status;
+}
+
+static enum cz_status read_input(const struct infer *infer,
+                                 const struct binding *binding,
+                                 struct cz_error *err)
+{
+    struct cz_opencv *opencv;
+    if (!cz_image_is_name(binding->path))
+        return app_tensor_read(binding->port, binding->path, err);
+    CZ_TRY(check_image_port(binding->port, binding->path, err));
+    CZ_TRY(cz_opencv_open(&opencv, err));
+    enum cz_status status = fill_from_image(infer, binding, opencv, err);
+    cz_opencv_close(opencv);
+    return status;
+}
+
 static enum cz_status run_frame(struct infer *infer, struct cz_error *err)
 {
     CZ_TRY(cz_error_prefix(err, bind_all(infer, err), infer->model));
     for (size_t i = 0; i < infer->inputs.count; i++)
-        CZ_TRY(app_tensor_read(infer->inputs.items[i].port,
-                               infer->inputs.items[i].path, err));
+        CZ_TRY(read_input(infer, &infer->inputs.items[i], err));
     double start = app_now_ms();
     CZ_TRY(
         cz_error_prefix(err, cz_engine_run(infer->engine, err), infer->model));

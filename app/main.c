@@ -19,7 +19,9 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"inspect", app_inspect}, {"infer", app_infer}, {"bench", app_bench}};
+        {"inspect", app_inspect}, {"infer", app_infer}, {"bench", app_bench},
+        {"detect", app_detect},   {"eval", app_eval},
+    };
 
     app_catch_interrupts();
     static char program[] = "compress"; /* what getopt's messages begin with */

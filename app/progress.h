@@ -9,9 +9,10 @@
 struct app_progress {
     struct cz_progress callback; /* what the stages get */
     bool visible;                /* stderr is a terminal, and not --quiet */
-    const char *stage; /* what is drawn, and how much of it; NULL: nothing */
-    size_t percent;
-    double start_ms;
+    const char *stage;           /* that runs */
+    size_t percent;              /* that is drawn of it */
+    bool is_drawn;
+    double start_ms, stage_ms; /* when all began, and this stage */
 };
 
 /* Starts the clock. The bar appears after half a second. */

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,17 +17,6 @@
 #endif
 
 /* ---- reading ---------------------------------------------------------- */
-
-static bool is_image(const char *path)
-{
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp"};
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    }
-    return false;
-}
 
 static enum cz_status fail_io(const char *path, struct cz_error *err)
 {
@@ -86,11 +74,6 @@ static enum cz_status read_open(const struct cz_port *port, int fd,
 enum cz_status app_tensor_read(const struct cz_port *port, const char *path,
                                struct cz_error *err)
 {
-    if (is_image(path))
-        return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "%s: images cannot be read yet; give the numbers "
-                            "of input '%s' as raw %s",
-                            path, port->name, cz_dtype_name(port->dtype));
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fail_io(path, err);

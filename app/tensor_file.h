@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 
 /* Fills the port's data. CZ_EIO, or CZ_EINVAL when the file has another size
- * than the port or is an image. */
+ * than the port. */
 enum cz_status app_tensor_read(const struct cz_port *port, const char *path,
                                struct cz_error *err);
 

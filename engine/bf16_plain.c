@@ -1,7 +1,7 @@
 /* The loops of bf16_internal.h in the compiler's own vectors, for any
  * processor; and the choice among the kinds. */
+#include "core/cpu.h"
 #include "engine/bf16_internal.h"
-#include "engine/cpu_internal.h"
 
 #define LANES 8
 #define PIXELS 4

@@ -2,9 +2,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/cpu.h"
 #include "core/half.h"
 #include "core/parallel.h"
-#include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
 #include "engine/openblas_internal.h"

@@ -710,9 +710,10 @@ TARGET static void softmax(const float *x, float *y, size_t count,
 INLINE void exp_turn(const float *x, float *y, const vec *most, size_t count,
                      vec *sum)
 {
-    vec v[TURNS];
+    vec v[TURNS], down[TURNS];
     EACH v[k] = *most - LOAD(x + k * LANES);
-    exp_of_minus(v, v, count);
+    exp_of_minus(v, v, down, count);
+    EACH v[k] /= down[k];
     EACH *sum += v[k];
     EACH STORE(y + k * LANES, v[k]);
 }

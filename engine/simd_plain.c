@@ -1,7 +1,7 @@
 /* The loops of convolutions in the compiler's own vectors, which become what
  * the processor has: pairs of SSE or NEON registers; and the choice among the
  * kinds. */
-#include "engine/cpu_internal.h"
+#include "core/cpu.h"
 #include "engine/simd_internal.h"
 
 #define LANES 8

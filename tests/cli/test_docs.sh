@@ -51,8 +51,16 @@ described_options 'compress infer' 'compress bench' >manual.txt
 same 'options of compress infer in docs/compress.1' help.txt manual.txt
 
 compress bench --help | listed_options >help.txt
-described_options 'compress bench' ENVIRONMENT >manual.txt
+described_options 'compress bench' 'compress eval' >manual.txt
 same 'options of compress bench in docs/compress.1' help.txt manual.txt
+
+compress eval --help | listed_options >help.txt
+described_options 'compress eval' 'compress detect' >manual.txt
+same 'options of compress eval in docs/compress.1' help.txt manual.txt
+
+compress detect --help | listed_options >help.txt
+described_options 'compress detect' ENVIRONMENT >manual.txt
+same 'options of compress detect in docs/compress.1' help.txt manual.txt
 
 # --- JSON ---------------------------------------------------------------------
 
@@ -77,7 +85,7 @@ walk(json.load(sys.stdin), "")'
 documented_keys() {
     awk -v heading="## $1" '/^## / { on = $0 == heading } on' \
         "$ROOT/docs/formats.md" |
-        sed -n 's/^| `\([][a-z0-9_.]*\)` |.*/\1/p'
+        sed -n 's/^| `\([][A-Za-z0-9_.]*\)` |.*/\1/p'
 }
 
 compress "$model" --prune 0.05 --fp16 --json -o out.onnx |
@@ -98,6 +106,23 @@ same 'keys of compress infer --json in docs/formats.md' keys.txt formats.txt
 compress bench "$runs" --frames 1 --profile --json | printed_keys >keys.txt
 documented_keys compress.bench/1 >formats.txt
 same 'keys of compress bench --json in docs/formats.md' keys.txt formats.txt
+
+eval-files
+if [[ -e samples/shapes8n.onnx ]]; then
+    mkdir val && cp "$SAMPLES"/data/val/val_00[1-3].jpg val && rm val/val_002.jpg
+    cp "$SAMPLES/data/val/instances.json" val
+    compress eval "$model" "$model" --ann val/instances.json --limit 3 \
+        --per-class --curves --confusion --json 2>/dev/null | printed_keys >keys.txt
+    documented_keys compress.eval/1 >formats.txt
+    same 'keys of compress eval --json in docs/formats.md' keys.txt formats.txt
+fi
+if [[ -e samples/shapes8n.onnx ]]; then
+    echo "no image" >broken.jpg
+    compress detect "$model" "$SAMPLES"/data/val/val_001.jpg broken.jpg --json \
+        2>/dev/null | printed_keys >keys.txt
+    documented_keys compress.detect/1 >formats.txt
+    same 'keys of compress detect --json in docs/formats.md' keys.txt formats.txt
+fi
 
 # --- README -------------------------------------------------------------------
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cpu.h"
 #include "core/half.h"
 #include "engine/bf16_internal.h"
-#include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/simd_internal.h"
 #include "engine/storage_internal.h"

@@ -1,6 +1,6 @@
 /* What the processor can do, found at run time. */
-#ifndef CZ_ENGINE_CPU_INTERNAL_H
-#define CZ_ENGINE_CPU_INTERNAL_H
+#ifndef CZ_CORE_CPU_H
+#define CZ_CORE_CPU_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* The processor's features, and the limit that CZ_CPU sets. */
-#include "engine/cpu_internal.h"
+#include "core/cpu.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,420 @@
+/* `compress eval`: models, or the detections of others, against annotations. */
+#include "app/eval.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/progress.h"
+#include "app/text.h"
+#include "core/alloc.h"
+#include "core/output.h"
+
+#define SKIPPED_SHOWN 10
+
+/* ---- which images and classes ----------------------------------------- */
+
+/* What --limit and --classes leave. */
+struct selection {
+    struct cz_coco_match_options options;
+    int64_t *image_ids, *category_ids; /* owned */
+};
+
+static enum cz_status select_images(struct selection *s,
+                                    const struct app_eval *eval,
+                                    struct cz_error *err)
+{
+    size_t count, limit = eval->options->limit;
+    const struct cz_coco_image *images = cz_coco_images(eval->coco, &count);
+    if (limit == 0 || limit >= count)
+        return CZ_OK;
+    s->image_ids = cz_calloc(limit, sizeof *s->image_ids);
+    if (!s->image_ids)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < limit; i++)
+        s->image_ids[i] = images[i].id;
+    s->options.image_ids = s->image_ids;
+    s->options.n_images = limit;
+    return CZ_OK;
+}
+
+/* By name, or else by id; NULL where there is none. */
+static const struct cz_coco_category *find_category(const struct cz_coco *coco,
+                                                    const char *text)
+{
+    size_t count;
+    const struct cz_coco_category *all = cz_coco_categories(coco, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(all[i].name, text) == 0)
+            return &all[i];
+    }
+    char *end;
+    long long id = strtoll(text, &end, 10);
+    return *text && !*end ? cz_coco_category(coco, id) : NULL;
+}
+
+static enum cz_status select_classes(struct selection *s,
+                                     const struct app_eval *eval,
+                                     struct cz_error *err)
+{
+    char *text = eval->options->classes;
+    if (!text)
+        return CZ_OK;
+    s->category_ids = cz_calloc(strlen(text) + 1, sizeof *s->category_ids);
+    if (!s->category_ids)
+        return cz_error_nomem(err);
+    for (char *end = text; end; text = end + 1) {
+        end = strchr(text, ',');
+        if (end)
+            *end = 0;
+        const struct cz_coco_category *category =
+            find_category(eval->coco, text);
+        if (!category)
+            return cz_error_set(err, CZ_EINVAL, "%s: has no class '%s'",
+                                eval->options->annotations, text);
+        s->category_ids[s->options.n_categories++] = category->id;
+        if (!end)
+            break;
+    }
+    s->options.category_ids = s->category_ids;
+    return CZ_OK;
+}
+
+static void selection_fini(struct selection *s)
+{
+    cz_free(s->image_ids);
+    cz_free(s->category_ids);
+}
+
+/* ---- where the images are --------------------------------------------- */
+
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t size = strlen(text), end = strlen(ending);
+    return size >= end && strcmp(text + size - end, ending) == 0;
+}
+
+static char *join(const char *folder, const char *name)
+{
+    const size_t size = strlen(folder) + strlen(name) + 1;
+    char *path = cz_malloc(size);
+    if (path)
+        snprintf(path, size, "%s%s", folder, name);
+    return path;
+}
+
+/* Is the first image in the folder? */
+static bool holds_images(const struct app_eval *eval, const char *folder)
+{
+    size_t count;
+    const struct cz_coco_image *images = cz_coco_images(eval->coco, &count);
+    char *path = count ? join(folder, images[0].file_name) : NULL;
+    const bool found = path && access(path, R_OK) == 0;
+    cz_free(path);
+    return found;
+}
+
+/* Beside COCO's annotations, or in images/ there; a data.yaml tells paths. */
+static enum cz_status find_images(struct app_eval *eval, struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    const char *slash = strrchr(o->annotations, '/');
+    const bool is_yolo =
+        ends_with(o->annotations, ".yaml") || ends_with(o->annotations, ".yml");
+    if (!o->images && is_yolo)
+        return CZ_OK;
+    eval->images = o->images ? join(o->images, "/")
+                   : slash   ? join(o->annotations, "")
+                             : join("./", "");
+    if (!eval->images)
+        return cz_error_nomem(err);
+    if (o->images)
+        return CZ_OK;
+    if (slash)
+        eval->images[slash - o->annotations + 1] = '\0';
+    char *below = join(eval->images, "images/");
+    if (!below)
+        return cz_error_nomem(err);
+    const bool is_below =
+        !holds_images(eval, eval->images) && holds_images(eval, below);
+    cz_free(is_below ? eval->images : below);
+    if (is_below)
+        eval->images = below;
+    return CZ_OK;
+}
+
+/* ---- a model ---------------------------------------------------------- */
+
+/* From here on these images alone count: those that every model has seen. */
+static enum cz_status narrow(struct selection *s, const struct cz_eval_run *run,
+                             struct cz_error *err)
+{
+    int64_t *ids = cz_calloc(run->n_images, sizeof *ids);
+    if (!ids)
+        return cz_error_nomem(err);
+    if (run->n_images)
+        memcpy(ids, run->image_ids, run->n_images * sizeof *ids);
+    cz_free(s->image_ids);
+    s->image_ids = ids;
+    s->options.image_ids = ids;
+    s->options.n_images = run->n_images;
+    return CZ_OK;
+}
+
+static enum cz_status check_run(const struct cz_eval_run *run,
+                                const struct app_eval *eval,
+                                struct cz_error *err)
+{
+    if (run->n_images)
+        return CZ_OK;
+    if (run->interrupted)
+        return cz_error_set(err, CZ_EINTERRUPTED,
+                            "interrupted before the first image was done");
+    return cz_error_set(err, CZ_EINVAL,
+                        "none of %zu images could be read; is --images right? "
+                        "The first: %s",
+                        run->n_skipped,
+                        run->n_skipped ? run->skipped[0].reason
+                                       : eval->options->annotations);
+}
+
+static enum cz_status run_model(struct app_eval_result *result,
+                                struct app_eval *eval, struct selection *s,
+                                struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    struct app_progress progress;
+    struct stat facts;
+    const struct cz_eval_options options = {
+        .session = app_session_options(&o->detector),
+        .images = eval->images,
+        .image_ids = s->options.image_ids,
+        .n_images = s->options.n_images,
+        .strict = o->strict,
+        .progress = &progress.callback,
+    };
+    struct cz_eval_run *run = &result->run;
+    result->bytes = stat(result->name, &facts) == 0 ? (size_t)facts.st_size : 0;
+    app_progress_init(&progress, o->quiet);
+    const enum cz_status status =
+        cz_eval_run(run, result->name, eval->coco, &options, err);
+    app_progress_fini(&progress);
+    CZ_TRY(status);
+    CZ_TRY(check_run(run, eval, err));
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+        result->latency[stage] =
+            app_latency(run->times_ms[stage], run->n_images);
+    result->detections = run->detections;
+    run->detections = (struct cz_coco_detections)CZ_COCO_DETECTIONS_INIT;
+    eval->interrupted = run->interrupted;
+    CZ_TRY(narrow(s, run, err));
+    if (o->save_dets)
+        CZ_TRY(cz_coco_detections_save(&result->detections, o->save_dets,
+                                       o->force, err));
+    return CZ_OK;
+}
+
+/* ---- results ---------------------------------------------------------- */
+
+static enum cz_status read_detections(struct app_eval_result *result,
+                                      const struct app_eval *eval,
+                                      struct cz_error *err)
+{
+    const double start_ms = app_now_ms();
+    CZ_TRY(cz_coco_detections_load(&result->detections, result->name,
+                                   eval->coco, err));
+    result->read_ms = app_now_ms() - start_ms;
+    return CZ_OK;
+}
+
+/* The detections of all sources, until Ctrl-C. */
+static enum cz_status collect(struct app_eval *eval, struct selection *s,
+                              struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    while (eval->n_results < o->n_sources && !eval->interrupted) {
+        struct app_eval_result *result = &eval->results[eval->n_results++];
+        result->name = o->sources[eval->n_results - 1];
+        result->is_model = eval->n_results <= o->n_models;
+        CZ_TRY(result->is_model ? run_model(result, eval, s, err)
+                                : read_detections(result, eval, err));
+    }
+    return CZ_OK;
+}
+
+/* Counts only those of images that are looked at: a file may have more. */
+static enum cz_status evaluate(struct app_eval_result *result,
+                               const struct app_eval *eval,
+                               const struct selection *s, struct cz_error *err)
+{
+    const double start_ms = app_now_ms();
+    CZ_TRY(cz_error_prefix(
+        err,
+        cz_coco_match(&result->matches, eval->coco, result->detections.items,
+                      result->detections.count, &s->options, err),
+        result->name));
+    CZ_TRY(cz_coco_evaluate(&result->report, result->matches,
+                            s->options.threads, err));
+    result->match_ms = app_now_ms() - start_ms;
+    return CZ_OK;
+}
+
+static enum cz_status compare(struct app_eval *eval, struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    const struct cz_coco_bootstrap_options options = {
+        .resamples = o->resamples,
+        .seed = o->seed,
+        .threads = o->detector.engine.engine.plan.threads};
+    double start_ms = app_now_ms();
+    for (size_t i = 1; i < eval->n_results; i++) {
+        struct app_eval_result *result = &eval->results[i];
+        CZ_TRY(
+            cz_error_prefix(err,
+                            cz_coco_bootstrap(&result->ap, &result->ap50,
+                                              eval->results[0].matches,
+                                              result->matches, &options, err),
+                            result->name));
+    }
+    eval->compare_ms = app_now_ms() - start_ms;
+    return CZ_OK;
+}
+
+/* What there is on request, of the first result. */
+static enum cz_status add_details(struct app_eval *eval, struct cz_error *err)
+{
+    const struct app_eval_result *first = &eval->results[0];
+    const struct cz_coco_confusion_options confusion =
+        CZ_COCO_CONFUSION_OPTIONS_INIT;
+    size_t n = first->report.n_classes;
+    eval->f1 = cz_calloc(n, sizeof *eval->f1);
+    eval->curves = cz_calloc(n, sizeof *eval->curves);
+    if (!eval->f1 || !eval->curves)
+        return cz_error_nomem(err);
+    if (eval->options->per_class)
+        CZ_TRY(cz_coco_best_f1(eval->f1, &eval->best_f1, first->matches, err));
+    for (size_t k = 0; eval->options->curves && k < n; k++)
+        CZ_TRY(cz_coco_curve(eval->curves[k], first->matches, k, 0, err));
+    if (!eval->options->confusion)
+        return CZ_OK;
+    return cz_coco_confusion_count(&eval->confusion, first->matches,
+                                   first->detections.items,
+                                   first->detections.count, &confusion, err);
+}
+
+static enum cz_status work_with(struct app_eval *eval, struct selection *s,
+                                struct cz_error *err)
+{
+    s->options.threads = eval->options->detector.engine.engine.plan.threads;
+    CZ_TRY(select_images(s, eval, err));
+    CZ_TRY(select_classes(s, eval, err));
+    CZ_TRY(collect(eval, s, err));
+    for (size_t i = 0; i < eval->n_results; i++)
+        CZ_TRY(evaluate(&eval->results[i], eval, s, err));
+    CZ_TRY(compare(eval, err));
+    return add_details(eval, err);
+}
+
+/* The sizes of images that YOLO labels are fractions of. */
+static enum cz_status image_size(void *user, const char *path, int64_t *width,
+                                 int64_t *height, struct cz_error *err)
+{
+    struct cz_opencv **opencv = user;
+    size_t w, h;
+    if (!*opencv)
+        CZ_TRY(cz_opencv_open(opencv, err));
+    CZ_TRY(cz_image_size(&w, &h, *opencv, path, err));
+    *width = (int64_t)w;
+    *height = (int64_t)h;
+    return CZ_OK;
+}
+
+static enum cz_status load_annotations(struct app_eval *eval,
+                                       struct cz_error *err)
+{
+    struct cz_opencv *opencv = NULL;
+    const struct cz_image_sizes sizes = {image_size, &opencv};
+    const double start_ms = app_now_ms();
+    const enum cz_status status =
+        cz_coco_load(&eval->coco, eval->options->annotations, &sizes, err);
+    if (opencv)
+        cz_opencv_close(opencv);
+    eval->read_ms = app_now_ms() - start_ms;
+    return status;
+}
+
+static enum cz_status work(struct app_eval *eval, struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    struct selection selection = {.options = CZ_COCO_MATCH_OPTIONS_INIT};
+    eval->results = cz_calloc(o->n_sources, sizeof *eval->results);
+    if (!eval->results)
+        return cz_error_nomem(err);
+    if (o->save_dets)
+        CZ_TRY(cz_output_check(o->save_dets, o->force, err));
+    CZ_TRY(load_annotations(eval, err));
+    CZ_TRY(find_images(eval, err));
+    enum cz_status status = work_with(eval, &selection, err);
+    selection_fini(&selection);
+    return status;
+}
+
+/* ---- from start to end ------------------------------------------------ */
+
+static void fini(struct app_eval *eval)
+{
+    for (size_t i = 0; i < eval->n_results; i++) {
+        struct app_eval_result *result = &eval->results[i];
+        cz_eval_run_fini(&result->run);
+        cz_coco_report_fini(&result->report);
+        cz_coco_matches_free(result->matches);
+        cz_coco_detections_fini(&result->detections);
+    }
+    cz_coco_confusion_fini(&eval->confusion);
+    cz_free(eval->results);
+    cz_free(eval->images);
+    cz_free(eval->f1);
+    cz_free(eval->curves);
+    cz_coco_free(eval->coco);
+}
+
+/* Images that were left out, on stderr: their numbers are in no statistic. */
+static void tell_skipped(const struct app_eval *eval)
+{
+    const struct app_eval_result *first = &eval->results[0];
+    for (size_t i = 0; i < first->run.n_skipped; i++) {
+        if (i == SKIPPED_SHOWN) {
+            fprintf(stderr, "compress: ... and %zu more were skipped\n",
+                    first->run.n_skipped - i);
+            return;
+        }
+        fputs("compress: skipped: ", stderr);
+        app_print_clean(stderr, first->run.skipped[i].reason);
+        fputc('\n', stderr);
+    }
+}
+
+int app_eval(int argc, char **argv)
+{
+    struct app_eval_options options;
+    struct app_eval eval = {.options = &options};
+    struct cz_error err = CZ_ERROR_INIT;
+    int exit_code;
+    if (app_eval_options_parse(&options, argc, argv, &exit_code)) {
+        enum cz_status status = work(&eval, &err);
+        exit_code = status != CZ_OK    ? app_fail(&err)
+                    : eval.interrupted ? APP_INTERRUPTED
+                                       : APP_DONE;
+        if (status == CZ_OK)
+            tell_skipped(&eval);
+        if (status == CZ_OK && options.json)
+            app_eval_print_json(&eval);
+        else if (status == CZ_OK && !options.quiet)
+            app_eval_print_text(&eval);
+        fini(&eval);
+    }
+    app_eval_options_fini(&options);
+    return exit_code;
+}

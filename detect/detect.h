@@ -1,0 +1,336 @@
+/* Pixels in, boxes out: images, letterbox, decoders, NMS, drawing.
+ *
+ *     cz_detector_load(&detector, "yolov8n.onnx", &options, err);
+ *     cz_engine_open(&engine, ...) with cz_detector_shape()
+ *     cz_detector_bind(detector, outputs, n_outputs, err);
+ *     cz_opencv_open(&opencv, err);
+ *     for each image:
+ *         cz_image_read(&image, opencv, path, err);
+ *         cz_letterbox_fit(&fit, &format, image.width, image.height);
+ *         cz_letterbox_fill(input->data, &fit, &format, &image, err);
+ *         cz_engine_run(engine, err);
+ *         cz_detector_decode(detector, outputs, n, &thresholds, boxes, err);
+ *         cz_boxes_suppress(boxes, &thresholds, err);
+ *         cz_letterbox_undo(&fit, boxes);
+ *
+ * Each step is a function of its own, so that they can run in different
+ * threads and be timed. A struct cz_opencv and a bound struct cz_detector may
+ * be used by any number of threads at once; images, boxes and buffers belong
+ * to one thread at a time. */
+#ifndef CZ_DETECT_DETECT_H
+#define CZ_DETECT_DETECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "engine/engine.h"
+
+/* ---- images ----------------------------------------------------------- */
+
+/* OpenCV's codecs and drawing. They are a hundred libraries and more, so they
+ * are opened when they are needed and not before. */
+struct cz_opencv;
+
+/* Looks for compress-opencv.so: the file that $CZ_OPENCV names, else beside
+ * the program, else in ../lib/compress from there. CZ_EUNSUPPORTED with what
+ * to install where it, or OpenCV, is missing. Takes 0.1 to 0.2 s. */
+enum cz_status cz_opencv_open(struct cz_opencv **opencv, struct cz_error *err);
+void cz_opencv_close(struct cz_opencv *opencv);
+const char *cz_opencv_version(const struct cz_opencv *opencv);
+
+/* BGR, 8 bits: pixel (x, y) at pixels + y * step + 3 * x. */
+struct cz_image {
+    uint8_t *pixels;
+    size_t width, height, step;
+    void *owner; /* for detect/ only */
+};
+
+/* Reads what OpenCV's imread(IMREAD_COLOR) reads, with the same pixels: turned
+ * as EXIF says, alpha dropped, grey and CMYK made BGR, 16 bits reduced to 8.
+ * JPEG, PNG, BMP, WebP, TIFF. CZ_EIO; CZ_EPARSE for what is no image, and for
+ * a JPEG that ends early: OpenCV would make up the rest. */
+enum cz_status cz_image_read(struct cz_image *image,
+                             const struct cz_opencv *opencv, const char *path,
+                             struct cz_error *err);
+void cz_image_free(struct cz_image *image, const struct cz_opencv *opencv);
+
+/* The size that cz_image_read() will give, EXIF included: from the header of a
+ * JPEG or PNG, else by decoding. */
+enum cz_status cz_image_size(size_t *width, size_t *height,
+                             const struct cz_opencv *opencv, const char *path,
+                             struct cz_error *err);
+
+/* Writes in the format that the name's ending says; through core/output.h. */
+enum cz_status cz_image_write(const struct cz_image *image,
+                              const struct cz_opencv *opencv, const char *path,
+                              bool overwrite, struct cz_error *err);
+
+/* Whether the name ends like that of an image which can be read. */
+bool cz_image_is_name(const char *path);
+
+/* ---- letterbox -------------------------------------------------------- */
+
+/* What a model's input wants. */
+struct cz_input_format {
+    size_t width, height;
+    size_t longest;      /* side of the scaled image; 0: as large as fits */
+    enum cz_dtype dtype; /* float32, float16 or uint8 */
+    bool rgb;            /* order of the channel planes; else BGR */
+    bool unit;           /* 0..1 (pixel / 255), else 0..255; not for uint8 */
+    /* The image lies at the top left, as YOLOX has it; else in the middle, as
+     * Ultralytics has it. Its size is rounded to nearest in both cases, where
+     * YOLOX's own code rounds down: on COCO the two differ by noise. */
+    bool corner;
+};
+
+/* Where an image lies in an input: input = image * scale + (left, top). */
+struct cz_fit {
+    size_t image_width, image_height;
+    size_t width, height; /* of the scaled image */
+    size_t left, top;
+    double scale;
+};
+
+/* The largest size at which the image fits into the format, small images
+ * scaled up, sides rounded to nearest (Ultralytics' LetterBox; YOLOX's loader
+ * cuts instead, which is a row of pixels less in some images). At least 1x1. */
+void cz_letterbox_fit(struct cz_fit *fit, const struct cz_input_format *format,
+                      size_t width, size_t height);
+
+/* The input that Ultralytics' validation (rect=True) has for an image: its
+ * longest side becomes `size`, and each side of the input is
+ * ceil(scaled side / stride + 0.5) * stride, so that 640 becomes 672. */
+void cz_letterbox_rect(struct cz_input_format *format, size_t size,
+                       size_t stride, size_t width, size_t height);
+
+/* Writes `input`, [1,3,height,width] of the format's type: the image resized
+ * as OpenCV's resize(INTER_LINEAR) does it, bit by bit, grey 114 around it.
+ * Only CZ_ENOMEM. */
+enum cz_status cz_letterbox_fill(void *input, const struct cz_fit *fit,
+                                 const struct cz_input_format *format,
+                                 const struct cz_image *image,
+                                 struct cz_error *err);
+
+/* ---- boxes ------------------------------------------------------------ */
+
+/* Corners in pixels, of the input or, after cz_letterbox_undo(), the image. */
+struct cz_box {
+    float x1, y1, x2, y2;
+    float score;
+    uint32_t label; /* below the number of classes */
+};
+
+/* Boxes, best first, and the memory that making them takes: used again for
+ * each image, it stops growing. Zero-initialise, end with _fini. */
+struct cz_boxes {
+    struct cz_box *items;
+    size_t count;
+    size_t not_finite; /* candidates that were dropped: NaN or infinite */
+    bool final;        /* the model has done NMS: cz_boxes_suppress() only
+                          takes the best */
+    size_t capacity;
+    struct cz_box_memory *memory; /* for detect/ only */
+};
+
+void cz_boxes_fini(struct cz_boxes *boxes);
+
+struct cz_thresholds {
+    float confidence;      /* scores above it are candidates */
+    float iou;             /* boxes that overlap more than this are the same */
+    size_t max_boxes;      /* kept for an image */
+    size_t max_candidates; /* the best of them go into NMS */
+    bool multi_label; /* each class above the confidence; else the best one */
+    bool agnostic;    /* a box suppresses those of other classes too */
+};
+
+/* What the models' authors evaluate with (YOLOX: an IoU of 0.65), and what
+ * they show pictures with. */
+#define CZ_THRESHOLDS_EVAL                                                     \
+    ((struct cz_thresholds){.confidence = 0.001F,                              \
+                            .iou = 0.7F,                                       \
+                            .max_boxes = 300,                                  \
+                            .max_candidates = 30000,                           \
+                            .multi_label = true})
+#define CZ_THRESHOLDS_DEMO                                                     \
+    ((struct cz_thresholds){.confidence = 0.25F,                               \
+                            .iou = 0.7F,                                       \
+                            .max_boxes = 300,                                  \
+                            .max_candidates = 30000})
+
+/* Greedy non-maximum suppression: in the order of the scores, a box is kept
+ * unless it overlaps one kept before, of the same class, by more than `iou`.
+ * Ends when max_boxes are kept. Classes are told apart by their number; the
+ * authors shift the boxes of class c by 7680 c, which rounds the coordinates
+ * of the last classes to 1/16 pixel and is the same otherwise. */
+enum cz_status cz_boxes_suppress(struct cz_boxes *boxes,
+                                 const struct cz_thresholds *thresholds,
+                                 struct cz_error *err);
+
+/* From pixels of the input to pixels of the image, clipped to it. */
+void cz_letterbox_undo(const struct cz_fit *fit, struct cz_boxes *boxes);
+
+/* ---- detectors -------------------------------------------------------- */
+
+enum cz_decoder {
+    CZ_DECODER_AUTO,
+    CZ_DECODER_V8,         /* [1,4+C,N] or [1,N,4+C]: cx cy w h, scores */
+    CZ_DECODER_V5,         /* [1,N,5+C]: cx cy w h, objectness, scores */
+    CZ_DECODER_YOLOX,      /* [1,N,5+C]: offsets in grid cells, log sizes */
+    CZ_DECODER_END_TO_END, /* [1,K,6]: x1 y1 x2 y2 score class */
+    CZ_DECODER_V5_MAPS,    /* [1,A*(5+C),H,W] or [1,A,H,W,5+C], A anchors */
+    CZ_DECODER_V8_MAPS,    /* [1,4*R+C,H,W], or boxes and classes apart */
+    CZ_DECODER_YOLOX_MAPS, /* [1,5+C,H,W], or three maps */
+    CZ_DECODER_COUNT
+};
+
+/* "auto", "v8", ...; what it stands for in words. */
+const char *cz_decoder_name(enum cz_decoder decoder);
+const char *cz_decoder_text(enum cz_decoder decoder);
+
+/* How the pixels go in, if not as the decoder's family has it. */
+enum cz_pixels {
+    CZ_PIXELS_AUTO,
+    CZ_PIXELS_RGB_UNIT, /* RGB / 255, in the middle: Ultralytics */
+    CZ_PIXELS_RGB,
+    CZ_PIXELS_BGR_UNIT,
+    CZ_PIXELS_BGR, /* 0..255, at the top left: YOLOX */
+    CZ_PIXELS_COUNT
+};
+const char *cz_pixels_name(enum cz_pixels pixels);
+
+struct cz_detector_options {
+    enum cz_decoder decoder;
+    enum cz_pixels pixels;
+    size_t height, width;   /* of an input that the model leaves open; 0: what
+                             its metadata say, else 640 */
+    const char *names_file; /* a class name a line; NULL: the metadata's */
+    /* Widths and heights in pixels of the anchors of V5_MAPS, smallest stride
+     * first: [n_anchors]; NULL: YOLOv5's, three for each of three strides. */
+    const float *anchors;
+    size_t n_anchors;
+};
+
+#define CZ_DETECTOR_OPTIONS_INIT ((struct cz_detector_options){.width = 0})
+
+/* What is known of a model besides how to run it. */
+struct cz_detector;
+
+/* Reads metadata (`task`, `names`, `stride`, `imgsz`), input and graph of the
+ * model. CZ_EUNSUPPORTED for what is no detector, with a sentence on what it
+ * is: segmentation, pose, oriented boxes, classification. */
+enum cz_status cz_detector_load(struct cz_detector **detector, const char *path,
+                                const struct cz_detector_options *options,
+                                struct cz_error *err);
+void cz_detector_free(struct cz_detector *detector);
+
+/* True when the model leaves the size of its input open. */
+bool cz_detector_is_dynamic(const struct cz_detector *detector);
+
+/* The input's shape for the engine: [1,3,height,width]. */
+struct cz_dims cz_detector_shape(const struct cz_input_format *format);
+
+/* The size of the input that the next _bind is for, where it is not that of
+ * cz_detector_format(): dynamic models with --rect. */
+void cz_detector_set_size(struct cz_detector *detector, size_t width,
+                          size_t height);
+
+/* Chooses the decoder from the shapes of the outputs, the graph and the
+ * metadata, or checks the one that was asked for. CZ_EUNSUPPORTED with the
+ * shapes and the decoders that there are when none fits. */
+enum cz_status cz_detector_bind(struct cz_detector *detector,
+                                const struct cz_port *outputs, size_t count,
+                                struct cz_error *err);
+
+/* Before _bind: what the graph tells; after it: what it will be fed with. */
+const struct cz_input_format *
+cz_detector_format(const struct cz_detector *detector);
+
+/* After _bind. */
+enum cz_decoder cz_detector_decoder(const struct cz_detector *detector);
+size_t cz_detector_classes(const struct cz_detector *detector);
+/* The largest stride of the head, 32 where the model does not tell. */
+size_t cz_detector_stride(const struct cz_detector *detector);
+/* Of class `label`: the model's or the file's, COCO's where there are none and
+ * 80 classes, else NULL. */
+const char *cz_detector_label(const struct cz_detector *detector,
+                              uint32_t label);
+/* "metadata", "FILE", "COCO", "none" */
+const char *cz_detector_names_source(const struct cz_detector *detector);
+
+/* Candidates of a frame: those above the confidence, at most max_candidates,
+ * the best first, ties by anchor and class. Types float32 and float16. The
+ * outputs must have the shapes of _bind but for a K that depends on the data:
+ * CZ_ESHAPE. Does not change the detector. */
+enum cz_status cz_detector_decode(const struct cz_detector *detector,
+                                  const struct cz_port *outputs, size_t count,
+                                  const struct cz_thresholds *thresholds,
+                                  struct cz_boxes *boxes, struct cz_error *err);
+
+/* ---- all of it -------------------------------------------------------- */
+
+/* What an image goes through, each timed. */
+enum cz_stage {
+    CZ_STAGE_READ,      /* file to pixels: the caller's */
+    CZ_STAGE_LETTERBOX, /* pixels to the input */
+    CZ_STAGE_INFERENCE,
+    CZ_STAGE_DECODE, /* outputs to candidates */
+    CZ_STAGE_NMS,    /* candidates to boxes of the image */
+    CZ_STAGE_COUNT
+};
+
+/* "read", "letterbox", ... */
+const char *cz_stage_name(enum cz_stage stage);
+
+struct cz_session_options {
+    struct cz_engine_options engine;
+    struct cz_detector_options detector;
+    struct cz_thresholds thresholds; /* iou 0: the authors' own, 0.65 for YOLOX
+                                        and 0.7 for the others */
+    bool rect; /* an input of its own for each image: cz_letterbox_rect() */
+};
+
+#define CZ_SESSION_OPTIONS_INIT                                                \
+    ((struct cz_session_options){.engine = CZ_ENGINE_OPTIONS_INIT,             \
+                                 .detector = CZ_DETECTOR_OPTIONS_INIT})
+
+/* A model that is ready for images; for one thread at a time. */
+struct cz_session;
+
+/* `path` and `options` must outlive the session. Errors: those of
+ * cz_detector_load(), cz_engine_open() and cz_detector_bind(); CZ_EINVAL for
+ * `rect` with a model whose input has one size. */
+enum cz_status cz_session_open(struct cz_session **session, const char *path,
+                               const struct cz_session_options *options,
+                               struct cz_error *err);
+void cz_session_close(struct cz_session *session); /* NULL is fine */
+
+const struct cz_detector *cz_session_detector(const struct cz_session *session);
+const struct cz_thresholds *
+cz_session_thresholds(const struct cz_session *session);
+
+/* The input for an image of this size: the model's, or with `rect` its own. */
+struct cz_input_format cz_session_format(const struct cz_session *session,
+                                         size_t width, size_t height);
+
+/* From an image to boxes in its pixels, best first, which are good until the
+ * next image. times_ms[CZ_STAGE_COUNT] gets what each stage but the first took.
+ * With `rect` another shape of input compiles the model anew: that is not in
+ * the times. */
+enum cz_status cz_session_run(struct cz_session *session,
+                              const struct cz_boxes **boxes, double *times_ms,
+                              const struct cz_image *image,
+                              struct cz_error *err);
+
+/* ---- drawing ---------------------------------------------------------- */
+
+/* Draws the boxes, which are in pixels of the image: frames in a colour for
+ * each class, name and score on a background, all scaled with the image. */
+enum cz_status cz_draw_boxes(const struct cz_image *image,
+                             const struct cz_opencv *opencv,
+                             const struct cz_detector *detector,
+                             const struct cz_boxes *boxes,
+                             struct cz_error *err);
+
+#endif

@@ -1,0 +1,149 @@
+/* OpenCV behind the table of opencv_shim.h. Exceptions end here. */
+#include "detect/opencv_shim.h"
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <vector>
+
+#include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+namespace
+{
+
+constexpr int font = cv::FONT_HERSHEY_SIMPLEX;
+
+cv::Mat view(const cz_cv_picture *picture)
+{
+    return cv::Mat(static_cast<int>(picture->height),
+                   static_cast<int>(picture->width), CV_8UC3, picture->pixels,
+                   picture->step);
+}
+
+cv::Scalar colour(const cz_cv_stroke *stroke)
+{
+    return cv::Scalar(stroke->bgr[0], stroke->bgr[1], stroke->bgr[2]);
+}
+
+void explain(char *why, const char *text) noexcept
+{
+    if (why)
+        std::snprintf(why, CZ_CV_WHY_BYTES, "%s", text);
+}
+
+/* Runs `work`; what it throws becomes false and a text. */
+template <typename Work> bool guarded(char *why, Work work) noexcept
+{
+    try {
+        return work();
+    } catch (const cv::Exception &e) {
+        explain(why, e.err.c_str());
+    } catch (const std::exception &e) {
+        explain(why, e.what());
+    } catch (...) {
+        explain(why, "unknown error");
+    }
+    return false;
+}
+
+const char *version() noexcept
+{
+    return CV_VERSION;
+}
+
+bool decode(cz_cv_picture *picture, const void *bytes, size_t size,
+            char *why) noexcept
+{
+    return guarded(why, [&] {
+        cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+        const cv::Mat file(1, static_cast<int>(size), CV_8U,
+                           const_cast<void *>(bytes));
+        auto mat =
+            std::make_unique<cv::Mat>(cv::imdecode(file, cv::IMREAD_COLOR));
+        if (mat->empty() || mat->type() != CV_8UC3) {
+            explain(why, "no decoder of OpenCV takes it");
+            return false;
+        }
+        picture->pixels = mat->data;
+        picture->width = static_cast<size_t>(mat->cols);
+        picture->height = static_cast<size_t>(mat->rows);
+        picture->step = mat->step;
+        picture->owner = mat.release();
+        return true;
+    });
+}
+
+bool encode(cz_cv_bytes *bytes, const cz_cv_picture *picture,
+            const char *extension, int quality, char *why) noexcept
+{
+    return guarded(why, [&] {
+        auto file = std::make_unique<std::vector<uchar>>();
+        const std::vector<int> options = {cv::IMWRITE_JPEG_QUALITY, quality,
+                                          cv::IMWRITE_WEBP_QUALITY, quality};
+        if (!cv::imencode(extension, view(picture), *file, options)) {
+            explain(why, "no encoder of OpenCV for this name");
+            return false;
+        }
+        bytes->data = file->data();
+        bytes->size = file->size();
+        bytes->owner = file.release();
+        return true;
+    });
+}
+
+void release_picture(cz_cv_picture *picture) noexcept
+{
+    delete static_cast<cv::Mat *>(picture->owner);
+}
+
+void release_bytes(cz_cv_bytes *bytes) noexcept
+{
+    delete static_cast<std::vector<uchar> *>(bytes->owner);
+}
+
+bool rectangle(const cz_cv_picture *picture,
+               const cz_cv_stroke *stroke) noexcept
+{
+    return guarded(nullptr, [&] {
+        cv::Mat mat = view(picture);
+        const cv::Rect rect(stroke->at.x, stroke->at.y, stroke->width,
+                            stroke->height);
+        cv::rectangle(mat, rect, colour(stroke), stroke->thickness);
+        return true;
+    });
+}
+
+bool text(const cz_cv_picture *picture, const char *string,
+          const cz_cv_stroke *stroke) noexcept
+{
+    return guarded(nullptr, [&] {
+        cv::Mat mat = view(picture);
+        cv::putText(mat, string, cv::Point(stroke->at.x, stroke->at.y), font,
+                    stroke->font_scale, colour(stroke), stroke->thickness,
+                    cv::LINE_AA);
+        return true;
+    });
+}
+
+bool text_size(cz_cv_point *size, int *below, const char *string,
+               double font_scale, int thickness) noexcept
+{
+    return guarded(nullptr, [&] {
+        const cv::Size found =
+            cv::getTextSize(string, font, font_scale, thickness, below);
+        size->x = found.width;
+        size->y = found.height;
+        return true;
+    });
+}
+
+} /* namespace */
+
+extern "C" __attribute__((visibility("default")))
+const struct cz_cv_table cz_cv_table = {
+    CZ_CV_ABI,     version,   decode, encode,    release_picture,
+    release_bytes, rectangle, text,   text_size,
+};

@@ -1,0 +1,187 @@
+/* A detector and the engine that runs it: an image in, boxes out. */
+#include <time.h>
+
+#include "core/alloc.h"
+#include "detect/detect.h"
+
+#define IOU_ULTRALYTICS 0.7F
+#define IOU_YOLOX 0.65F
+
+struct cz_session {
+    const char *path;
+    const struct cz_session_options *options;
+    struct cz_detector *detector;
+    struct cz_engine *engine;
+    struct cz_input_format format; /* of the engine that is open */
+    size_t side; /* the longest of the input that the model has without rect */
+    struct cz_thresholds thresholds;
+    struct cz_boxes boxes;
+};
+
+static const char *const stage_names[CZ_STAGE_COUNT] = {
+    [CZ_STAGE_READ] = "read",
+    [CZ_STAGE_LETTERBOX] = "letterbox",
+    [CZ_STAGE_INFERENCE] = "inference",
+    [CZ_STAGE_DECODE] = "decode",
+    [CZ_STAGE_NMS] = "nms",
+};
+
+const char *cz_stage_name(enum cz_stage stage)
+{
+    return stage_names[stage];
+}
+
+/* ---- opening ---------------------------------------------------------- */
+
+/* An engine for inputs of session->format, and how its outputs are read. */
+static enum cz_status open_engine(struct cz_session *session,
+                                  struct cz_error *err)
+{
+    struct cz_engine_options options = session->options->engine;
+    const struct cz_input_shape shape = {
+        .dims = cz_detector_shape(&session->format)};
+    size_t count;
+    if (cz_detector_is_dynamic(session->detector)) {
+        options.plan.shapes = &shape;
+        options.plan.n_shapes = 1;
+    }
+    cz_engine_close(session->engine);
+    session->engine = NULL;
+    CZ_TRY(cz_engine_open(&session->engine, session->path, &options, err));
+    const struct cz_port *outputs = cz_engine_outputs(session->engine, &count);
+    cz_detector_set_size(session->detector, session->format.width,
+                         session->format.height);
+    return cz_detector_bind(session->detector, outputs, count, err);
+}
+
+static void choose_thresholds(struct cz_session *session)
+{
+    const enum cz_decoder decoder = cz_detector_decoder(session->detector);
+    const bool is_yolox =
+        decoder == CZ_DECODER_YOLOX || decoder == CZ_DECODER_YOLOX_MAPS;
+    session->thresholds = session->options->thresholds;
+    if (session->thresholds.iou == 0)
+        session->thresholds.iou = is_yolox ? IOU_YOLOX : IOU_ULTRALYTICS;
+}
+
+static enum cz_status open_model(struct cz_session *session,
+                                 struct cz_error *err)
+{
+    const struct cz_session_options *options = session->options;
+    CZ_TRY(cz_detector_load(&session->detector, session->path,
+                            &options->detector, err));
+    if (options->rect && !cz_detector_is_dynamic(session->detector))
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: --rect is for models that leave the size of "
+                            "their input open; this one is fixed",
+                            session->path);
+    session->format = *cz_detector_format(session->detector);
+    session->side = session->format.width > session->format.height
+                        ? session->format.width
+                        : session->format.height;
+    CZ_TRY(open_engine(session, err));
+    session->format = *cz_detector_format(session->detector);
+    choose_thresholds(session);
+    return CZ_OK;
+}
+
+enum cz_status cz_session_open(struct cz_session **session, const char *path,
+                               const struct cz_session_options *options,
+                               struct cz_error *err)
+{
+    *session = cz_calloc(1, sizeof **session);
+    if (!*session)
+        return cz_error_nomem(err);
+    (*session)->path = path;
+    (*session)->options = options;
+    const enum cz_status status = open_model(*session, err);
+    if (status != CZ_OK) {
+        cz_session_close(*session);
+        *session = NULL;
+    }
+    return status;
+}
+
+void cz_session_close(struct cz_session *session)
+{
+    if (!session)
+        return;
+    cz_engine_close(session->engine);
+    cz_detector_free(session->detector);
+    cz_boxes_fini(&session->boxes);
+    cz_free(session);
+}
+
+const struct cz_detector *cz_session_detector(const struct cz_session *session)
+{
+    return session->detector;
+}
+
+const struct cz_thresholds *
+cz_session_thresholds(const struct cz_session *session)
+{
+    return &session->thresholds;
+}
+
+/* ---- an image --------------------------------------------------------- */
+
+struct cz_input_format cz_session_format(const struct cz_session *session,
+                                         size_t width, size_t height)
+{
+    struct cz_input_format format = *cz_detector_format(session->detector);
+    if (session->options->rect)
+        cz_letterbox_rect(&format, session->side,
+                          cz_detector_stride(session->detector), width, height);
+    return format;
+}
+
+/* Lets the engine take the input for an image of this size. */
+static enum cz_status fit_engine(struct cz_session *session, size_t width,
+                                 size_t height, struct cz_error *err)
+{
+    const struct cz_input_format format =
+        cz_session_format(session, width, height);
+    const bool is_same = session->format.width == format.width &&
+                         session->format.height == format.height;
+    session->format = format;
+    return is_same && session->engine ? CZ_OK : open_engine(session, err);
+}
+
+/* The time since *start, which becomes now. */
+static double lap_ms(struct timespec *start)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double ms = (double)(now.tv_sec - start->tv_sec) * 1e3 +
+                      (double)(now.tv_nsec - start->tv_nsec) / 1e6;
+    *start = now;
+    return ms;
+}
+
+enum cz_status cz_session_run(struct cz_session *session,
+                              const struct cz_boxes **boxes, double *times_ms,
+                              const struct cz_image *image,
+                              struct cz_error *err)
+{
+    struct timespec start = {0, 0};
+    struct cz_fit fit;
+    size_t count;
+    CZ_TRY(fit_engine(session, image->width, image->height, err));
+    lap_ms(&start);
+    void *input = cz_engine_inputs(session->engine, &count)->data;
+    cz_letterbox_fit(&fit, &session->format, image->width, image->height);
+    CZ_TRY(cz_letterbox_fill(input, &fit, &session->format, image, err));
+    times_ms[CZ_STAGE_LETTERBOX] = lap_ms(&start);
+    CZ_TRY(cz_error_prefix(err, cz_engine_run(session->engine, err),
+                           session->path));
+    times_ms[CZ_STAGE_INFERENCE] = lap_ms(&start);
+    const struct cz_port *outputs = cz_engine_outputs(session->engine, &count);
+    CZ_TRY(cz_detector_decode(session->detector, outputs, count,
+                              &session->thresholds, &session->boxes, err));
+    times_ms[CZ_STAGE_DECODE] = lap_ms(&start);
+    CZ_TRY(cz_boxes_suppress(&session->boxes, &session->thresholds, err));
+    cz_letterbox_undo(&fit, &session->boxes);
+    times_ms[CZ_STAGE_NMS] = lap_ms(&start);
+    *boxes = &session->boxes;
+    return CZ_OK;
+}

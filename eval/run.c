@@ -1,0 +1,306 @@
+/* A model over the images of a data set: several images at work at a time,
+ * each in a thread with a plan of its own, the results put back in order. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/alloc.h"
+#include "core/parallel.h"
+#include "eval/worker_internal.h"
+
+#define TICK_MS 100
+
+/* While one waits for the GPU, the other reads the next image. */
+#define GPU_SESSIONS 2
+
+/* The run while it goes on. */
+struct pool {
+    struct cz_eval_job job;
+    struct cz_eval_result *results; /* [n_images], as they were asked for */
+    struct cz_eval_result **tasks;  /* the same in the order of work */
+    size_t n_images;
+    struct cz_eval_worker first; /* was opened before the threads */
+    pthread_mutex_t mutex;       /* for all below */
+    pthread_cond_t changed;
+    size_t next, done, working;
+    bool first_taken, stop;
+    enum cz_status status; /* the first error, and its words */
+    struct cz_error error;
+};
+
+/* ---- which images ----------------------------------------------------- */
+
+/* Images of one shape are neighbours, so that a dynamic model is compiled
+ * seldom; the widest first. */
+static int by_shape(const void *a, const void *b)
+{
+    const struct cz_eval_result *x = *(struct cz_eval_result *const *)a;
+    const struct cz_eval_result *y = *(struct cz_eval_result *const *)b;
+    const double left = (double)x->image->width * (double)y->image->height;
+    const double right = (double)y->image->width * (double)x->image->height;
+    if (left != right)
+        return left > right ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+static enum cz_status choose_images(struct pool *pool, struct cz_error *err)
+{
+    const struct cz_eval_options *options = pool->job.options;
+    size_t count;
+    const struct cz_coco_image *all = cz_coco_images(pool->job.coco, &count);
+    if (options->image_ids)
+        count = options->n_images;
+    pool->tasks = cz_calloc(count, sizeof *pool->tasks);
+    pool->results = cz_calloc(count, sizeof *pool->results);
+    if (!pool->tasks || !pool->results)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        const struct cz_coco_image *image =
+            options->image_ids
+                ? cz_coco_image(pool->job.coco, options->image_ids[i])
+                : &all[i];
+        pool->results[i].image = image;
+        pool->tasks[i] = &pool->results[i];
+        if (!image)
+            return cz_error_set(err, CZ_EINVAL, "no image has the id %lld",
+                                (long long)options->image_ids[i]);
+    }
+    pool->n_images = count;
+    if (!count)
+        return cz_error_set(err, CZ_EINVAL, "there are no images to run");
+    if (options->session.rect)
+        qsort(pool->tasks, count, sizeof *pool->tasks, by_shape);
+    return CZ_OK;
+}
+
+/* ---- the threads ------------------------------------------------------ */
+
+/* The next image, or NULL when the thread should end. Called with what came of
+ * the last one. */
+static struct cz_eval_result *next_task(struct pool *pool, bool had_one,
+                                        enum cz_status status,
+                                        const struct cz_error *err)
+{
+    struct cz_eval_result *task = NULL;
+    pthread_mutex_lock(&pool->mutex);
+    pool->done += had_one;
+    if (status != CZ_OK && pool->status == CZ_OK) {
+        pool->status = status;
+        pool->error = *err;
+    }
+    if (pool->status == CZ_OK && !pool->stop && pool->next < pool->n_images)
+        task = pool->tasks[pool->next++];
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+    return task;
+}
+
+/* The worker that is open already, for the thread that comes first. */
+static bool take_first(struct pool *pool, struct cz_eval_worker *worker)
+{
+    pthread_mutex_lock(&pool->mutex);
+    const bool is_mine = !pool->first_taken;
+    pool->first_taken = true;
+    pthread_mutex_unlock(&pool->mutex);
+    if (is_mine) {
+        *worker = pool->first;
+        pool->first = (struct cz_eval_worker){.job = NULL};
+    }
+    return is_mine;
+}
+
+static void *work(void *argument)
+{
+    struct pool *pool = argument;
+    struct cz_eval_worker worker;
+    struct cz_error err = CZ_ERROR_INIT;
+    enum cz_status status = CZ_OK;
+    struct cz_eval_result *task;
+    if (!take_first(pool, &worker))
+        status = cz_eval_worker_init(&worker, &pool->job, &err);
+    for (task = next_task(pool, false, status, &err); task;
+         task = next_task(pool, true, status, &err))
+        status = cz_eval_worker_run(&worker, task, &err);
+    cz_eval_worker_fini(&worker);
+    pthread_mutex_lock(&pool->mutex);
+    pool->working--;
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+    return NULL;
+}
+
+/* Tells how far the threads are, until the last one has ended. */
+static void watch(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    while (pool->working) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += TICK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
+        const size_t done = pool->done;
+        pthread_mutex_unlock(&pool->mutex);
+        const bool go_on = cz_progress_tick(pool->job.options->progress, "eval",
+                                            done, pool->n_images);
+        pthread_mutex_lock(&pool->mutex);
+        pool->stop = pool->stop || !go_on;
+    }
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* Starts up to `threads` of them; returns how many there were. */
+static size_t run_threads(struct pool *pool, size_t threads)
+{
+    pthread_t handles[CZ_THREADS_MAX];
+    size_t started = 0;
+    pool->working = threads;
+    while (started < threads &&
+           pthread_create(&handles[started], NULL, work, pool) == 0)
+        started++;
+    pthread_mutex_lock(&pool->mutex);
+    pool->working -= threads - started;
+    pthread_mutex_unlock(&pool->mutex);
+    watch(pool);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(handles[i], NULL);
+    return started;
+}
+
+/* ---- what came of it -------------------------------------------------- */
+
+/* Appends an image's result to those of the images before it. */
+static enum cz_status keep_result(struct cz_eval_run *run,
+                                  struct cz_eval_result *result,
+                                  struct cz_error *err)
+{
+    if (result->skipped) {
+        run->skipped[run->n_skipped++] =
+            (struct cz_eval_skipped){result->image, result->skipped};
+        result->skipped = NULL;
+    }
+    if (!result->is_done)
+        return CZ_OK;
+    for (size_t i = 0; i < result->count; i++)
+        CZ_TRY(
+            cz_coco_detections_add(&run->detections, &result->items[i], err));
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+        run->times_ms[stage][run->n_images] = result->times_ms[stage];
+    run->image_ids[run->n_images++] = result->image->id;
+    run->n_resized += result->is_resized;
+    run->not_finite += result->not_finite;
+    run->unknown_class += result->unknown_class;
+    return CZ_OK;
+}
+
+static enum cz_status keep_results(struct cz_eval_run *run, struct pool *pool,
+                                   struct cz_error *err)
+{
+    const size_t n = pool->n_images;
+    run->image_ids = cz_calloc(n, sizeof *run->image_ids);
+    run->skipped = cz_calloc(n, sizeof *run->skipped);
+    bool ok = run->image_ids && run->skipped;
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++) {
+        run->times_ms[stage] = cz_calloc(n, sizeof(double));
+        ok = ok && run->times_ms[stage];
+    }
+    if (!ok)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        CZ_TRY(keep_result(run, &pool->results[i], err));
+    return CZ_OK;
+}
+
+/* ---- the whole -------------------------------------------------------- */
+
+static bool is_on_gpu(enum cz_engine_kind kind)
+{
+    return kind == CZ_ENGINE_ORT_CUDA || kind == CZ_ENGINE_ORT_TENSORRT;
+}
+
+static size_t count_threads(const struct pool *pool)
+{
+    const struct cz_engine_options *engine = &pool->job.options->session.engine;
+    size_t threads =
+        engine->plan.threads ? engine->plan.threads : cz_cpu_count();
+    if (is_on_gpu(engine->kind) && threads > GPU_SESSIONS)
+        threads = GPU_SESSIONS;
+    if (threads > CZ_THREADS_MAX)
+        threads = CZ_THREADS_MAX;
+    return threads < pool->n_images ? threads : pool->n_images;
+}
+
+static double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void describe(struct cz_eval_run *run,
+                     const struct cz_eval_worker *worker)
+{
+    const struct cz_detector *detector = cz_session_detector(worker->session);
+    run->decoder = cz_detector_decoder(detector);
+    run->rect = worker->job->session.rect;
+    run->n_classes = cz_detector_classes(detector);
+    run->format = *cz_detector_format(detector);
+    run->thresholds = *cz_session_thresholds(worker->session);
+}
+
+static enum cz_status run_pool(struct cz_eval_run *run, struct pool *pool,
+                               struct cz_error *err)
+{
+    CZ_TRY(choose_images(pool, err));
+    /* Whatever is wrong with the model is found here, once. */
+    CZ_TRY(cz_eval_worker_init(&pool->first, &pool->job, err));
+    describe(run, &pool->first);
+    const double start = now_ms();
+    run->threads = run_threads(pool, count_threads(pool));
+    run->wall_ms = now_ms() - start;
+    run->interrupted = pool->stop;
+    if (!run->threads)
+        return cz_error_set(err, CZ_ENOMEM, "no thread could be started");
+    if (pool->status != CZ_OK) {
+        *err = pool->error;
+        return pool->status;
+    }
+    return keep_results(run, pool, err);
+}
+
+enum cz_status cz_eval_run(struct cz_eval_run *run, const char *path,
+                           const struct cz_coco *coco,
+                           const struct cz_eval_options *options,
+                           struct cz_error *err)
+{
+    struct cz_opencv *opencv;
+    struct pool pool = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                        .changed = PTHREAD_COND_INITIALIZER};
+    *run = (struct cz_eval_run){.threads = 0};
+    CZ_TRY(cz_opencv_open(&opencv, err));
+    pool.job =
+        (struct cz_eval_job){path, coco, options, opencv, options->session};
+    pool.job.session.engine.plan.threads = 1;
+    const enum cz_status status = run_pool(run, &pool, err);
+    cz_eval_worker_fini(&pool.first);
+    for (size_t i = 0; pool.results && i < pool.n_images; i++)
+        cz_eval_result_fini(&pool.results[i]);
+    cz_free(pool.results);
+    cz_free(pool.tasks);
+    cz_opencv_close(opencv);
+    return status;
+}
+
+void cz_eval_run_fini(struct cz_eval_run *run)
+{
+    cz_coco_detections_fini(&run->detections);
+    cz_free(run->image_ids);
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+        cz_free(run->times_ms[stage]);
+    for (size_t i = 0; i < run->n_skipped; i++)
+        cz_free(run->skipped[i].reason);
+    cz_free(run->skipped);
+    *run = (struct cz_eval_run){.threads = 0};
+}

@@ -1,0 +1,174 @@
+/* A file of labels: lines of class and box, or class and polygon, in fractions
+ * of the image. */
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/yolo_internal.h"
+
+/* Fractions may leave the image by this much, for want of decimals. */
+#define SLACK .01
+
+/* Points of a polygon, or a box. */
+struct label {
+    size_t class;
+    size_t count; /* numbers after the class */
+    double first[4];
+    double low[2], high[2]; /* x and y of all */
+};
+
+struct line {
+    const char *path;
+    size_t number;
+    struct cz_error *err;
+};
+
+/* Puts file and line before what is in the error. */
+static enum cz_status located(const struct line *line, enum cz_status status)
+{
+    char where[32];
+    snprintf(where, sizeof where, "line %zu", line->number);
+    cz_error_prefix(line->err, status, where);
+    return cz_error_prefix(line->err, status, line->path);
+}
+
+#define WRONG(line, ...)                                                       \
+    located((line), cz_error_set((line)->err, CZ_EPARSE, __VA_ARGS__))
+
+#define SPACE " \t\r\n\v\f"
+
+/* The next word, for "%.*s"; a long one is cut. */
+static int word_size(const char *text)
+{
+    size_t size = strcspn(text, SPACE);
+    return size < 20 ? (int)size : 20;
+}
+
+/* A number that ends where the word does. */
+static bool read_number(double *number, char **text)
+{
+    char *end;
+    *number = strtod(*text, &end);
+    if (end == *text || !strchr(SPACE, *end)) /* or the text's end */
+        return false;
+    *text = end;
+    return true;
+}
+
+static enum cz_status read_class(struct label *label, const struct line *line,
+                                 char **text, size_t n_classes)
+{
+    const char *word = *text;
+    double class;
+    if (!read_number(&class, text))
+        return WRONG(line, "'%.*s' is no class, want a number", word_size(word),
+                     word);
+    if (!(class >= 0 && class < (double)n_classes) || class != floor(class))
+        return WRONG(line, "there is no class %.*s; there are %zu classes",
+                     word_size(word), word, n_classes);
+    label->class = (size_t) class;
+    return CZ_OK;
+}
+
+static enum cz_status read_fraction(struct label *label,
+                                    const struct line *line, char **text)
+{
+    const char *word = *text;
+    size_t axis = label->count % 2;
+    double number;
+    if (!read_number(&number, text))
+        return WRONG(line, "'%.*s' is no number", word_size(word), word);
+    if (!(number >= -SLACK && number <= 1 + SLACK))
+        return WRONG(line, "%.*s is no fraction of the image, want 0 to 1",
+                     word_size(word), word);
+    if (label->count < 4)
+        label->first[label->count] = number;
+    if (label->count < 2 || number < label->low[axis])
+        label->low[axis] = number;
+    if (label->count < 2 || number > label->high[axis])
+        label->high[axis] = number;
+    label->count++;
+    return CZ_OK;
+}
+
+static char *skip_space(char *text)
+{
+    return text + strspn(text, SPACE);
+}
+
+static enum cz_status read_label(struct label *label, const struct line *line,
+                                 char *text, size_t n_classes)
+{
+    *label = (struct label){.count = 0};
+    CZ_TRY(read_class(label, line, &text, n_classes));
+    while (*(text = skip_space(text)))
+        CZ_TRY(read_fraction(label, line, &text));
+    if (label->count != 4 && (label->count < 6 || label->count % 2))
+        return WRONG(line,
+                     "has %zu numbers after the class, want 4, or a "
+                     "polygon's 6, 8, 10, ...",
+                     label->count);
+    return CZ_OK;
+}
+
+static enum cz_status add(struct cz_coco *coco, size_t image,
+                          const struct label *label, struct cz_error *err)
+{
+    double width = (double)coco->images[image].width;
+    double height = (double)coco->images[image].height;
+    struct cz_coco_box box = {.image = (uint32_t)image,
+                              .category = (uint32_t)label->class};
+    double x = label->low[0], y = label->low[1];
+    double w = label->high[0] - x, h = label->high[1] - y;
+    if (label->count == 4) {
+        w = label->first[2];
+        h = label->first[3];
+        x = label->first[0] - w / 2;
+        y = label->first[1] - h / 2;
+    }
+    box.bbox[0] = x * width;
+    box.bbox[1] = y * height;
+    box.bbox[2] = fmax(w, 0) * width;
+    box.bbox[3] = fmax(h, 0) * height;
+    box.area = box.bbox[2] * box.bbox[3];
+    return cz_coco_add_box(coco, &box, err);
+}
+
+static enum cz_status read_lines(struct cz_coco *coco, size_t image, FILE *file,
+                                 const char *path, struct cz_error *err)
+{
+    struct line line = {.path = path, .err = err};
+    struct label label;
+    char *text = NULL;
+    size_t capacity = 0;
+    enum cz_status status = CZ_OK;
+    while (status == CZ_OK && getline(&text, &capacity, file) >= 0) {
+        line.number++;
+        char *begin = skip_space(text);
+        if (!*begin)
+            continue;
+        status = read_label(&label, &line, begin, coco->n_categories);
+        if (status == CZ_OK)
+            status = add(coco, image, &label, err);
+    }
+    if (status == CZ_OK && ferror(file))
+        status = cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
+    cz_free(text);
+    return status;
+}
+
+enum cz_status cz_yolo_labels(struct cz_coco *coco, size_t image,
+                              const char *path, struct cz_error *err)
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file && errno == ENOENT)
+        return CZ_OK;
+    if (!file)
+        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
+    enum cz_status status = read_lines(coco, image, file, path, err);
+    fclose(file);
+    return status;
+}
