@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "app/app.h"
+#include "app/precision.h"
 #include "app/progress.h"
 #include "app/tensor_file.h"
 #include "app/text.h"
@@ -31,27 +32,43 @@ struct bench {
 /* ---- the combinations ------------------------------------------------- */
 
 static void add_run(struct bench *bench, const char *model,
-                    enum cz_engine_kind kind, size_t threads)
+                    enum cz_engine_kind kind, enum cz_precision precision,
+                    size_t threads)
 {
     struct app_bench_run *run = &bench->runs[bench->n_runs++];
     run->model = model;
     run->options = bench->options->run.engine;
     run->options.kind = kind;
+    run->options.plan.precision = precision;
     run->options.plan.threads = threads;
     bench->pauses |= bench->n_runs > 1 && threads > 1;
+}
+
+/* One for each precision; of other engines than ours there is one. */
+static void add_engine(struct bench *bench, const char *model,
+                       enum cz_engine_kind kind, size_t threads)
+{
+    const struct app_bench_options *o = bench->options;
+    if (kind != CZ_ENGINE_COMPRESS) {
+        add_run(bench, model, kind, CZ_PRECISION_FLOAT32, threads);
+        return;
+    }
+    for (size_t p = 0; p < o->n_precisions; p++)
+        add_run(bench, model, kind, o->precisions[p], threads);
 }
 
 static enum cz_status list_runs(struct bench *bench, struct cz_error *err)
 {
     const struct app_bench_options *o = bench->options;
-    bench->runs = cz_calloc(o->n_models * o->n_engines * o->n_threads,
-                            sizeof *bench->runs);
+    bench->runs =
+        cz_calloc(o->n_models * o->n_engines * o->n_threads * o->n_precisions,
+                  sizeof *bench->runs);
     if (!bench->runs)
         return cz_error_nomem(err);
     for (size_t m = 0; m < o->n_models; m++)
         for (size_t t = 0; t < o->n_threads; t++)
             for (size_t e = 0; e < o->n_engines; e++)
-                add_run(bench, o->models[m], o->engines[e], o->threads[t]);
+                add_engine(bench, o->models[m], o->engines[e], o->threads[t]);
     for (size_t i = 0; i < bench->n_runs; i++)
         bench->runs[i].options.ort_sleeps = bench->n_runs > 1;
     return CZ_OK;
@@ -182,13 +199,21 @@ static enum cz_status work(struct bench *bench, struct cz_error *err)
 
 /* ---- the report ------------------------------------------------------- */
 
+/* The precision of a run, which only our engine has. */
+static const char *computed_in(const struct app_bench_run *run)
+{
+    return run->options.kind == CZ_ENGINE_COMPRESS
+               ? cz_precision_name(run->options.plan.precision)
+               : "-";
+}
+
 static void print_row(const struct app_bench_run *run, double first_median_ms,
                       bool several)
 {
     char peak[APP_NUMBER_BYTES];
-    printf("%-12s %-5s %7zu %9.2f %9.2f %9.2f %9.2f %9.1f %9s",
+    printf("%-12s %-5s %-8s %7zu %9.2f %9.2f %9.2f %9.2f %9.1f %9s",
            cz_engine_name(run->options.kind), app_precision(run->precision),
-           run->options.plan.threads, run->latency.min_ms,
+           computed_in(run), run->options.plan.threads, run->latency.min_ms,
            run->latency.median_ms, run->latency.p90_ms, run->latency.p99_ms,
            run->first_ms, app_bytes(peak, run->peak_rss_bytes));
     if (several)
@@ -198,14 +223,30 @@ static void print_row(const struct app_bench_run *run, double first_median_ms,
     putchar('\n');
 }
 
+/* What came of the precisions that were asked for. */
+static void print_precisions(const struct bench *bench)
+{
+    for (size_t i = 0; i < bench->n_runs; i++) {
+        const struct app_bench_run *run = &bench->runs[i];
+        char text[APP_PRECISION_BYTES];
+        if (run->options.plan.precision == CZ_PRECISION_FLOAT32)
+            continue;
+        app_print_clean(stdout, run->model);
+        printf(", %zu thread%s: %s\n", run->options.plan.threads,
+               run->options.plan.threads == 1 ? "" : "s",
+               app_precision_text(text, cz_engine_plan(run->engine)));
+    }
+}
+
 static void print_text(const struct bench *bench)
 {
     bool several = bench->n_runs > 1;
-    printf("%-12s %-5s %7s %9s %9s %9s %9s %9s %9s%s  %s\n", "engine", "type",
-           "threads", "min ms", "median", "p90", "p99", "first ms", "peak",
-           several ? "  ratio" : "", "model");
+    printf("%-12s %-5s %-8s %7s %9s %9s %9s %9s %9s %9s%s  %s\n", "engine",
+           "type", "computes", "threads", "min ms", "median", "p90", "p99",
+           "first ms", "peak", several ? "  ratio" : "", "model");
     for (size_t i = 0; i < bench->n_runs; i++)
         print_row(&bench->runs[i], bench->runs[0].latency.median_ms, several);
+    print_precisions(bench);
     for (size_t i = 0; i < bench->n_runs; i++) {
         if (bench->runs[i].profile.n_steps)
             app_bench_profile_text(&bench->runs[i]);
@@ -221,6 +262,8 @@ static json_t *run_json(const struct app_bench_run *run, size_t frames)
                         json_string(cz_engine_name(run->options.kind)));
     json_object_set_new(object, "precision",
                         json_string(app_precision(run->precision)));
+    json_object_set_new(object, "compute",
+                        app_precision_json(cz_engine_plan(run->engine)));
     json_object_set_new(object, "threads",
                         app_json_count(run->options.plan.threads));
     json_object_set_new(object, "frames", app_json_count(frames));

@@ -1,5 +1,5 @@
 /* The parts of `compress bench`: its options, one row for each combination of
- * model, engine and threads, and what is made of the rows. */
+ * model, engine, precision and threads, and what is made of the rows. */
 #ifndef CZ_APP_BENCH_H
 #define CZ_APP_BENCH_H
 
@@ -12,11 +12,13 @@
 #define APP_BENCH_STARTS 3      /* of which first_ms is the median */
 
 struct app_bench_options {
-    struct app_engine_options run; /* without engine and threads */
+    struct app_engine_options run; /* without engine, threads, precision */
     const char *const *models;     /* [n_models] */
     size_t n_models;
     enum cz_engine_kind engines[CZ_ENGINE_COUNT]; /* [n_engines] */
     size_t n_engines;
+    enum cz_precision precisions[CZ_PRECISION_COUNT]; /* [n_precisions] */
+    size_t n_precisions;
     size_t threads[APP_BENCH_THREADS_MAX]; /* [n_threads] */
     size_t n_threads;
     size_t frames, warmup;
@@ -44,7 +46,7 @@ struct app_bench_profile {
 
 struct app_bench_run {
     const char *model;
-    struct cz_engine_options options; /* with engine and threads */
+    struct cz_engine_options options; /* with engine, threads, precision */
     enum cz_dtype precision;          /* that most parameters have */
     struct cz_engine *engine;
     double *times_ms; /* [frames] */

@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "app/bench.h"
+#include "app/precision.h"
 #include "core/parallel.h"
 
 #define COMMAND "compress bench"
@@ -15,14 +16,19 @@ static const char help[] =
     "Usage: compress bench MODEL.onnx... [--engine E[,E...]] [--threads "
     "N[,N...]]\n"
     "\n"
-    "Measures how long a frame takes, for each combination of model, engine "
-    "and\n"
-    "number of threads. They take turns, a frame each, so that a slow moment "
-    "of\n"
-    "the machine meets all of them. Inputs are random numbers.\n"
+    "Measures how long a frame takes, for each combination of model, engine,\n"
+    "precision and number of threads. They take turns, a frame each, so that "
+    "a\n"
+    "slow moment of the machine meets all of them. Inputs are random numbers.\n"
     "\n"
     "  --engine E[,E...]   compress (default), ort (ONNX Runtime), ort:cuda,\n"
     "                      ort:tensorrt\n"
+    "  --precision P[,P...]\n"
+    "                      of our engine: float32 (default), bf16 (operands "
+    "of\n"
+    "                      convolutions are rounded to bfloat16) or auto "
+    "(bf16\n"
+    "                      where it is timed to be faster)\n"
     "  -t, --threads N[,N...]\n"
     "                      default: the cores that this process may use\n"
     "  -n, --frames N      frames to measure (100)\n"
@@ -38,6 +44,7 @@ static const char help[] =
 
 enum {
     OPTION_ENGINE = 256,
+    OPTION_PRECISION,
     OPTION_WARMUP,
     OPTION_PROFILE,
     OPTION_TRACE,
@@ -46,6 +53,7 @@ enum {
 
 static const struct option long_options[] = {
     {"engine", required_argument, NULL, OPTION_ENGINE},
+    {"precision", required_argument, NULL, OPTION_PRECISION},
     {"threads", required_argument, NULL, 't'},
     {"frames", required_argument, NULL, 'n'},
     {"warmup", required_argument, NULL, OPTION_WARMUP},
@@ -109,6 +117,9 @@ static bool parse_option(struct app_bench_options *o, int option,
     switch (option) {
     case OPTION_ENGINE:
         return parse_engines(o, optarg);
+    case OPTION_PRECISION:
+        return app_parse_precisions(o->precisions, &o->n_precisions, COMMAND,
+                                    optarg);
     case 't':
         return app_parse_numbers(o->threads, &o->n_threads,
                                  APP_BENCH_THREADS_MAX, &threads, optarg);
@@ -151,6 +162,8 @@ static bool check_together(const struct app_bench_options *o)
     if (o->trace && (!o->profile || !*o->trace))
         return app_usage_error(COMMAND, "--trace FILE goes with --profile"),
                false;
+    if (!has_plan && (o->n_precisions > 1 || o->precisions[0]))
+        return app_usage_error(COMMAND, APP_PRECISION_ENGINE), false;
     if (o->profile && !has_plan)
         return app_usage_error(COMMAND,
                                "--profile goes with --engine compress"),
@@ -164,6 +177,8 @@ bool app_bench_options_parse(struct app_bench_options *options, int argc,
     *options = (struct app_bench_options){
         .engines = {CZ_ENGINE_COMPRESS},
         .n_engines = 1,
+        .precisions = {CZ_PRECISION_FLOAT32},
+        .n_precisions = 1,
         .threads = {cz_cpu_count()},
         .n_threads = 1,
         .frames = 100,

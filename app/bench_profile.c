@@ -151,8 +151,10 @@ void app_bench_profile_text(const struct app_bench_run *run)
     double total = sum_ms(rows, count);
     putchar('\n');
     app_print_clean(stdout, run->model);
-    printf(", %zu thread%s: %zu steps, %.3f ms\n\n", run->options.plan.threads,
-           run->options.plan.threads == 1 ? "" : "s", count, total);
+    printf(", %s, %zu thread%s: %zu steps, %.3f ms\n\n",
+           cz_precision_name(run->options.plan.precision),
+           run->options.plan.threads, run->options.plan.threads == 1 ? "" : "s",
+           count, total);
     qsort(rows, count, sizeof *rows, compare);
     print_steps(rows, count, total);
     count = add_up(rows, count);
@@ -197,7 +199,8 @@ json_t *app_bench_profile_json(const struct app_bench_run *run)
 static json_t *run_name(const struct app_bench_run *run, size_t pid)
 {
     char name[512];
-    snprintf(name, sizeof name, "%s, threads: %zu", run->model,
+    snprintf(name, sizeof name, "%s, %s, threads: %zu", run->model,
+             cz_precision_name(run->options.plan.precision),
              run->options.plan.threads);
     json_t *args = json_object();
     json_object_set_new(args, "name", app_json_text(name));

@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "app/arguments.h"
+#include "app/precision.h"
 #include "app/progress.h"
 #include "app/tensor_file.h"
 #include "app/text.h"
@@ -33,6 +34,11 @@ static const char help[] =
     "written\n"
     "  --engine E          compress (default), ort (ONNX Runtime), ort:cuda,\n"
     "                      ort:tensorrt\n"
+    "  --precision P       float32 (default), bf16 (operands of convolutions "
+    "are\n"
+    "                      rounded to bfloat16, sums stay float32) or auto "
+    "(bf16\n"
+    "                      where it is timed to be faster)\n"
     "  -t, --threads N     default: the cores that this process may "
     "use\n" APP_ENGINE_HELP "  -f, --force         overwrite FILE\n"
     "  -j, --json          print one JSON object on stdout, nothing else\n"
@@ -46,6 +52,7 @@ static const struct option long_options[] = {
     {"input", required_argument, NULL, 'i'},
     {"output", required_argument, NULL, 'o'},
     {"engine", required_argument, NULL, 'e'},
+    {"precision", required_argument, NULL, 'p'},
     {"threads", required_argument, NULL, 't'},
     APP_ENGINE_LONG_OPTIONS,
     {"force", no_argument, NULL, 'f'},
@@ -144,6 +151,8 @@ static bool parse_option(struct infer *infer, int option, int *exit_code)
         return add_binding(&infer->outputs, "--output", optarg);
     case 'e':
         return app_parse_engine(&engine->kind, COMMAND, optarg);
+    case 'p':
+        return app_parse_precision(&engine->plan.precision, COMMAND, optarg);
     case 't':
         return app_parse_number(&engine->plan.threads, &threads, optarg);
     case 'f':
@@ -180,6 +189,9 @@ static bool parse(struct infer *infer, int argc, char **argv, int *exit_code)
     if (optind + 1 != argc)
         return app_usage_error(COMMAND, "want one model"), false;
     infer->model = argv[optind];
+    if (infer->options.engine.kind != CZ_ENGINE_COMPRESS &&
+        infer->options.engine.plan.precision != CZ_PRECISION_FLOAT32)
+        return app_usage_error(COMMAND, APP_PRECISION_ENGINE), false;
     if (!infer->options.engine.plan.threads)
         infer->options.engine.plan.threads = cz_cpu_count();
     return true;
@@ -334,6 +346,7 @@ static enum cz_status work(struct infer *infer, struct cz_error *err)
 static void print_text(const struct infer *infer)
 {
     const struct cz_engine_options *options = &infer->options.engine;
+    char precision[APP_PRECISION_BYTES];
     size_t count;
     const struct cz_port *out = cz_engine_outputs(infer->engine, &count);
     app_print_clean(stdout, infer->model);
@@ -341,6 +354,9 @@ static void print_text(const struct infer *infer)
            cz_engine_name(options->kind), options->plan.threads,
            options->plan.threads == 1 ? "" : "s", infer->load_ms,
            infer->time_ms);
+    if (options->plan.precision != CZ_PRECISION_FLOAT32)
+        printf("  %s\n",
+               app_precision_text(precision, cz_engine_plan(infer->engine)));
     for (size_t i = 0; i < count; i++) {
         char dims[APP_DIMS_BYTES];
         const struct app_tensor_summary s = app_tensor_summary(&out[i]);
@@ -391,6 +407,8 @@ static void print_json(const struct infer *infer)
     json_object_set_new(root, "model", app_json_text(infer->model));
     json_object_set_new(root, "engine",
                         json_string(cz_engine_name(options->kind)));
+    json_object_set_new(root, "compute",
+                        app_precision_json(cz_engine_plan(infer->engine)));
     json_object_set_new(root, "threads", app_json_count(options->plan.threads));
     json_object_set_new(root, "inputs", inputs);
     json_object_set_new(root, "outputs", outputs);

@@ -7,8 +7,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/checked.h"
+
+/* Of x86-64 and of aarch64 with pages of 4 KB. */
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 static atomic_size_t allocations;
 static atomic_size_t failing_from; /* 0: none fails */
@@ -75,6 +80,46 @@ void *cz_aligned_alloc(size_t alignment, size_t size)
         return NULL;
     void *memory = aligned_alloc(alignment, padded & ~(alignment - 1));
     return memory ? memset(memory, 0, size) : NULL;
+}
+
+/* `bytes` up to a multiple of `unit`, a power of two. */
+static size_t round_up(size_t bytes, size_t unit)
+{
+    return (bytes + unit - 1) & ~(unit - 1);
+}
+
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void *cz_pages_alloc(size_t size)
+{
+    size_t mapped;
+    if (must_fail() || !cz_add_size(size, HUGE_PAGE_BYTES, &mapped) ||
+        !cz_add_size(mapped, page_bytes(), &mapped))
+        return NULL;
+    size = round_up(size ? size : 1, page_bytes());
+    mapped = size + HUGE_PAGE_BYTES;
+    char *map = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return NULL;
+    char *pages = (char *)round_up((size_t)map, HUGE_PAGE_BYTES);
+    const size_t before = (size_t)(pages - map);
+    if (before)
+        munmap(map, before);
+    munmap(pages + size, mapped - before - size);
+    madvise(pages, size, MADV_HUGEPAGE);
+    return pages;
+}
+
+void cz_pages_free(void *pages, size_t size, size_t kept)
+{
+    size = round_up(size ? size : 1, page_bytes());
+    kept = round_up(kept, page_bytes());
+    if (pages && size > kept)
+        munmap((char *)pages + kept, size - kept);
 }
 
 enum cz_status cz_error_nomem(struct cz_error *err)

@@ -27,6 +27,15 @@ void cz_free(void *memory);
 /* Zeroed memory at a multiple of `alignment`, a power of two. */
 void *cz_aligned_alloc(size_t alignment, size_t size);
 
+/* Zeroed memory in whole pages for what is large and all used, in huge pages
+ * where the system has them: a page of 4 KB costs as much as the work on it
+ * when it is touched first. */
+void *cz_pages_alloc(size_t size);
+
+/* Gives back all but the first `kept` bytes of the `size` that were asked for;
+ * all of them with 0. `pages` may be NULL. */
+void cz_pages_free(void *pages, size_t size, size_t kept);
+
 /* For tests: the nth allocation from now (1 = the next) and all after it
  * fail; 0 switches the failures off. Returns how many allocations were asked
  * for since the last call. Not thread safe. */

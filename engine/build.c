@@ -202,6 +202,7 @@ static enum cz_status add_constant(struct cz_array *array, struct cz_plan *plan,
     for (size_t i = 0; i < tensor->rank; i++)
         array->dims.size[i] = tensor->dims[i];
     CZ_TRY(cz_tensor_elements(tensor, &elements, err));
+    array->tensor = tensor;
     array->size_bytes = elements.count * cz_element_bytes(array->dtype);
     return view_elements(array, plan, &elements, err);
 }
@@ -240,7 +241,8 @@ static size_t find_missing(const struct cz_node *missing[MISSING_MAX],
         size_t k = 0;
         while (k < n && !is_same_op(missing[k], node))
             k++;
-        if (k == n && !is_constant_node(node) && !find_op(node))
+        if (k == n && !is_constant_node(node) && !cz_node_is(node, "If") &&
+            !find_op(node))
             missing[n++] = node;
     }
     return n;
@@ -269,17 +271,19 @@ static enum cz_status check_ops(const struct cz_graph *graph,
 
 /* ---- the walk --------------------------------------------------------- */
 
-/* The array of a value, made when it is first asked for. */
-static enum cz_status array_of(struct cz_array **array, struct cz_plan *plan,
-                               struct cz_value *value, struct cz_error *err)
+enum cz_status cz_plan_array_of(struct cz_array **array, struct cz_plan *plan,
+                                struct cz_value *value, struct cz_error *err)
 {
-    *array = plan->by_value[value->id];
+    const struct cz_scope *scope = plan->scopes;
+    while (scope->graph != value->graph)
+        scope = scope->next;
+    *array = scope->by_value[value->id];
     if (*array)
         return CZ_OK;
     *array = cz_plan_add_array(plan, value->name, err);
     if (!*array)
         return CZ_ENOMEM;
-    plan->by_value[value->id] = *array;
+    scope->by_value[value->id] = *array;
     return value->constant ? add_constant(*array, plan, value->constant, err)
                            : CZ_OK;
 }
@@ -329,18 +333,48 @@ static enum cz_status add_node(struct cz_plan *plan, struct cz_node *node,
     step->opset = cz_model_opset(plan->model, "");
     for (size_t i = 0; i < node->n_inputs; i++) {
         if (node->inputs[i])
-            CZ_TRY(array_of(&step->inputs[i], plan, node->inputs[i], err));
+            CZ_TRY(
+                cz_plan_array_of(&step->inputs[i], plan, node->inputs[i], err));
     }
     for (size_t i = 0; i < node->n_outputs; i++) {
         if (!is_wanted(plan, node, i))
             continue;
-        CZ_TRY(array_of(&step->outputs[i], plan, node->outputs[i], err));
+        CZ_TRY(
+            cz_plan_array_of(&step->outputs[i], plan, node->outputs[i], err));
         step->outputs[i]->producer = step;
     }
     CZ_TRY(check_arity(step, err));
     if (step->op->parse)
         CZ_TRY(step->op->parse(step, node, err));
     return cz_plan_settle(plan, step, err);
+}
+
+enum cz_status cz_plan_open_graph(struct cz_plan *plan,
+                                  const struct cz_graph *graph,
+                                  struct cz_error *err)
+{
+    CZ_TRY(check_ops(graph, err));
+    struct cz_scope *scope = cz_arena_alloc(&plan->arena, 1, sizeof *scope);
+    struct cz_array **by_value = cz_arena_alloc(
+        &plan->arena, graph->n_values + 1, sizeof(struct cz_array *));
+    if (!scope || !by_value)
+        return cz_error_nomem(err);
+    *scope = (struct cz_scope){graph, by_value, plan->scopes};
+    plan->scopes = scope;
+    return CZ_OK;
+}
+
+enum cz_status cz_plan_add_graph(struct cz_plan *plan, struct cz_graph *graph,
+                                 struct cz_error *err)
+{
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        struct cz_node *node = graph->nodes[i];
+        if (cz_node_is(node, "If"))
+            CZ_TRY(cz_plan_add_if(plan, node, err));
+        else if (!is_constant_node(node))
+            CZ_TRY(add_node(plan, node, err));
+    }
+    return CZ_OK;
 }
 
 /* ---- ports ------------------------------------------------------------ */
@@ -432,7 +466,7 @@ static enum cz_status add_port(struct cz_plan *plan, struct cz_value *value,
 {
     struct cz_array *array;
     size_t i = plan->n_inputs + plan->n_outputs + plan->n_taps;
-    CZ_TRY(array_of(&array, plan, value, err));
+    CZ_TRY(cz_plan_array_of(&array, plan, value, err));
     plan->ports[i].name = value->name;
     plan->ports[i].dtype = value->dtype;
     plan->port_arrays[i] = array;
@@ -483,25 +517,18 @@ static enum cz_status make_room(struct cz_plan *plan,
 {
     size_t ports =
         graph->n_inputs + graph->n_outputs + plan->options.n_taps + 1;
-    plan->by_value = cz_arena_alloc(&plan->arena, graph->n_values + 1,
-                                    sizeof(struct cz_array *));
     plan->ports = cz_arena_alloc(&plan->arena, ports, sizeof *plan->ports);
     plan->port_arrays =
         cz_arena_alloc(&plan->arena, ports, sizeof(struct cz_array *));
-    return plan->by_value && plan->ports && plan->port_arrays
-               ? CZ_OK
-               : cz_error_nomem(err);
+    return plan->ports && plan->port_arrays ? CZ_OK : cz_error_nomem(err);
 }
 
 enum cz_status cz_plan_build(struct cz_plan *plan, struct cz_error *err)
 {
     struct cz_graph *graph = cz_model_graph(plan->model);
-    CZ_TRY(check_ops(graph, err));
+    CZ_TRY(cz_plan_open_graph(plan, graph, err));
     CZ_TRY(make_room(plan, graph, err));
     CZ_TRY(add_inputs(plan, err));
-    for (size_t i = 0; i < graph->n_nodes; i++) {
-        if (!is_constant_node(graph->nodes[i]))
-            CZ_TRY(add_node(plan, graph->nodes[i], err));
-    }
+    CZ_TRY(cz_plan_add_graph(plan, graph, err));
     return add_outputs(plan, err);
 }

@@ -3,11 +3,8 @@
 #ifndef CZ_ENGINE_CONV_INTERNAL_H
 #define CZ_ENGINE_CONV_INTERNAL_H
 
-#include <stdatomic.h>
-
 #include "engine/simd_internal.h"
-
-#define CZ_CONV_SLOTS_MAX 64
+#include "engine/storage_internal.h"
 
 struct cz_conv_shape {
     size_t batch, group;
@@ -24,10 +21,6 @@ struct cz_conv_shape {
  * False for all others. */
 bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
                    const struct cz_plan *plan);
-
-/* Zeroed floats from an address that is a multiple of CZ_SIMD_ALIGN_BYTES;
- * `*memory` is to be freed. NULL as cz_calloc(). */
-float *cz_conv_floats(size_t count, void **memory);
 
 /* The bias of the step, or zeros, in out_blocks * lanes floats. */
 void cz_conv_pack_bias(const struct cz_step *step,
@@ -59,17 +52,16 @@ struct cz_conv_window {
 void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
                          const struct cz_conv_window *window, float *to);
 
-/* Working memory for the items of a loop: as many slots as threads, each of
- * which is lent to one item at a time. */
-struct cz_conv_slots {
-    float *floats;
-    size_t slot_floats, count;
-    atomic_bool taken[CZ_CONV_SLOTS_MAX];
+/* What of row r of a window is inside the input: `inside` pixels from `from`
+ * on, behind `left` that are not; 0 and 0 where the whole row is outside. */
+struct cz_conv_row {
+    size_t left, inside;
+    const float *from;
 };
-
-/* A free slot: waits for one where threads outnumber the slots. */
-size_t cz_conv_slot_take(struct cz_conv_slots *slots, float **floats);
-void cz_conv_slot_give(struct cz_conv_slots *slots, size_t slot);
+struct cz_conv_row cz_conv_window_row(const struct cz_conv_shape *shape,
+                                      const float *plane,
+                                      const struct cz_conv_window *window,
+                                      size_t r);
 
 /* Blocks of output channels come in pairs, the last one may be alone. */
 size_t cz_conv_pairs(const struct cz_conv_shape *shape);

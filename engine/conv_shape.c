@@ -1,6 +1,5 @@
 /* The sizes of a convolution, read from its step; packed biases and windows
  * with a border of zeros. */
-#include <stdint.h>
 #include <string.h>
 
 #include "engine/conv_internal.h"
@@ -101,18 +100,6 @@ void cz_conv_finish(const struct cz_step *step,
         clear_lanes(y, used, shape->lanes, n);
 }
 
-float *cz_conv_floats(size_t count, void **memory)
-{
-    const size_t extra = CZ_SIMD_ALIGN_BYTES / sizeof(float);
-    *memory = count > SIZE_MAX - extra
-                  ? NULL
-                  : cz_calloc(count + extra, sizeof(float));
-    const uintptr_t past = (uintptr_t)*memory % CZ_SIMD_ALIGN_BYTES;
-    if (!*memory || !past)
-        return *memory;
-    return (float *)((char *)*memory + (CZ_SIMD_ALIGN_BYTES - past));
-}
-
 void cz_conv_pack_bias(const struct cz_step *step,
                        const struct cz_conv_shape *shape, float *bias)
 {
@@ -159,40 +146,34 @@ static size_t count_before(ptrdiff_t at, size_t count, size_t bound)
     return before < count ? before : count;
 }
 
+struct cz_conv_row cz_conv_window_row(const struct cz_conv_shape *shape,
+                                      const float *plane,
+                                      const struct cz_conv_window *window,
+                                      size_t r)
+{
+    const size_t columns = window->columns;
+    const ptrdiff_t y = window->y + (ptrdiff_t)r;
+    if (y < 0 || y >= (ptrdiff_t)shape->in_h)
+        return (struct cz_conv_row){0, 0, plane};
+    const size_t left = count_before(window->x, columns, 0);
+    const size_t inside = count_before(window->x, columns, shape->in_w) - left;
+    const size_t x = inside ? (size_t)(window->x + (ptrdiff_t)left) : 0;
+    return (struct cz_conv_row){
+        left, inside, plane + ((size_t)y * shape->in_w + x) * window->unit};
+}
+
 void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
                          const struct cz_conv_window *window, float *to)
 {
     const size_t unit = window->unit, columns = window->columns;
-    const size_t left = count_before(window->x, columns, 0);
-    const size_t inside = count_before(window->x, columns, shape->in_w) - left;
-    const size_t x = inside ? (size_t)(window->x + (ptrdiff_t)left) : 0;
     for (size_t r = 0; r < window->rows; r++, to += columns * unit) {
-        const ptrdiff_t y = window->y + (ptrdiff_t)r;
-        if (y < 0 || y >= (ptrdiff_t)shape->in_h) {
-            memset(to, 0, columns * unit * sizeof *to);
-            continue;
-        }
-        const float *from = plane + ((size_t)y * shape->in_w + x) * unit;
-        float *copy = to + left * unit, *right = copy + inside * unit;
-        memset(to, 0, left * unit * sizeof *to);
-        memcpy(copy, from, inside * unit * sizeof *to);
-        memset(right, 0, (columns - left - inside) * unit * sizeof *to);
+        const struct cz_conv_row row =
+            cz_conv_window_row(shape, plane, window, r);
+        float *copy = to + row.left * unit, *right = copy + row.inside * unit;
+        memset(to, 0, row.left * unit * sizeof *to);
+        memcpy(copy, row.from, row.inside * unit * sizeof *to);
+        memset(right, 0, (columns - row.left - row.inside) * unit * sizeof *to);
     }
-}
-
-size_t cz_conv_slot_take(struct cz_conv_slots *slots, float **floats)
-{
-    size_t slot = 0;
-    while (atomic_exchange_explicit(&slots->taken[slot], true,
-                                    memory_order_acquire))
-        slot = slot + 1 < slots->count ? slot + 1 : 0;
-    *floats = slots->floats + slot * slots->slot_floats;
-    return slot;
-}
-
-void cz_conv_slot_give(struct cz_conv_slots *slots, size_t slot)
-{
-    atomic_store_explicit(&slots->taken[slot], false, memory_order_release);
 }
 
 size_t cz_conv_pairs(const struct cz_conv_shape *shape)

@@ -11,7 +11,9 @@ static bool is_allowed(enum cz_cpu_feature feature)
         return true;
     if (!strcmp(limit, "baseline"))
         return false;
-    return strcmp(limit, "avx2") != 0 || feature == CZ_CPU_AVX2;
+    if (!strcmp(limit, "avx2"))
+        return feature == CZ_CPU_AVX2;
+    return strcmp(limit, "avx512") != 0 || feature != CZ_CPU_AVX512_BF16;
 }
 
 bool cz_cpu_has(enum cz_cpu_feature feature)
@@ -21,7 +23,12 @@ bool cz_cpu_has(enum cz_cpu_feature feature)
 #if defined(__x86_64__)
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
         return false;
-    return feature == CZ_CPU_AVX2 || __builtin_cpu_supports("avx512f");
+    if (feature == CZ_CPU_AVX2)
+        return true;
+    if (feature == CZ_CPU_AVX512)
+        return __builtin_cpu_supports("avx512f");
+    return __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512bf16");
 #else
     return false;
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/bf16_internal.h"
 #include "engine/plan_internal.h"
 
 #define LABEL_BYTES 64
@@ -79,6 +80,22 @@ static uint64_t count_macs(const struct cz_step *step)
     if (is_op(step, "MatMul") && a->dims.rank > 0)
         return cz_array_count(out) * (uint64_t)a->dims.size[a->dims.rank - 1];
     return 0;
+}
+
+struct cz_precision_report cz_plan_precision(const struct cz_plan *plan)
+{
+    const struct cz_bf16 *loops = cz_bf16_find(plan->block);
+    struct cz_precision_report report = {
+        .asked = plan->options.precision,
+        .is_timed = plan->options.tune != CZ_TUNE_OFF,
+        .is_native = loops && loops->is_native,
+    };
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        const struct cz_step *step = plan->steps[i];
+        report.convolutions += is_op(step, "Conv");
+        report.in_bf16 += step->kernel && step->kernel->is_bfloat16;
+    }
+    return report;
 }
 
 struct cz_step_info cz_plan_step(const struct cz_plan *plan, size_t i)

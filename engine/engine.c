@@ -29,13 +29,25 @@ const char *cz_engine_name(enum cz_engine_kind kind)
     return names[kind];
 }
 
+const char *cz_precision_name(enum cz_precision precision)
+{
+    static const char *const names[CZ_PRECISION_COUNT] = {
+        [CZ_PRECISION_FLOAT32] = "float32",
+        [CZ_PRECISION_BF16] = "bf16",
+        [CZ_PRECISION_AUTO] = "auto",
+    };
+    return names[precision];
+}
+
 static enum cz_status open_plan(struct cz_engine *engine, const char *path,
                                 const struct cz_engine_options *options,
                                 struct cz_error *err)
 {
+    struct cz_plan_options plan_options = options->plan;
+    plan_options.takes_weights = true;
     CZ_TRY(cz_model_load(&engine->model, path, err));
     return cz_error_prefix(
-        err, cz_plan_compile(&engine->plan, engine->model, &options->plan, err),
+        err, cz_plan_compile(&engine->plan, engine->model, &plan_options, err),
         path);
 }
 
@@ -43,6 +55,12 @@ static enum cz_status open_ort(struct cz_engine *engine, const char *path,
                                const struct cz_engine_options *options,
                                struct cz_error *err)
 {
+    if (options->plan.precision != CZ_PRECISION_FLOAT32)
+        return cz_error_set(err, CZ_EINVAL,
+                            "ONNX Runtime computes in the types of the model: "
+                            "precision %s is for the engine '%s'",
+                            cz_precision_name(options->plan.precision),
+                            cz_engine_name(CZ_ENGINE_COMPRESS));
     /* Said shorter than the library says it. */
     if (access(path, R_OK) != 0)
         return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));

@@ -43,8 +43,26 @@ enum cz_tune {
     CZ_TUNE_CACHE /* the fastest one, timed once and remembered */
 };
 
+/* What convolutions are computed in. Sums are float32 in any case, and so is
+ * all that lies between the steps. */
+enum cz_precision {
+    CZ_PRECISION_FLOAT32,
+    /* Operands are rounded to bfloat16 (8 bits of mantissa, the range of
+     * float32), whether or not that is faster on this CPU. Not those of the
+     * convolution that reads the image, of grouped and of transposed ones. */
+    CZ_PRECISION_BF16,
+    /* Each convolution on its own as it is faster; float32 where nothing is
+     * timed (CZ_TUNE_OFF). */
+    CZ_PRECISION_AUTO,
+    CZ_PRECISION_COUNT
+};
+
+/* "float32", "bf16", "auto" */
+const char *cz_precision_name(enum cz_precision precision);
+
 struct cz_plan_options {
     size_t threads; /* 0: the cores that this process may use */
+    enum cz_precision precision;
     /* Shapes of inputs that the model leaves open; [n_shapes]. An open batch
      * dimension without one is 1. */
     const struct cz_input_shape *shapes;
@@ -63,12 +81,16 @@ struct cz_plan_options {
     const char *kernels;
     enum cz_tune tune;
     const char *cache_file; /* of the tuning results; NULL: none is kept */
+    /* The plan frees elements of the model's tensors that it does not read any
+     * more: the model is of no other use then than to be freed. */
+    bool takes_weights;
 };
 
 #define CZ_PLAN_OPTIONS_INIT ((struct cz_plan_options){.tune = CZ_TUNE_OFF})
 
 /* An input, output or tap: `data` is dense and row-major; it stays where it is
- * until the plan is freed (one with an open size: until the next frame). */
+ * until the plan is freed (one with an open size: until the next frame). An
+ * input keeps its elements, an output has them until the next frame begins. */
 struct cz_port {
     const char *name;
     enum cz_dtype dtype; /* as the model declares it; float16 too */
@@ -132,6 +154,17 @@ enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
 void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
                     size_t *packed_bytes);
 
+/* What became of the precision that was asked for. */
+struct cz_precision_report {
+    enum cz_precision asked;
+    size_t convolutions; /* steps of the plan */
+    size_t in_bf16;      /* of them */
+    bool is_timed;       /* AUTO: chosen by timing */
+    bool is_native;      /* this CPU multiplies bfloat16 itself (AVX512_BF16);
+                            else float32 instructions do it, more slowly */
+};
+struct cz_precision_report cz_plan_precision(const struct cz_plan *plan);
+
 /* The name of pass i, in their order; NULL behind the last. */
 const char *cz_plan_pass(size_t i);
 
@@ -163,7 +196,8 @@ const char *cz_engine_name(enum cz_engine_kind kind);
 
 struct cz_engine_options {
     enum cz_engine_kind kind;
-    /* ONNX Runtime takes threads and shapes from it, nothing else. */
+    /* ONNX Runtime takes threads and shapes from it, nothing else; with
+     * another precision than CZ_PRECISION_FLOAT32 that is CZ_EINVAL. */
     struct cz_plan_options plan;
     /* The file of ONNX Runtime's library. NULL: the one that $ORT_LIB names,
      * else libonnxruntime.so.1 or libonnxruntime.so of the loader's path. */

@@ -5,6 +5,7 @@
 #include "engine/kernels_internal.h"
 #include "engine/pool_internal.h"
 #include "engine/resize_internal.h"
+#include "engine/storage_internal.h"
 
 static bool is_blocked(const struct cz_step *step)
 {
@@ -15,15 +16,7 @@ static bool is_blocked(const struct cz_step *step)
 
 struct state {
     size_t block;
-    float *rows; /* MaxPool: [blocks][in_h][out_w][block] */
 };
-
-static void release(void *user)
-{
-    struct state *state = user;
-    cz_free(state->rows);
-    cz_free(state);
-}
 
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
                               void **result, struct cz_error *err)
@@ -44,7 +37,8 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
 struct max_pool {
     const struct cz_window *window;
     const float *x;
-    float *y, *rows; /* rows: [blocks][in_h][out_w][lanes] */
+    float *y;
+    struct cz_scratch *scratch; /* for [in_h][out_w][lanes] */
     int64_t lanes;
     int64_t in_h, in_w, out_h, out_w;
 };
@@ -81,7 +75,7 @@ static void pool_block(void *user, size_t i)
     const struct max_pool *p = user;
     const struct cz_window *window = p->window;
     const int64_t out_row = p->out_w * p->lanes, in_row = p->in_w * p->lanes;
-    float *rows = p->rows + (int64_t)i * p->in_h * out_row;
+    float *rows = cz_scratch_take(p->scratch);
     for (int64_t h = 0; h < p->in_h; h++)
         pool_columns(p, rows + h * out_row,
                      p->x + ((int64_t)i * p->in_h + h) * in_row);
@@ -95,23 +89,18 @@ static void pool_block(void *user, size_t i)
             raise(y, rows + row * out_row, out_row);
         }
     }
+    cz_scratch_give(p->scratch, rows);
 }
 
 static enum cz_status prepare_max_pool(struct cz_step *step,
                                        const struct cz_plan *plan,
                                        void **result, struct cz_error *err)
 {
-    CZ_TRY(prepare(step, plan, result, err));
-    struct state *state = *result;
-    const struct cz_array *x = step->inputs[0];
-    size_t out_w = (size_t)step->outputs[0]->dims.size[3];
-    size_t rows = x->size_bytes / sizeof(float) / (size_t)x->dims.size[3];
-    state->rows = cz_realloc_array(NULL, rows * out_w, sizeof *state->rows);
-    if (state->rows)
-        return CZ_OK;
-    release(state);
-    *result = NULL;
-    return cz_error_nomem(err);
+    const size_t in_h = (size_t)step->inputs[0]->dims.size[2];
+    const size_t out_w = (size_t)step->outputs[0]->dims.size[3];
+    if (!cz_scratch_reserve(plan->exec.scratch, in_h * out_w * plan->block))
+        return cz_error_nomem(err);
+    return prepare(step, plan, result, err);
 }
 
 static bool fits_max_pool(const struct cz_step *step,
@@ -132,7 +121,7 @@ static enum cz_status run_max_pool(struct cz_step *step,
     struct max_pool p = {.window = &params->window,
                          .x = step->inputs[0]->data,
                          .y = step->outputs[0]->data,
-                         .rows = state->rows,
+                         .scratch = exec->scratch,
                          .lanes = (int64_t)state->block,
                          .in_h = in->size[2],
                          .in_w = in->size[3],
@@ -185,9 +174,23 @@ static enum cz_status run_resize(struct cz_step *step,
 }
 
 const struct cz_kernel cz_kernels_blocked[] = {
-    {"blocked", "MaxPool", fits_max_pool, prepare_max_pool, run_max_pool,
-     release, NULL},
-    {"blocked", "Resize", fits_resize, prepare, run_resize, release, NULL},
-    {"blocked", "Upsample", fits_resize, prepare, run_resize, release, NULL},
+    {.name = "blocked",
+     .op_type = "MaxPool",
+     .fits = fits_max_pool,
+     .prepare = prepare_max_pool,
+     .run = run_max_pool,
+     .release = cz_free},
+    {.name = "blocked",
+     .op_type = "Resize",
+     .fits = fits_resize,
+     .prepare = prepare,
+     .run = run_resize,
+     .release = cz_free},
+    {.name = "blocked",
+     .op_type = "Upsample",
+     .fits = fits_resize,
+     .prepare = prepare,
+     .run = run_resize,
+     .release = cz_free},
     {.name = NULL},
 };

@@ -15,7 +15,6 @@
 struct depthwise {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
-    void *memory;
     float *w;                      /* [block][kernel_h][kernel_w][lanes] */
     float *bias;                   /* [out_blocks * lanes] */
     float *zeros;                  /* [in_w * lanes] */
@@ -79,7 +78,6 @@ static void release(void *state)
 {
     struct depthwise *d = state;
     if (d) {
-        cz_free(d->memory);
         cz_free(d);
     }
 }
@@ -95,7 +93,8 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->simd = cz_simd_find(plan->block);
     const size_t channels = s->out_blocks * s->lanes;
     const size_t weights = channels * s->kernel_h * s->kernel_w;
-    d->w = cz_conv_floats(weights + channels + s->in_w * s->lanes, &d->memory);
+    d->w =
+        cz_store_floats(plan->store, weights + channels + s->in_w * s->lanes);
     if (!d->w) {
         release(d);
         return cz_error_nomem(err);
@@ -107,6 +106,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     cz_conv_inside(s, &d->inside_from, &d->inside_to);
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 
@@ -188,6 +188,11 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 }
 
 const struct cz_kernel cz_kernels_depthwise[] = {
-    {"depthwise", "Conv", fits, prepare, run, release, NULL},
+    {.name = "depthwise",
+     .op_type = "Conv",
+     .fits = fits,
+     .prepare = prepare,
+     .run = run,
+     .release = release},
     {.name = NULL},
 };

@@ -23,7 +23,6 @@
 struct direct {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
-    void *memory;
     float *w;    /* [pair][taps][depth][outputs][lanes] */
     float *bias; /* [out_blocks * lanes] */
     ptrdiff_t *offsets, *patch_offsets; /* [taps] each, one block of memory */
@@ -32,12 +31,12 @@ struct direct {
     size_t inside_from, inside_to; /* columns whose windows are inside */
     size_t spans, slices; /* of a row, of the pairs: for more threads */
     size_t items;
-    struct cz_conv_slots patches;
 };
 
 struct frame {
-    struct direct *d;
+    const struct direct *d;
     const struct cz_step *step;
+    struct cz_scratch *scratch; /* for patches */
 };
 
 /* Neighbours in an output row, for some pairs of output blocks. */
@@ -106,7 +105,6 @@ static void choose_sizes(struct direct *d, size_t threads)
     d->taps = planes * s->kernel_h * d->row_taps;
     d->patch_columns = (PATCH_PIXELS - 1) * s->stride_w +
                        (s->kernel_w - 1) * s->dilation_w + 1;
-    d->patches.slot_floats = planes * s->kernel_h * d->patch_columns * d->unit;
     find_inside(d);
     d->spans = divide_up(s->out_w, SPAN_PIXELS);
     if (s->batch * s->out_h * d->spans % threads != 0 && s->out_h == 1)
@@ -115,7 +113,6 @@ static void choose_sizes(struct direct *d, size_t threads)
     const size_t items = s->batch * s->out_h * d->spans;
     d->slices = least(divide_up(threads, items), cz_conv_pairs(s));
     d->items = items * d->slices;
-    d->patches.count = least(least(threads, d->items), CZ_CONV_SLOTS_MAX);
 }
 
 static void make_offsets(struct direct *d)
@@ -168,7 +165,6 @@ static void release(void *state)
 {
     struct direct *d = state;
     if (d) {
-        cz_free(d->memory);
         cz_free(d->offsets);
         cz_free(d);
     }
@@ -187,20 +183,21 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     choose_sizes(d, plan->exec.threads);
     const size_t outputs = s->out_blocks * s->lanes;
     const size_t weights = d->taps * d->depth * outputs;
-    d->w = cz_conv_floats(weights + outputs +
-                              d->patches.count * d->patches.slot_floats,
-                          &d->memory);
+    d->w = cz_store_floats(plan->store, weights + outputs);
     d->offsets = cz_calloc(d->taps, 2 * sizeof *d->offsets);
-    if (!d->w || !d->offsets) {
+    if (!d->w || !d->offsets ||
+        !cz_scratch_reserve(plan->exec.scratch, d->taps / d->row_taps *
+                                                    d->patch_columns *
+                                                    d->unit)) {
         release(d);
         return cz_error_nomem(err);
     }
     *state = d;
     d->bias = d->w + weights;
-    d->patches.floats = d->bias + outputs;
     make_offsets(d);
     pack_weights(d, step->inputs[1]->known);
     cz_conv_pack_bias(step, s, d->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 
@@ -326,7 +323,7 @@ static void run_row(const struct frame *frame, const struct run *run)
 static void run_item(void *user, size_t i)
 {
     const struct frame *frame = user;
-    struct direct *d = frame->d;
+    const struct direct *d = frame->d;
     const struct cz_conv_shape *s = &d->shape;
     const size_t pairs = cz_conv_pairs(s), slice = i % d->slices;
     i /= d->slices;
@@ -338,22 +335,27 @@ static void run_item(void *user, size_t i)
         .to = (span + 1) * s->out_w / d->spans,
         .pair_from = slice * pairs / d->slices,
         .pair_to = (slice + 1) * pairs / d->slices,
+        .patch = cz_scratch_take(frame->scratch),
     };
-    const size_t slot = cz_conv_slot_take(&d->patches, &run.patch);
     run_row(frame, &run);
-    cz_conv_slot_give(&d->patches, slot);
+    cz_scratch_give(frame->scratch, run.patch);
 }
 
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
                           struct cz_error *err)
 {
     (void)err;
-    struct frame frame = {step->state, step};
+    struct frame frame = {step->state, step, exec->scratch};
     cz_team_for(exec, frame.d->items, run_item, &frame);
     return CZ_OK;
 }
 
 const struct cz_kernel cz_kernels_direct[] = {
-    {"direct", "Conv", fits, prepare, run, release, NULL},
+    {.name = "direct",
+     .op_type = "Conv",
+     .fits = fits,
+     .prepare = prepare,
+     .run = run,
+     .release = release},
     {.name = NULL},
 };

@@ -298,6 +298,7 @@ static bool has_elements(const struct cz_array *array)
            array->dims.rank <= 5;
 }
 
+/* To be asked last: it loads the library. */
 static bool fits_any(const struct cz_step *step, const struct cz_plan *plan)
 {
     return plan->onednn && !step->is_dynamic && is_float(step->inputs[0]) &&
@@ -327,13 +328,14 @@ static bool fits_conv(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     if (!is_constant(step->inputs[1]) || !is_worth_it(step) ||
-        !is_constant(cz_step_input(step, 2)) || !fits_any(step, plan))
+        !is_constant(cz_step_input(step, 2)))
         return false;
     if (step->residual && !can_add(step->residual, y))
         return false;
     /* The first layer reads the image as it is. */
-    return x->layout == y->layout ||
-           (x->layout == CZ_LAYOUT_PLAIN && x->dims.size[1] <= 4);
+    return (x->layout == y->layout ||
+            (x->layout == CZ_LAYOUT_PLAIN && x->dims.size[1] <= 4)) &&
+           fits_any(step, plan);
 }
 
 static bool make_conv(struct draft *d)
@@ -369,9 +371,10 @@ static enum cz_status prepare_conv(struct cz_step *step,
 static bool fits_pool(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
-    return fits_any(step, plan) && step->n_outputs == 1 &&
-           x->layout == y->layout && x->layout == CZ_LAYOUT_BLOCKED &&
-           step->activation.kind == CZ_ACT_NONE && !step->residual;
+    return step->n_outputs == 1 && x->layout == y->layout &&
+           x->layout == CZ_LAYOUT_BLOCKED &&
+           step->activation.kind == CZ_ACT_NONE && !step->residual &&
+           fits_any(step, plan);
 }
 
 static bool make_max_pool(struct draft *d)
@@ -394,13 +397,11 @@ static bool fits_max_pool(const struct cz_step *step,
 {
     const struct cz_pool_params *params = step->params;
     const struct cz_window *window = &params->window;
-    if (!fits_pool(step, plan))
-        return false;
     for (size_t i = 0; i < window->spatial; i++) {
         if (window->dilations[i] != 1)
             return false;
     }
-    return true;
+    return fits_pool(step, plan);
 }
 
 static enum cz_status prepare_max_pool(struct cz_step *step,
@@ -411,7 +412,19 @@ static enum cz_status prepare_max_pool(struct cz_step *step,
 }
 
 const struct cz_kernel cz_kernels_onednn[] = {
-    {"onednn", "Conv", fits_conv, prepare_conv, run, release, bind},
-    {"onednn", "MaxPool", fits_max_pool, prepare_max_pool, run, release, bind},
+    {.name = "onednn",
+     .op_type = "Conv",
+     .fits = fits_conv,
+     .prepare = prepare_conv,
+     .run = run,
+     .release = release,
+     .bind = bind},
+    {.name = "onednn",
+     .op_type = "MaxPool",
+     .fits = fits_max_pool,
+     .prepare = prepare_max_pool,
+     .run = run,
+     .release = release,
+     .bind = bind},
     {.name = NULL},
 };

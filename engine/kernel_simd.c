@@ -7,14 +7,17 @@
 
 /* Floats of a piece of work: they stay in the first cache. */
 #define CHUNK ((size_t)4096)
+/* Of the rows of a softmax, for each thread: they even out. */
+#define ROW_PIECES 8
 
 struct job {
     const struct cz_simd *simd;
     struct cz_activation activation;
     const float *x;
     float *y;
-    size_t count;                /* of all floats, or along the softmax */
-    size_t inner, outer, pieces; /* softmax: floats behind and before it */
+    size_t count; /* of all floats, or along the softmax */
+    /* Softmax: floats behind it, lines before it, shares of the work. */
+    size_t inner, outer, pieces;
 };
 
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
@@ -83,7 +86,7 @@ static bool fits_softmax(const struct cz_step *step, const struct cz_plan *plan)
     return is_plain_float(step, plan) &&
            step->inputs[0]->layout == CZ_LAYOUT_PLAIN &&
            cz_op_softmax(step, &range) && range.count > 0 &&
-           range.inner % plan->block == 0;
+           (range.inner == 1 || range.inner % plan->block == 0);
 }
 
 /* Some neighbours, all along the softmax. */
@@ -100,6 +103,16 @@ static void softmax_piece(void *user, size_t i)
                            job->count, job->inner);
 }
 
+/* Some rows, where it goes along neighbours. */
+static void softmax_rows(void *user, size_t i)
+{
+    const struct job *job = user;
+    size_t to = (i + 1) * job->outer / job->pieces;
+    for (size_t row = i * job->outer / job->pieces; row < to; row++)
+        job->simd->softmax_row(job->x + row * job->count,
+                               job->y + row * job->count, job->count);
+}
+
 static enum cz_status run_softmax(struct cz_step *step,
                                   const struct cz_exec *exec,
                                   struct cz_error *err)
@@ -112,15 +125,21 @@ static enum cz_status run_softmax(struct cz_step *step,
     job->y = step->outputs[0]->data;
     job->count = range.count;
     job->inner = range.inner;
+    job->outer = range.outer;
     job->pieces = exec->threads;
-    cz_team_for(exec, range.outer * job->pieces, softmax_piece, job);
+    if (range.inner == 1) {
+        job->pieces *= ROW_PIECES;
+        cz_team_for(exec, job->pieces, softmax_rows, job);
+    } else {
+        cz_team_for(exec, range.outer * job->pieces, softmax_piece, job);
+    }
     return CZ_OK;
 }
 
-#define ACTIVATION(op_type)                                                    \
+#define ACTIVATION(type)                                                       \
     {                                                                          \
-        "simd", op_type, fits_activation, prepare, run_activation, cz_free,    \
-            NULL                                                               \
+        .name = "simd", .op_type = type, .fits = fits_activation,              \
+        .prepare = prepare, .run = run_activation, .release = cz_free          \
     }
 
 const struct cz_kernel cz_kernels_simd[] = {
@@ -131,6 +150,11 @@ const struct cz_kernel cz_kernels_simd[] = {
     ACTIVATION("HardSigmoid"),
     ACTIVATION("HardSwish"),
     ACTIVATION("Clip"),
-    {"simd", "Softmax", fits_softmax, prepare, run_softmax, cz_free, NULL},
+    {.name = "simd",
+     .op_type = "Softmax",
+     .fits = fits_softmax,
+     .prepare = prepare,
+     .run = run_softmax,
+     .release = cz_free},
     {.name = NULL},
 };

@@ -38,21 +38,20 @@
 struct winograd {
     struct cz_conv_shape shape;
     const struct cz_simd *simd;
-    void *memory;
     float *u;           /* [pair][WEIGHTS][in_blocks * lanes][outputs] */
     float *bias;        /* [out_blocks * lanes] */
     ptrdiff_t *offsets; /* [in_blocks], of blocks in V */
     size_t side;        /* of a tile in the input: 6 or 9 */
     size_t tiles_y, tiles_x, tiles;
     size_t groups, group_tiles;
-    size_t v_step, m_step;      /* floats between positions */
-    struct cz_conv_slots slots; /* of V, M and a window */
+    size_t v_step, m_step; /* floats between positions */
 };
 
 /* A run of the kernel, and a group of tiles in it. */
 struct frame {
-    struct winograd *w;
+    const struct winograd *w;
     const struct cz_step *step;
+    struct cz_scratch *scratch;
 };
 
 struct group {
@@ -193,36 +192,34 @@ static void choose_groups(struct winograd *w, size_t threads)
     w->groups = round_up((w->tiles + most - 1) / most, threads);
     w->groups = w->groups > w->tiles ? w->tiles : w->groups;
     w->group_tiles = (w->tiles + w->groups - 1) / w->groups;
-    w->slots.count = least(least(threads, w->groups), CZ_CONV_SLOTS_MAX);
     const size_t row = w->group_tiles * s->lanes;
     w->v_step = round_up(s->in_blocks * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
     w->m_step = round_up(CZ_SIMD_OUTPUTS * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
-    w->slots.slot_floats = positions * (w->v_step + w->m_step + s->lanes);
 }
 
 static void release(void *state)
 {
     struct winograd *w = state;
     if (w) {
-        cz_free(w->memory);
         cz_free(w->offsets);
         cz_free(w);
     }
 }
 
-static bool allocate(struct winograd *w)
+static bool allocate(struct winograd *w, const struct cz_plan *plan)
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t outputs = s->out_blocks * s->lanes;
     const size_t u_floats = WEIGHTS * s->in_blocks * s->lanes * outputs;
-    w->u = cz_conv_floats(
-        u_floats + outputs + w->slots.count * w->slots.slot_floats, &w->memory);
+    w->u = cz_store_floats(plan->store, u_floats + outputs);
     w->offsets = cz_calloc(s->in_blocks, sizeof *w->offsets);
     if (!w->u || !w->offsets)
         return false;
     w->bias = w->u + u_floats;
-    w->slots.floats = w->bias + outputs;
-    return true;
+    /* V, M and a window */
+    return cz_scratch_reserve(plan->exec.scratch,
+                              w->side * w->side *
+                                  (w->v_step + w->m_step + s->lanes));
 }
 
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
@@ -234,7 +231,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     cz_conv_shape(&w->shape, step, plan);
     w->simd = cz_simd_find(plan->block);
     choose_groups(w, plan->exec.threads);
-    if (!allocate(w)) {
+    if (!allocate(w, plan)) {
         release(w);
         return cz_error_nomem(err);
     }
@@ -243,6 +240,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
         w->offsets[i] = (ptrdiff_t)(i * w->group_tiles * w->shape.lanes);
     pack_weights(w, step->inputs[1]->known, &plan->exec);
     cz_conv_pack_bias(step, &w->shape, w->bias);
+    step->is_packed = true;
     return CZ_OK;
 }
 
@@ -378,13 +376,13 @@ static void store_block(const struct frame *frame, const struct group *group,
 static void run_group(void *user, size_t i)
 {
     const struct frame *frame = user;
-    struct winograd *w = frame->w;
+    const struct winograd *w = frame->w;
     const size_t positions = w->side * w->side,
                  pairs = cz_conv_pairs(&w->shape);
     const size_t first = i * w->tiles / w->groups;
     struct group group = {.first = first,
-                          .count = (i + 1) * w->tiles / w->groups - first};
-    const size_t slot = cz_conv_slot_take(&w->slots, &group.v);
+                          .count = (i + 1) * w->tiles / w->groups - first,
+                          .v = cz_scratch_take(frame->scratch)};
     group.m = group.v + positions * w->v_step;
     group.window = group.m + positions * w->m_step;
     transform_input(w, frame->step->inputs[0]->data, &group);
@@ -396,19 +394,24 @@ static void run_group(void *user, size_t i)
                         group.m + o * w->group_tiles * w->shape.lanes,
                         pair * CZ_SIMD_OUTPUTS + o);
     }
-    cz_conv_slot_give(&w->slots, slot);
+    cz_scratch_give(frame->scratch, group.v);
 }
 
 static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
                           struct cz_error *err)
 {
     (void)err;
-    struct frame frame = {step->state, step};
+    struct frame frame = {step->state, step, exec->scratch};
     cz_team_for(exec, frame.w->groups, run_group, &frame);
     return CZ_OK;
 }
 
 const struct cz_kernel cz_kernels_winograd[] = {
-    {"winograd", "Conv", fits, prepare, run, release, NULL},
+    {.name = "winograd",
+     .op_type = "Conv",
+     .fits = fits,
+     .prepare = prepare,
+     .run = run,
+     .release = release},
     {.name = NULL},
 };

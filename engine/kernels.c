@@ -4,12 +4,17 @@
 
 #include <string.h>
 
+#include "engine/storage_internal.h"
 #include "engine/tune_internal.h"
 
 static const struct cz_kernel *const tables[] = {
-    cz_kernels_winograd, cz_kernels_depthwise, cz_kernels_direct,
-    cz_kernels_blocked,  cz_kernels_onednn,    cz_kernels_place,
-    cz_kernels_simd,
+    cz_kernels_winograd,        cz_kernels_depthwise,
+    cz_kernels_direct,          cz_kernels_blocked,
+    cz_kernels_channels,        cz_kernels_transpose,
+    cz_kernels_im2col,          cz_kernels_matmul,
+    cz_kernels_onednn,          cz_kernels_openblas_im2col,
+    cz_kernels_openblas_matmul, cz_kernels_bf16,
+    cz_kernels_place,           cz_kernels_simd,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)
@@ -37,19 +42,53 @@ static bool suits(const struct cz_kernel *kernel, const struct cz_step *step,
            !is_off(plan, kernel) && kernel->fits(step, plan);
 }
 
-/* Up to `most` kernels that fit the step as it is; returns how many. With
- * several threads oneDNN is only asked where nothing else fits: OpenMP's
- * threads spin for milliseconds after each of its loops, and ours wait. */
+static bool has_bfloat16(const struct cz_step *step, const struct cz_plan *plan)
+{
+    for (size_t t = 0; t < N_TABLES; t++) {
+        for (const struct cz_kernel *k = tables[t]; k->name; k++) {
+            if (k->is_bfloat16 && suits(k, step, plan))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Does the plan's precision allow this kernel for the step? With
+ * CZ_PRECISION_BF16 those of float32 are for steps that have no other. */
+static bool is_allowed(const struct cz_kernel *kernel,
+                       const struct cz_step *step, const struct cz_plan *plan)
+{
+    switch (plan->options.precision) {
+    case CZ_PRECISION_BF16:
+        return kernel->is_bfloat16 || !has_bfloat16(step, plan);
+    case CZ_PRECISION_AUTO:
+        return true;
+    default:
+        return !kernel->is_bfloat16;
+    }
+}
+
+/* Can the step have this kernel? */
+static bool is_candidate(const struct cz_kernel *kernel,
+                         const struct cz_step *step, const struct cz_plan *plan)
+{
+    return is_allowed(kernel, step, plan) && suits(kernel, step, plan);
+}
+
+/* Up to `most` kernels that fit the step as it is; returns how many. oneDNN is
+ * only asked where nothing else fits: to load it takes longer than the first
+ * frame of a small detector, and with several threads those of its OpenMP spin
+ * for milliseconds after each loop, while ours wait. */
 static size_t find(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
                    size_t most, const struct cz_step *step,
                    const struct cz_plan *plan)
 {
     size_t n = 0;
     for (size_t t = 0; t < N_TABLES; t++) {
-        if (tables[t] == cz_kernels_onednn && n && plan->exec.threads > 1)
+        if (tables[t] == cz_kernels_onednn && n)
             continue;
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (n < most && suits(k, step, plan))
+            if (n < most && is_candidate(k, step, plan))
                 found[n++] = k;
         }
     }
@@ -63,7 +102,7 @@ static size_t find_named(const struct cz_kernel *found[CZ_CANDIDATES_MAX],
 {
     for (size_t t = 0; t < N_TABLES && name; t++) {
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (strcmp(k->name, name) != 0 || !suits(k, step, plan))
+            if (strcmp(k->name, name) != 0 || !is_candidate(k, step, plan))
                 continue;
             found[0] = k;
             return 1;
@@ -120,6 +159,7 @@ void cz_kernel_drop(struct cz_step *step)
         step->kernel->release(step->state);
     step->state = NULL;
     step->kernel = NULL;
+    step->is_packed = false;
 }
 
 static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
@@ -127,8 +167,7 @@ static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
 {
     const struct cz_kernel *found[CZ_CANDIDATES_MAX];
     enum cz_status status = CZ_EUNSUPPORTED;
-    size_t n =
-        find_named(found, cz_tuner_known(tuner, step, &plan->exec), step, plan);
+    size_t n = find_named(found, cz_tuner_known(tuner, step, plan), step, plan);
     if (!n)
         n = find(found, tuner ? CZ_CANDIDATES_MAX : 1, step, plan);
     if (n)
@@ -154,11 +193,15 @@ enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,
 {
     struct cz_tuner *tuner = cz_tuner_open(plan);
     enum cz_status status = CZ_OK;
+    cz_plan_drop_unread(plan);
     for (size_t i = 0; i < plan->n_steps && status == CZ_OK; i++) {
-        if (!plan->steps[i]->is_dynamic)
-            status = choose(plan, plan->steps[i], tuner, err);
+        if (plan->steps[i]->is_dynamic)
+            continue;
+        status = choose(plan, plan->steps[i], tuner, err);
+        cz_plan_drop_packed(plan, plan->steps[i]);
     }
     cz_tuner_close(tuner, plan->options.cache_file);
+    cz_store_close(plan->store);
     return status;
 }
 

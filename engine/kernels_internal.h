@@ -9,7 +9,16 @@ extern const struct cz_kernel cz_kernels_winograd[];  /* 3x3, stride 1 */
 extern const struct cz_kernel cz_kernels_depthwise[]; /* a channel a group */
 extern const struct cz_kernel cz_kernels_direct[];    /* group 1, any window */
 extern const struct cz_kernel cz_kernels_blocked[];   /* MaxPool, Resize */
+extern const struct cz_kernel cz_kernels_channels[];  /* means, Mul, Add */
+extern const struct cz_kernel cz_kernels_transpose[]; /* ConvTranspose */
+/* Conv and ConvTranspose on plain arrays; MatMul, Gemm: by our own products of
+ * matrices, or by those of OpenBLAS. */
+extern const struct cz_kernel cz_kernels_im2col[];
+extern const struct cz_kernel cz_kernels_matmul[];
+extern const struct cz_kernel cz_kernels_openblas_im2col[];
+extern const struct cz_kernel cz_kernels_openblas_matmul[];
 extern const struct cz_kernel cz_kernels_onednn[];
+extern const struct cz_kernel cz_kernels_bf16[];  /* group 1, any window */
 extern const struct cz_kernel cz_kernels_place[]; /* Concat, Split */
 extern const struct cz_kernel cz_kernels_simd[];  /* activations, Softmax */
 

@@ -54,10 +54,10 @@ static void find_lives(struct cz_plan *plan)
     }
     for (size_t i = 0; i < plan->n_arrays; i++) {
         struct cz_array *a = plan->arrays[i];
-        bool stays = plan->options.keep_all || a->is_input || a->is_kept;
-        if (a->is_input || stays)
+        const bool stays = plan->options.keep_all || a->is_input;
+        if (stays) /* from one frame to the next */
             live(a, 0);
-        if (stays)
+        if (stays || a->is_kept)
             live(a, plan->n_steps);
     }
 }
@@ -321,8 +321,6 @@ static enum cz_status find_offsets(struct cz_plan *plan, struct cz_error *err)
 
 static void set_addresses(struct cz_plan *plan)
 {
-    char *base =
-        (char *)(((uintptr_t)plan->memory + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
     for (size_t i = 0; i < plan->n_arrays; i++) {
         struct cz_array *a = plan->arrays[i];
         size_t offset;
@@ -330,7 +328,7 @@ static void set_addresses(struct cz_plan *plan)
         if (root != a && !has_place(root))
             a->data = (char *)root->data + offset;
         else if (has_place(a) && root->first_step != SIZE_MAX)
-            a->data = base + root->offset + offset;
+            a->data = plan->memory + root->offset + offset;
     }
 }
 
@@ -339,7 +337,7 @@ enum cz_status cz_plan_place(struct cz_plan *plan, struct cz_error *err)
     find_lives(plan);
     share_bytes(plan);
     CZ_TRY(find_offsets(plan, err));
-    plan->memory = cz_malloc(plan->memory_bytes + ALIGNMENT);
+    plan->memory = cz_pages_alloc(plan->memory_bytes);
     if (!plan->memory)
         return cz_error_set(err, CZ_ENOMEM,
                             "out of memory: a frame needs %.1f GB",

@@ -15,15 +15,9 @@
 #define COLUMNS 64
 #define DEPTH 64
 
-/* Matrices [m,k] x [k,n] = [m,n], with strides in elements. */
-struct product {
-    size_t m, n, k;
-    size_t a_row, a_column, b_row, b_column;
-};
-
 /* Adds `depth` terms to a tile of the output. */
 struct terms {
-    const struct product *p;
+    const struct cz_product *p;
     const void *a, *b;
     void *y;
     size_t rows, columns, depth;
@@ -34,7 +28,7 @@ struct terms {
 #define DEFINE_TYPE(type)                                                      \
     static void add_##type(const struct terms *t)                              \
     {                                                                          \
-        const struct product *p = t->p;                                        \
+        const struct cz_product *p = t->p;                                     \
         for (size_t i = 0; i < t->rows; i++) {                                 \
             const type *a = (const type *)t->a + i * p->a_row;                 \
             const type *b = t->b;                                              \
@@ -59,7 +53,7 @@ struct terms {
         }                                                                      \
     }                                                                          \
     static void pack_##type(void *to, const void *from,                        \
-                            const struct product *p, size_t depth,             \
+                            const struct cz_product *p, size_t depth,          \
                             size_t columns)                                    \
     {                                                                          \
         type *y = to;                                                          \
@@ -79,7 +73,7 @@ DEFINE_TYPE(uint64_t)
 
 struct arithmetic {
     void (*add)(const struct terms *t);
-    void (*pack)(void *to, const void *from, const struct product *p,
+    void (*pack)(void *to, const void *from, const struct cz_product *p,
                  size_t depth, size_t columns);
 };
 
@@ -107,19 +101,13 @@ static const struct arithmetic *arithmetic_of(enum cz_dtype dtype)
 
 /* ---- running ---------------------------------------------------------- */
 
-/* A step's products, one for each index of the batch dims. */
-struct matrices {
-    const struct cz_step *step;
-    struct product p;
+/* A step's products in the making. */
+struct work {
+    struct cz_matrices matrices;
     const struct arithmetic *arithmetic;
     size_t bytes; /* of an element */
     const char *a, *b;
     char *y;
-    struct cz_dims batch;
-    size_t a_batch[CZ_RANK_MAX], b_batch[CZ_RANK_MAX]; /* strides */
-    const struct cz_gemm_params *gemm;                 /* or NULL */
-    const float *c;                                    /* of Gemm, or NULL */
-    size_t c_row, c_column;
 };
 
 struct tile {
@@ -137,7 +125,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static struct tile tile_of(const struct matrices *m, size_t i)
+static struct tile tile_of(const struct cz_matrices *m, size_t i)
 {
     size_t across = tiles(m->p.n, COLUMNS), down = tiles(m->p.m, ROWS);
     struct tile t = {.column = i % across * COLUMNS,
@@ -148,85 +136,89 @@ static struct tile tile_of(const struct matrices *m, size_t i)
     return t;
 }
 
-/* The element where batch `i` of an operand begins. */
-static size_t batch_offset(const struct cz_dims *batch, const size_t *strides,
-                           size_t i)
+size_t cz_matrices_offset(const struct cz_matrices *m,
+                          const size_t strides[CZ_RANK_MAX], size_t i)
 {
     size_t offset = 0;
-    for (size_t d = batch->rank; d-- > 0;) {
-        offset += i % (size_t)batch->size[d] * strides[d];
-        i /= (size_t)batch->size[d];
+    for (size_t d = m->batch.rank; d-- > 0;) {
+        offset += i % (size_t)m->batch.size[d] * strides[d];
+        i /= (size_t)m->batch.size[d];
     }
     return offset;
 }
 
-/* alpha * y + beta * c */
-static void scale_row(const struct matrices *m, float *y, size_t row,
-                      const struct tile *t)
+void cz_matrices_scale(const struct cz_matrices *m, float *y, size_t row,
+                       size_t column, size_t count)
 {
     const float alpha = m->gemm->alpha, beta = m->gemm->beta;
-    for (size_t i = 0; i < t->columns; i++) {
+    const float *c = m->c ? m->c->data : NULL;
+    for (size_t i = 0; i < count && alpha != 1; i++)
         y[i] *= alpha;
-        if (m->c)
-            y[i] += beta * m->c[row * m->c_row + (t->column + i) * m->c_column];
-    }
+    for (size_t i = 0; i < count && c; i++)
+        y[i] += beta * c[row * m->c_row + (column + i) * m->c_column];
 }
 
-static void finish_tile(const struct matrices *m, const struct tile *t)
+static void finish_tile(const struct work *work, const struct tile *t)
 {
+    const struct cz_matrices *m = &work->matrices;
     if (m->step->outputs[0]->dtype != CZ_DTYPE_FLOAT)
         return;
     for (size_t i = 0; i < t->rows; i++) {
         size_t from = (t->batch * m->p.m + t->row + i) * m->p.n + t->column;
         if (m->gemm)
-            scale_row(m, (float *)(void *)m->y + from, t->row + i, t);
+            cz_matrices_scale(m, (float *)(void *)work->y + from, t->row + i,
+                              t->column, t->columns);
         cz_step_finish(m->step, from, t->columns);
     }
 }
 
 static void make_tile(void *user, size_t i)
 {
-    const struct matrices *m = user;
-    const struct product *p = &m->p;
+    const struct work *work = user;
+    const struct cz_matrices *m = &work->matrices;
+    const struct cz_product *p = &m->p;
+    const size_t bytes = work->bytes;
     struct tile t = tile_of(m, i);
     _Alignas(16) char packed[DEPTH * COLUMNS * sizeof(double)];
-    size_t a = batch_offset(&m->batch, m->a_batch, t.batch) + t.row * p->a_row;
+    size_t a = cz_matrices_offset(m, m->a_batch, t.batch) + t.row * p->a_row;
     size_t b =
-        batch_offset(&m->batch, m->b_batch, t.batch) + t.column * p->b_column;
-    char *y = m->y + ((t.batch * p->m + t.row) * p->n + t.column) * m->bytes;
+        cz_matrices_offset(m, m->b_batch, t.batch) + t.column * p->b_column;
+    char *y = work->y + ((t.batch * p->m + t.row) * p->n + t.column) * bytes;
     for (size_t r = 0; r < t.rows; r++)
-        memset(y + r * p->n * m->bytes, 0, t.columns * m->bytes);
+        memset(y + r * p->n * bytes, 0, t.columns * bytes);
     for (size_t k = 0; k < p->k; k += DEPTH) {
         struct terms terms = {.p = p,
-                              .a = m->a + (a + k * p->a_column) * m->bytes,
-                              .b = m->b + (b + k * p->b_row) * m->bytes,
+                              .a = work->a + (a + k * p->a_column) * bytes,
+                              .b = work->b + (b + k * p->b_row) * bytes,
                               .y = y,
                               .rows = t.rows,
                               .columns = t.columns,
                               .depth = least(DEPTH, p->k - k),
                               .b_row = p->b_row};
         if (p->b_column != 1) {
-            m->arithmetic->pack(packed, terms.b, p, terms.depth, t.columns);
+            work->arithmetic->pack(packed, terms.b, p, terms.depth, t.columns);
             terms.b = packed;
             terms.b_row = COLUMNS;
         }
-        m->arithmetic->add(&terms);
+        work->arithmetic->add(&terms);
     }
-    finish_tile(m, &t);
+    finish_tile(work, &t);
 }
 
-static enum cz_status multiply(struct matrices *m, const struct cz_exec *exec)
+static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
+                          struct cz_error *err)
 {
-    const struct cz_array *a = m->step->inputs[0], *b = m->step->inputs[1];
-    m->arithmetic = arithmetic_of(a->dtype);
-    m->bytes = cz_element_bytes(a->dtype);
-    m->a = a->data;
-    m->b = b->data;
-    m->y = m->step->outputs[0]->data;
-    cz_team_for(exec,
-                cz_dims_product(&m->batch, 0, m->batch.rank) *
-                    tiles(m->p.m, ROWS) * tiles(m->p.n, COLUMNS),
-                make_tile, m);
+    const struct cz_array *a = step->inputs[0], *b = step->inputs[1];
+    struct work work = {.matrices = cz_matrices_of(step),
+                        .arithmetic = arithmetic_of(a->dtype),
+                        .bytes = cz_element_bytes(a->dtype),
+                        .a = a->data,
+                        .b = b->data,
+                        .y = step->outputs[0]->data};
+    const struct cz_matrices *m = &work.matrices;
+    (void)err;
+    cz_team_for(exec, m->count * tiles(m->p.m, ROWS) * tiles(m->p.n, COLUMNS),
+                make_tile, &work);
     return CZ_OK;
 }
 
@@ -287,27 +279,27 @@ static void batch_strides(const struct cz_dims *own, const struct cz_dims *all,
         strides[i] *= count;
 }
 
-static enum cz_status run_matmul(struct cz_step *step,
-                                 const struct cz_exec *exec,
-                                 struct cz_error *err)
+static void read_matmul(struct cz_matrices *m)
 {
-    (void)err;
+    const struct cz_step *step = m->step;
     struct cz_dims a = matrix_dims(&step->inputs[0]->dims, true);
     struct cz_dims b = matrix_dims(&step->inputs[1]->dims, false);
-    struct matrices m = {.step = step};
-    m.p = (struct product){.m = (size_t)a.size[a.rank - 2],
-                           .n = (size_t)b.size[b.rank - 1],
-                           .k = (size_t)a.size[a.rank - 1],
-                           .a_column = 1,
-                           .b_column = 1};
-    m.p.a_row = m.p.k;
-    m.p.b_row = m.p.n;
+    m->p = (struct cz_product){.m = (size_t)a.size[a.rank - 2],
+                               .n = (size_t)b.size[b.rank - 1],
+                               .k = (size_t)a.size[a.rank - 1],
+                               .a_column = 1,
+                               .b_column = 1};
+    m->p.a_row = m->p.k;
+    m->p.b_row = m->p.n;
     a.rank -= 2;
     b.rank -= 2;
-    cz_dims_broadcast(&m.batch, &a, &b);
-    batch_strides(&a, &m.batch, m.p.m * m.p.k, m.a_batch);
-    batch_strides(&b, &m.batch, m.p.k * m.p.n, m.b_batch);
-    return multiply(&m, exec);
+    if (cz_dims_product(&b, 0, b.rank) == 1) { /* they are rows of one */
+        m->p.m *= cz_dims_product(&a, 0, a.rank);
+        return;
+    }
+    cz_dims_broadcast(&m->batch, &a, &b);
+    batch_strides(&a, &m->batch, m->p.m * m->p.k, m->a_batch);
+    batch_strides(&b, &m->batch, m->p.k * m->p.n, m->b_batch);
 }
 
 /* ---- Gemm ------------------------------------------------------------- */
@@ -351,38 +343,47 @@ static enum cz_status shape_gemm(struct cz_step *step, struct cz_error *err)
     return cz_step_output(step, 0, CZ_DTYPE_FLOAT, &y, err);
 }
 
-static enum cz_status run_gemm(struct cz_step *step, const struct cz_exec *exec,
-                               struct cz_error *err)
+static void read_gemm(struct cz_matrices *m)
 {
-    (void)err;
+    const struct cz_step *step = m->step;
     const struct cz_gemm_params *p = step->params;
     const struct cz_dims *a = &step->inputs[0]->dims;
     const struct cz_dims *b = &step->inputs[1]->dims;
-    const struct cz_array *c = cz_step_input(step, 2);
     size_t a_width = (size_t)a->size[1], b_width = (size_t)b->size[1];
-    struct matrices m = {.step = step, .gemm = p};
-    m.p = (struct product){.m = (size_t)a->size[p->trans_a],
-                           .k = (size_t)a->size[!p->trans_a],
-                           .n = (size_t)b->size[!p->trans_b],
-                           .a_row = p->trans_a ? 1 : a_width,
-                           .a_column = p->trans_a ? a_width : 1,
-                           .b_row = p->trans_b ? 1 : b_width,
-                           .b_column = p->trans_b ? b_width : 1};
-    if (c) {
+    m->gemm = p;
+    m->p = (struct cz_product){.m = (size_t)a->size[p->trans_a],
+                               .k = (size_t)a->size[!p->trans_a],
+                               .n = (size_t)b->size[!p->trans_b],
+                               .a_row = p->trans_a ? 1 : a_width,
+                               .a_column = p->trans_a ? a_width : 1,
+                               .b_row = p->trans_b ? 1 : b_width,
+                               .b_column = p->trans_b ? b_width : 1};
+    m->c = cz_step_input(step, 2);
+    if (m->c) {
         size_t strides[CZ_RANK_MAX];
-        cz_dims_broadcast_strides(&c->dims, &step->outputs[0]->dims, strides);
-        m.c = c->data;
-        m.c_row = strides[0];
-        m.c_column = strides[1];
+        cz_dims_broadcast_strides(&m->c->dims, &step->outputs[0]->dims,
+                                  strides);
+        m->c_row = strides[0];
+        m->c_column = strides[1];
     }
-    return multiply(&m, exec);
+}
+
+struct cz_matrices cz_matrices_of(const struct cz_step *step)
+{
+    struct cz_matrices m = {.step = step};
+    if (strcmp(step->op->op_type, "Gemm") == 0)
+        read_gemm(&m);
+    else
+        read_matmul(&m);
+    m.count = cz_dims_product(&m.batch, 0, m.batch.rank);
+    return m;
 }
 
 #define GEMM(since_, least_)                                                   \
     {                                                                          \
         .op_type = "Gemm", .since = since_, .min_inputs = least_,              \
         .max_inputs = 3, .params_size = sizeof(struct cz_gemm_params),         \
-        .parse = parse_gemm, .shape = shape_gemm, .run = run_gemm              \
+        .parse = parse_gemm, .shape = shape_gemm, .run = run                   \
     }
 
 const struct cz_op cz_ops_matrix[] = {
@@ -391,7 +392,7 @@ const struct cz_op cz_ops_matrix[] = {
      .min_inputs = 2,
      .max_inputs = 2,
      .shape = shape_matmul,
-     .run = run_matmul},
+     .run = run},
     GEMM(7, 3),
     GEMM(11, 2),
     {.op_type = NULL},

@@ -74,12 +74,16 @@ static bool has_kernel(const struct cz_plan *plan, struct cz_step *step,
     return found;
 }
 
-/* Few channels would leave most of a block empty. */
-static bool reads_image(const struct cz_plan *plan, const struct cz_step *step)
+/* Does a convolution read its image plain and make blocks of it? Few channels
+ * would leave most of a block empty, and little work is not worth a
+ * conversion. */
+static bool reads_plain(const struct cz_plan *plan, const struct cz_step *step)
 {
     const struct cz_array *x = step->inputs[0];
-    return x->layout == CZ_LAYOUT_PLAIN &&
-           x->dims.size[1] < (int64_t)plan->block;
+    if (x->layout != CZ_LAYOUT_PLAIN)
+        return false;
+    return x->dims.size[1] < (int64_t)plan->block ||
+           (!can_block(plan, x) && !x->twin && work(step) < WORK_MIN);
 }
 
 static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
@@ -89,7 +93,7 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
         x->dtype != CZ_DTYPE_FLOAT ||
         (step->residual && step->residual->is_constant))
         return false;
-    if (reads_image(plan, step))
+    if (reads_plain(plan, step))
         return can_block(plan, y) &&
                has_kernel(plan, step, CZ_LAYOUT_PLAIN, CZ_LAYOUT_BLOCKED);
     return (is_at_hand(x) || work(step) >= WORK_MIN) &&
@@ -121,6 +125,26 @@ static bool follows_blocks(const struct cz_plan *plan,
             return false;
     }
     return true;
+}
+
+/* Mul and Add of an image and a number for each of its channels. The numbers
+ * are few: they are converted where they have to be. */
+static bool scales_blocks(const struct cz_plan *plan, struct cz_step *step)
+{
+    struct cz_array *y = step->outputs[0];
+    struct cz_array *a = step->inputs[0], *b = step->inputs[1];
+    if (!is_op(step, "Mul") && !is_op(step, "Add"))
+        return false;
+    struct cz_array *image = cz_dims_equal(&a->dims, &y->dims) ? a : b;
+    if (!can_block(plan, image) || !can_block(plan, y) || !is_at_hand(image))
+        return false;
+    const enum cz_layout before[3] = {a->layout, b->layout, y->layout};
+    a->layout = b->layout = y->layout = CZ_LAYOUT_BLOCKED;
+    bool found = cz_kernel_exists(step, plan);
+    a->layout = before[0];
+    b->layout = before[1];
+    y->layout = before[2];
+    return found;
 }
 
 /* Concat and Split of whole blocks: one part stands for any number. */
@@ -175,6 +199,8 @@ static bool wants_blocks(const struct cz_plan *plan, struct cz_step *step)
         return false;
     if (is_op(step, "Conv"))
         return conv_wants_blocks(plan, step);
+    if (scales_blocks(plan, step))
+        return true;
     if (!follows_blocks(plan, step) || !kernel_if_blocked(plan, step))
         return false;
     if (is_op(step, "Concat"))
@@ -277,7 +303,7 @@ static enum cz_status place_step(struct cz_plan *plan, struct cz_step *step,
     bool blocked = wants_blocks(plan, step);
     enum cz_layout layout = blocked ? CZ_LAYOUT_BLOCKED : CZ_LAYOUT_PLAIN;
     bool plain_input =
-        blocked && is_op(step, "Conv") && reads_image(plan, step);
+        blocked && is_op(step, "Conv") && reads_plain(plan, step);
     for (size_t i = 0; i < step->n_inputs; i++) {
         bool is_plain = plain_input || !is_image(step, i);
         CZ_TRY(use_as(plan, &step->inputs[i],

@@ -7,7 +7,9 @@
 #include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
+#include "engine/openblas_internal.h"
 #include "engine/plan_internal.h"
+#include "engine/storage_internal.h"
 #include "engine/team_internal.h"
 
 /* ---- ports ------------------------------------------------------------ */
@@ -118,8 +120,12 @@ enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
     if (p->exec.threads > CZ_THREADS_MAX)
         p->exec.threads = CZ_THREADS_MAX;
     p->exec.team = cz_team_new(p->exec.threads);
+    p->exec.scratch = cz_scratch_new(p->exec.threads);
+    p->store = cz_store_new();
     p->onednn = cz_onednn_new(p->exec.threads);
-    enum cz_status status = compile(p, err);
+    p->openblas = cz_openblas_new();
+    enum cz_status status =
+        p->store && p->exec.scratch ? compile(p, err) : cz_error_nomem(err);
     if (status != CZ_OK) {
         cz_plan_free(p);
         return status;
@@ -143,8 +149,11 @@ void cz_plan_free(struct cz_plan *plan)
             cz_free(plan->ports[i].data);
     }
     cz_onednn_free(plan->onednn);
+    cz_openblas_free(plan->openblas);
     cz_team_free(plan->exec.team);
-    cz_free(plan->memory);
+    cz_scratch_free(plan->exec.scratch);
+    cz_store_free(plan->store);
+    cz_pages_free(plan->memory, plan->memory_bytes, 0);
     cz_arena_fini(&plan->arena);
     cz_free(plan);
 }
@@ -270,5 +279,5 @@ void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
                     size_t *packed_bytes)
 {
     *arena_bytes = plan->memory_bytes;
-    *packed_bytes = plan->packed_bytes;
+    *packed_bytes = cz_store_bytes(plan->store);
 }

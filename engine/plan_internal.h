@@ -37,6 +37,7 @@ struct cz_array {
      * shaped at run time, those of its inputs. Else NULL. */
     const void *known;
     bool is_constant;         /* data == known, and no step makes it */
+    struct cz_tensor *tensor; /* of the model, where a constant's data are */
     bool is_dynamic;          /* dims are not known before its step has run */
     bool is_input, is_kept;   /* kept: output or tap, read after the frame */
     struct cz_step *producer; /* NULL: an input or a constant */
@@ -102,6 +103,9 @@ struct cz_step {
     /* Chosen by kernels.c. */
     const struct cz_kernel *kernel;
     void *state; /* the kernel's: packed weights and the like */
+    /* Set by prepare() where the state has all that run() needs of the
+     * constants. */
+    bool is_packed;
 };
 
 /* ---- operators -------------------------------------------------------- */
@@ -194,7 +198,8 @@ extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
 
 struct cz_exec {
     size_t threads;
-    struct cz_team *team; /* NULL: the calling thread alone */
+    struct cz_team *team;       /* NULL: the calling thread alone */
+    struct cz_scratch *scratch; /* for kernels, see storage_internal.h */
 };
 
 /* Calls work(user, i) once for each i in [0, count), spread over the team's
@@ -286,9 +291,20 @@ struct cz_kernel {
     void (*release)(void *state);
     /* Called once all arrays have their addresses; may be NULL. */
     enum cz_status (*bind)(struct cz_step *step, struct cz_error *err);
+    /* It rounds its operands to bfloat16: only where the plan's options allow
+     * it. */
+    bool is_bfloat16;
 };
 
 /* ---- plans ------------------------------------------------------------ */
+
+/* The arrays of a graph's values: those of the main graph, or of a branch of an
+ * If that takes the node's place. */
+struct cz_scope {
+    const struct cz_graph *graph;
+    struct cz_array **by_value; /* by cz_value.id; NULL: not in use */
+    struct cz_scope *next;
+};
 
 struct cz_plan {
     struct cz_model *model;
@@ -300,14 +316,16 @@ struct cz_plan {
     struct cz_step **steps; /* in the order in which they run */
     size_t n_inputs, n_outputs, n_taps;
     size_t known_bytes;            /* of what was computed when compiling */
-    struct cz_array **by_value;    /* by cz_value.id; NULL: not in use */
+    struct cz_scope *scopes;       /* while it is built; the last one first */
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */
     size_t block;                  /* channels of a block: 8 or 16 */
     struct cz_onednn *onednn;      /* loaded when a kernel of it is tried */
+    struct cz_openblas *openblas;  /* the same */
     struct cz_exec exec;
-    char *memory; /* of all arrays that are not constant */
-    size_t memory_bytes, packed_bytes;
+    struct cz_store *store; /* of weights that kernels pack */
+    char *memory;           /* of all arrays that are not constant */
+    size_t memory_bytes;
 };
 
 /* build.c */
@@ -317,6 +335,21 @@ struct cz_array *cz_plan_add_array(struct cz_plan *plan, const char *name,
 struct cz_step *cz_plan_add_step(struct cz_plan *plan, const struct cz_op *op,
                                  const char *name, size_t n_inputs,
                                  size_t n_outputs, struct cz_error *err);
+/* The array of a value of a graph that has a scope, made when it is first asked
+ * for. */
+enum cz_status cz_plan_array_of(struct cz_array **array, struct cz_plan *plan,
+                                struct cz_value *value, struct cz_error *err);
+/* Opens a scope for a graph. CZ_EUNSUPPORTED names all of its operators that
+ * are missing. */
+enum cz_status cz_plan_open_graph(struct cz_plan *plan,
+                                  const struct cz_graph *graph,
+                                  struct cz_error *err);
+/* Steps for all nodes of a graph that was opened. */
+enum cz_status cz_plan_add_graph(struct cz_plan *plan, struct cz_graph *graph,
+                                 struct cz_error *err);
+/* build_if.c: the same for the branch that an If takes, if that is known. */
+enum cz_status cz_plan_add_if(struct cz_plan *plan, struct cz_node *node,
+                              struct cz_error *err);
 /* Puts a step at the end of the list. */
 enum cz_status cz_plan_push_step(struct cz_plan *plan, struct cz_step *step,
                                  struct cz_error *err);
@@ -342,6 +375,12 @@ struct cz_array *cz_plan_add_constant(struct cz_plan *plan, const char *name,
 
 /* Counts the uses of all arrays. */
 void cz_plan_count_uses(struct cz_plan *plan);
+
+/* weights.c, for plans that take their model's weights: gives up the elements
+ * of constants that no step reads, and of those that the step has packed as the
+ * last of their readers. */
+void cz_plan_drop_unread(struct cz_plan *plan);
+void cz_plan_drop_packed(struct cz_plan *plan, const struct cz_step *step);
 
 /* kernels.c */
 /* Ties the kernels to the addresses of their operands. */

@@ -1,5 +1,5 @@
-/* The inner loops of convolutions on blocked arrays, once for each kind of
- * vector unit.
+/* The inner loops of convolutions on blocked arrays, and of products of plain
+ * matrices, once for each kind of vector unit.
  *
  * A vector holds one block of channels of a pixel: `lanes` floats. Everything
  * here works on raw pointers; distances are in floats. The loops are written
@@ -60,12 +60,30 @@ struct cz_simd_depthwise {
     size_t y_row;
 };
 
+/* Rows of a product of two matrices, CZ_SIMD_OUTPUTS vectors wide:
+ *
+ *     y[i * y_row + l] = sum over k < depth of
+ *         a[i * a_row + k * a_column] * b[k * b_row + l]
+ *
+ * or that much more than it was, where `adds`. */
+struct cz_simd_rows {
+    const float *a;
+    size_t a_row, a_column;
+    const float *b;
+    size_t b_row, depth;
+    float *y;
+    size_t y_row;
+    bool adds;
+};
+
 struct cz_simd {
     size_t lanes;
     /* Pixels p in [0, n). */
     void (*multiply)(const struct cz_simd_product *product, size_t n);
     /* Rows i in [0, rows), of pixels p in [0, out_w). */
     void (*depthwise)(const struct cz_simd_depthwise *d, size_t rows);
+    /* Rows i in [0, n). */
+    void (*rows)(const struct cz_simd_rows *rows, size_t n);
     /* y = activation(y) + residual over n vectors; residual: NULL for none. */
     void (*finish)(const struct cz_activation *activation, float *y,
                    const float *residual, size_t n);
@@ -79,6 +97,8 @@ struct cz_simd {
     /* Softmax of `count` > 0 values that lie `stride` floats apart, for as many
      * neighbours as a vector holds. */
     void (*softmax)(const float *x, float *y, size_t count, size_t stride);
+    /* The same of `count` neighbours. */
+    void (*softmax_row)(const float *x, float *y, size_t count);
 };
 
 /* The fastest one of this many lanes that the processor has (CZ_CPU may limit

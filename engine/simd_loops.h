@@ -15,12 +15,16 @@
  * exp(x) is 2^n 2^r with x log2(e) = n + r, and 2^r is (a + r) / (a - r), where
  * a, which is r / tanh(r log(2) / 2), is taken for a quadratic function: that
  * costs a relative error of 5e-7, and activations divide anyway. */
+#include <math.h>
+
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_4 _Pragma("clang loop unroll_count(4)")
 #define UNROLL_8 _Pragma("clang loop unroll_count(8)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_4 _Pragma("GCC unroll 4")
 #define UNROLL_8 _Pragma("GCC unroll 8")
 #endif
 /* The compiler must not know where `p` points. */
@@ -118,6 +122,18 @@ INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
     }
 }
 
+/* TILE() of all sizes, a case each. */
+#define TILES_4 TILE(1) TILE(2) TILE(3) TILE(4)
+#define TILES_6 TILES_4 TILE(5) TILE(6)
+#define TILES_12 TILES_6 TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+#if PIXELS == 4
+#define EACH_TILE TILES_4
+#elif PIXELS == 6
+#define EACH_TILE TILES_6
+#else
+#define EACH_TILE TILES_12
+#endif
+
 #define TILE(p)                                                                \
     case p:                                                                    \
         multiply_tile(m, x, y, p, outputs, is_block, step);                    \
@@ -134,22 +150,7 @@ INLINE void multiply_run(const struct cz_simd_product *m, size_t n,
     for (size_t i = 0; i < tiles; i++) {
         const size_t pixels = least + (i < more);
         switch (pixels) {
-            TILE(1)
-            TILE(2)
-            TILE(3)
-            TILE(4)
-#if PIXELS > 4
-            TILE(5)
-            TILE(6)
-#endif
-#if PIXELS > 6
-            TILE(7)
-            TILE(8)
-            TILE(9)
-            TILE(10)
-            TILE(11)
-            TILE(12)
-#endif
+            EACH_TILE
         }
         x += pixels * step;
         y += pixels * LANES;
@@ -185,6 +186,67 @@ static void multiply(const struct cz_simd_product *product, size_t n)
         multiply_pairs(product, n);
     else
         multiply_singles(product, n);
+}
+
+/* ---- rows of matrices ------------------------------------------------- */
+
+INLINE void rows_tile(const struct cz_simd_rows *m, const float *a, float *y,
+                      size_t rows, size_t a_column)
+{
+    const float *b = m->b;
+    vec sum[2 * PIXELS];
+    clear(sum, 2 * rows);
+    UNROLL_4
+    for (size_t k = 0; k < m->depth; k++, a += a_column, b += m->b_row) {
+        vec b0 = LOAD(b), b1 = LOAD(b + LANES);
+        UNROLL
+        for (size_t r = 0; r < rows; r++) {
+            vec ar = SPLAT(a[r * m->a_row]);
+            sum[2 * r] = MULTIPLY_ADD(ar, b0, sum[2 * r]);
+            sum[2 * r + 1] = MULTIPLY_ADD(ar, b1, sum[2 * r + 1]);
+        }
+    }
+    UNROLL
+    for (size_t r = 0; r < rows; r++, y += m->y_row) {
+        vec s0 = sum[2 * r], s1 = sum[2 * r + 1];
+        if (m->adds) {
+            s0 += LOAD(y);
+            s1 += LOAD(y + LANES);
+        }
+        STORE(y, s0);
+        STORE(y + LANES, s1);
+    }
+}
+
+#define TILE(p)                                                                \
+    case p:                                                                    \
+        rows_tile(m, a, y, p, a_column);                                       \
+        break;
+
+/* n rows in tiles that differ by no more than one row. */
+INLINE void rows_run(const struct cz_simd_rows *m, size_t n, size_t a_column)
+{
+    const float *a = m->a;
+    float *y = m->y;
+    for (size_t tiles = (n + PIXELS - 1) / PIXELS; tiles > 0; tiles--) {
+        const size_t rows = (n + tiles - 1) / tiles;
+        switch (rows) {
+            EACH_TILE
+        }
+        a += rows * m->a_row;
+        y += rows * m->y_row;
+        n -= rows;
+    }
+}
+
+#undef TILE
+
+TARGET static void rows(const struct cz_simd_rows *m, size_t n)
+{
+    if (m->a_column == 1)
+        rows_run(m, n, 1);
+    else
+        rows_run(m, n, m->a_column);
 }
 
 /* ---- depthwise -------------------------------------------------------- */
@@ -644,10 +706,54 @@ TARGET static void softmax(const float *x, float *y, size_t count,
         STORE(y + i * stride, LOAD(y + i * stride) * share);
 }
 
+/* y = exp(x - most) for `count` vectors, which are added to *sum. */
+INLINE void exp_turn(const float *x, float *y, const vec *most, size_t count,
+                     vec *sum)
+{
+    vec v[TURNS], up[TURNS], down[TURNS];
+    EACH v[k] = *most - LOAD(x + k * LANES);
+    exp_of_minus(v, up, down, count);
+    EACH v[k] = up[k] / down[k];
+    EACH *sum += v[k];
+    EACH STORE(y + k * LANES, v[k]);
+}
+
+TARGET static void softmax_row(const float *x, float *y, size_t count)
+{
+    const size_t n = count / LANES, left = count % LANES;
+    float tail[LANES], lanes[LANES], total = 0;
+    vec most = SPLAT(x[0]), sum = SPLAT(0);
+    for (size_t l = 0; l < LANES; l++) /* e^-87 is nothing beside e^0 */
+        tail[l] = l < left ? x[n * LANES + l] : -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        most = MAX(most, LOAD(x + i * LANES));
+    most = MAX(most, LOAD(tail));
+    STORE(lanes, most);
+    for (size_t l = 1; l < LANES; l++)
+        lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
+    most = SPLAT(lanes[0]);
+    size_t i = 0;
+    for (; i + TURNS <= n; i += TURNS)
+        exp_turn(x + i * LANES, y + i * LANES, &most, TURNS, &sum);
+    for (; i < n; i++)
+        exp_turn(x + i * LANES, y + i * LANES, &most, 1, &sum);
+    if (left)
+        exp_turn(tail, tail, &most, 1, &sum);
+    STORE(lanes, sum);
+    for (size_t l = 0; l < LANES; l++)
+        total += lanes[l];
+    const float share = 1 / total;
+    for (i = 0; i < n; i++)
+        STORE(y + i * LANES, LOAD(y + i * LANES) * SPLAT(share));
+    for (size_t l = 0; l < left; l++)
+        y[n * LANES + l] = tail[l] * share;
+}
+
 #define SIMD_LOOPS                                                             \
     {                                                                          \
         .lanes = LANES, .multiply = multiply, .depthwise = depthwise,          \
-        .finish = finish, .softmax = softmax,                                  \
+        .rows = rows, .finish = finish, .softmax = softmax,                    \
+        .softmax_row = softmax_row,                                            \
         .winograd_in = {winograd_in_1, winograd_in_2}, .winograd_out = {       \
             winograd_out_1,                                                    \
             winograd_out_2                                                     \

@@ -8,6 +8,7 @@
  * again. */
 #include "engine/tune_internal.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,7 +17,9 @@
 
 #include "core/output.h"
 #include "engine/kernels_internal.h"
+#include "engine/matrix_internal.h"
 #include "engine/pool_internal.h"
+#include "engine/storage_internal.h"
 
 #define SCHEMA "compress.tune/1"
 
@@ -99,26 +102,96 @@ void cz_tuner_close(struct cz_tuner *tuner, const char *path)
 
 /* ---- what a result is kept under --------------------------------------- */
 
-/* Everything that decides how long a step, Conv or MaxPool, takes. */
-static void describe(char *key, size_t size, const struct cz_step *step,
-                     const struct cz_exec *exec)
+/* Where text is put together; what does not fit is cut off. */
+struct key {
+    char *text;
+    size_t size, at;
+};
+
+static void add(struct key *key, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void add(struct key *key, const char *format, ...)
 {
-    const bool is_conv = strcmp(step->op->op_type, "Conv") == 0;
-    const struct cz_conv_params *conv = step->params;
-    const struct cz_pool_params *pool = step->params;
-    const struct cz_window *w = is_conv ? &conv->window : &pool->window;
-    const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
-    char in[CZ_DIMS_TEXT_BYTES], out[CZ_DIMS_TEXT_BYTES];
-    int n = snprintf(
-        key, size, "%s x%s%s y%s%s g%lld act%d%s threads%zu", step->op->op_type,
-        cz_dims_text(&x->dims, in), x->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
-        cz_dims_text(&y->dims, out), y->layout == CZ_LAYOUT_BLOCKED ? "b" : "",
-        is_conv ? (long long)conv->group : 1, (int)step->activation.kind,
-        step->residual ? "+" : "", exec->threads);
-    for (size_t i = 0; i < w->spatial && n > 0 && (size_t)n < size; i++)
-        n += snprintf(key + n, size - (size_t)n, " k%lld s%lld d%lld p%lld",
-                      (long long)w->kernel[i], (long long)w->strides[i],
-                      (long long)w->dilations[i], (long long)w->pads_begin[i]);
+    va_list list;
+    va_start(list, format);
+    int n = vsnprintf(key->text + key->at, key->size - key->at, format, list);
+    va_end(list);
+    key->at += n > 0 ? (size_t)n : 0;
+    if (key->at >= key->size)
+        key->at = key->size - 1;
+}
+
+static void add_array(struct key *key, char name, const struct cz_array *array)
+{
+    char dims[CZ_DIMS_TEXT_BYTES];
+    if (array)
+        add(key, " %c%s%s", name, cz_dims_text(&array->dims, dims),
+            array->layout == CZ_LAYOUT_BLOCKED ? "b" : "");
+}
+
+static void add_window(struct key *key, const struct cz_window *w)
+{
+    for (size_t i = 0; i < w->spatial; i++)
+        add(key, " k%lld s%lld d%lld p%lld", (long long)w->kernel[i],
+            (long long)w->strides[i], (long long)w->dilations[i],
+            (long long)w->pads_begin[i]);
+}
+
+static void add_conv(struct key *key, const struct cz_step *step)
+{
+    const struct cz_conv_params *p = step->params;
+    add(key, " g%lld", (long long)p->group);
+    add_window(key, &p->window);
+}
+
+static void add_pool(struct key *key, const struct cz_step *step)
+{
+    add_window(key, &((const struct cz_pool_params *)step->params)->window);
+}
+
+static void add_gemm(struct key *key, const struct cz_step *step)
+{
+    const struct cz_gemm_params *p = step->params;
+    add(key, " t%d%d", p->trans_a, p->trans_b);
+}
+
+/* The operators with more than one kernel, and what of their params decides
+ * how long they take. */
+static const struct timed {
+    const char *op_type;
+    void (*add_params)(struct key *key, const struct cz_step *step);
+} timed[] = {
+    {"Conv", add_conv}, {"ConvTranspose", add_conv}, {"MaxPool", add_pool},
+    {"MatMul", NULL},   {"Gemm", add_gemm},
+};
+
+static const struct timed *timed_of(const struct cz_step *step)
+{
+    for (size_t i = 0; i < sizeof timed / sizeof *timed; i++) {
+        if (strcmp(step->op->op_type, timed[i].op_type) == 0)
+            return &timed[i];
+    }
+    return NULL;
+}
+
+/* Everything that decides how long a step takes. */
+static void describe(char *text, size_t size, const struct cz_step *step,
+                     const struct cz_plan *plan)
+{
+    struct key key = {text, size, 0};
+    const struct timed *t = timed_of(step);
+    const enum cz_precision precision = plan->options.precision;
+    add(&key, "%s", step->op->op_type);
+    add_array(&key, 'x', step->inputs[0]);
+    add_array(&key, 'y', step->outputs[0]);
+    add_array(&key, 'w', cz_step_input(step, 1));
+    add(&key, " act%d%s threads%zu", (int)step->activation.kind,
+        step->residual ? "+" : "", plan->exec.threads);
+    if (precision != CZ_PRECISION_FLOAT32 && strcmp(t->op_type, "Conv") == 0)
+        add(&key, " %s", cz_precision_name(precision));
+    if (t->add_params)
+        t->add_params(&key, step);
 }
 
 /* ---- timing ----------------------------------------------------------- */
@@ -164,15 +237,29 @@ static void time_once(struct candidate *c, struct cz_step *step,
     c->best_ms = took < c->best_ms ? took : c->best_ms;
 }
 
-/* Memory for the operands while kernels are timed: [0] the input, [1] the
- * output, [2] the residual. */
-static bool lend_memory(struct cz_step *step, void *memory[3])
+#define OPERANDS_MAX 5
+
+/* The operands that have no data yet. */
+static size_t find_operands(struct cz_array *found[OPERANDS_MAX],
+                            const struct cz_step *step)
 {
-    struct cz_array *arrays[3] = {step->inputs[0], step->outputs[0],
-                                  step->residual};
-    for (size_t i = 0; i < 3; i++) {
-        if (!arrays[i])
-            continue;
+    struct cz_array *all[OPERANDS_MAX] = {
+        step->inputs[0], cz_step_input(step, 1), cz_step_input(step, 2),
+        step->outputs[0], step->residual};
+    size_t n = 0;
+    for (size_t i = 0; i < OPERANDS_MAX; i++) {
+        if (all[i] && !all[i]->is_constant)
+            found[n++] = all[i];
+    }
+    return n;
+}
+
+/* Lends them memory while kernels are timed. */
+static bool lend_memory(const struct cz_step *step, void *memory[OPERANDS_MAX])
+{
+    struct cz_array *arrays[OPERANDS_MAX];
+    size_t n = find_operands(arrays, step);
+    for (size_t i = 0; i < n; i++) {
         memory[i] = cz_calloc(arrays[i]->size_bytes + 64, 1);
         if (!memory[i])
             return false;
@@ -187,8 +274,9 @@ static bool lend_memory(struct cz_step *step, void *memory[3])
 static size_t fastest(struct candidate *candidates, size_t n,
                       struct cz_step *step, const struct cz_plan *plan)
 {
-    void *memory[3] = {NULL, NULL, NULL};
+    void *memory[OPERANDS_MAX] = {NULL};
     bool lent = lend_memory(step, memory);
+    const size_t stored = cz_store_bytes(plan->store);
     size_t best = 0;
     for (size_t i = 0; i < n && lent; i++)
         start(&candidates[i], step, plan);
@@ -204,26 +292,20 @@ static size_t fastest(struct candidate *candidates, size_t n,
         step->state = candidates[i].state;
         cz_kernel_drop(step);
     }
-    for (size_t i = 0; i < 3; i++)
+    cz_store_rewind(plan->store, stored);
+    for (size_t i = 0; i < OPERANDS_MAX; i++)
         cz_free(memory[i]);
     return best;
 }
 
-/* Operators with more than one kernel, whose params describe() knows. */
-static bool is_timed(const struct cz_step *step)
-{
-    return strcmp(step->op->op_type, "Conv") == 0 ||
-           strcmp(step->op->op_type, "MaxPool") == 0;
-}
-
 const char *cz_tuner_known(const struct cz_tuner *tuner,
                            const struct cz_step *step,
-                           const struct cz_exec *exec)
+                           const struct cz_plan *plan)
 {
     char key[512];
-    if (!tuner || !is_timed(step))
+    if (!tuner || !timed_of(step))
         return NULL;
-    describe(key, sizeof key, step, exec);
+    describe(key, sizeof key, step, plan);
     return json_string_value(json_object_get(tuner->results, key));
 }
 
@@ -236,9 +318,9 @@ const struct cz_kernel *cz_tuner_choose(struct cz_tuner *tuner,
     char key[512];
     if (n == 0)
         return NULL;
-    if (n == 1 || !tuner || !is_timed(step) || step->inputs[0]->is_constant)
+    if (n == 1 || !tuner || !timed_of(step))
         return kernels[0];
-    describe(key, sizeof key, step, &plan->exec);
+    describe(key, sizeof key, step, plan);
     struct candidate candidates[CZ_CANDIDATES_MAX] = {{.kernel = NULL}};
     for (size_t i = 0; i < n; i++)
         candidates[i].kernel = kernels[i];

@@ -23,9 +23,9 @@ void cz_tuner_close(struct cz_tuner *tuner, const char *path);
  * NULL where it never was. */
 const char *cz_tuner_known(const struct cz_tuner *tuner,
                            const struct cz_step *step,
-                           const struct cz_exec *exec);
+                           const struct cz_plan *plan);
 
-/* The fastest of the kernels [n] for a convolution, all of which fit; NULL for
+/* The fastest of the kernels [n] for the step, all of which fit; NULL for
  * none. Its operands have no address yet. */
 const struct cz_kernel *cz_tuner_choose(struct cz_tuner *tuner,
                                         struct cz_step *step,

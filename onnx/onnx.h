@@ -85,6 +85,7 @@ struct cz_tensor {
     const int64_t *dims; /* [rank], none negative */
     size_t count;        /* product of dims */
     enum cz_storage storage;
+    bool is_dropped; /* see cz_tensor_drop() */
     struct cz_model *model;
     struct cz_external *external; /* for onnx/ only, as are the next */
     struct cz_attr *attr;         /* that holds the numbers, or NULL */
@@ -296,6 +297,10 @@ struct cz_elements {
 enum cz_status cz_tensor_elements(struct cz_tensor *tensor,
                                   struct cz_elements *elements,
                                   struct cz_error *err);
+
+/* Frees the elements of `tensor`, which nobody will ask for again: the model
+ * can be read, but not be saved. Those in a file beside it are read anew. */
+void cz_tensor_drop(struct cz_tensor *tensor);
 
 /* Element i as a double; floats and integers of at least 8 bits. */
 double cz_elements_get(const struct cz_elements *elements, size_t i);

@@ -19,6 +19,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <onnx/onnx_pb.h>
 
+using google::protobuf::RepeatedField;
 using google::protobuf::io::ArrayInputStream;
 using google::protobuf::io::CodedInputStream;
 using google::protobuf::io::CopyingOutputStreamAdaptor;
@@ -724,6 +725,17 @@ void cz_proto_tensor_set_dtype(void *tensor, int dtype) noexcept
 void cz_proto_tensor_cut_raw(void *tensor, size_t size) noexcept
 {
     static_cast<TensorProto *>(tensor)->mutable_raw_data()->resize(size);
+}
+
+void cz_proto_tensor_clear(void *tensor) noexcept
+{
+    auto *t = static_cast<TensorProto *>(tensor);
+    delete t->release_raw_data(); /* clear_...() would keep the memory */
+    RepeatedField<float>().Swap(t->mutable_float_data());
+    RepeatedField<int32_t>().Swap(t->mutable_int32_data());
+    RepeatedField<int64_t>().Swap(t->mutable_int64_data());
+    RepeatedField<uint64_t>().Swap(t->mutable_uint64_data());
+    RepeatedField<double>().Swap(t->mutable_double_data());
 }
 
 cz_status cz_proto_tensor_put_raw(void *tensor, const void *bytes, size_t size,

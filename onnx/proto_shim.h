@@ -198,6 +198,9 @@ void cz_proto_tensor_set_dtype(void *tensor, int dtype) CZ_NOEXCEPT;
 /* Cuts raw_data to its first `size` bytes. */
 void cz_proto_tensor_cut_raw(void *tensor, size_t size) CZ_NOEXCEPT;
 
+/* Frees what all fields with elements hold. */
+void cz_proto_tensor_clear(void *tensor) CZ_NOEXCEPT;
+
 /* Replaces the content by `size` packed bytes in raw_data. */
 enum cz_status cz_proto_tensor_put_raw(void *tensor, const void *bytes,
                                        size_t size,

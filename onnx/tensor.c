@@ -186,6 +186,9 @@ enum cz_status cz_tensor_elements(struct cz_tensor *tensor,
         .stride = cz_dtype_bits(tensor->dtype) / 8,
         .dtype = tensor->dtype,
     };
+    if (tensor->is_dropped)
+        return cz_error_set(err, CZ_EINVAL, "tensor '%.100s' was dropped",
+                            tensor->name);
     switch (tensor->storage) {
     case CZ_STORAGE_RAW:
         elements->data = cz_proto_tensor_data(tensor->proto, CZ_PROTO_DATA_RAW);
@@ -205,6 +208,17 @@ enum cz_status cz_tensor_elements(struct cz_tensor *tensor,
         return attr_data(tensor, &elements->data, err);
     }
     return cz_error_set(err, CZ_EINTERNAL, "unknown storage");
+}
+
+void cz_tensor_drop(struct cz_tensor *tensor)
+{
+    if (tensor->storage == CZ_STORAGE_EXTERNAL) {
+        cz_free(tensor->external->bytes);
+        tensor->external->bytes = NULL;
+    } else if (tensor->storage != CZ_STORAGE_ATTR) {
+        cz_proto_tensor_clear(tensor->proto);
+        tensor->is_dropped = true;
+    }
 }
 
 double cz_elements_get(const struct cz_elements *elements, size_t i)

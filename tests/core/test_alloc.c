@@ -188,6 +188,26 @@ static void leaves_array_and_arena_as_they_were_when_it_fails(void **state)
     cz_arena_fini(&arena);
 }
 
+static void gives_zeroed_pages_and_takes_their_end_back(void **state)
+{
+    (void)state;
+    const size_t size = ((size_t)5 << 20) + 3;
+    unsigned char *pages = cz_pages_alloc(size);
+    assert_non_null(pages);
+    assert_int_equal((uintptr_t)pages % 4096, 0);
+    assert_int_equal(pages[0] | pages[size / 2] | pages[size - 1], 0);
+    memset(pages, 1, size);
+    cz_pages_free(pages, size, 100000);
+    assert_int_equal(pages[0] & pages[99999], 1);
+    cz_pages_free(pages, 100000, 0);
+    pages = cz_pages_alloc(0);
+    assert_non_null(pages);
+    cz_pages_free(pages, 0, 0);
+    cz_pages_free(NULL, size, 0);
+    assert_null(cz_pages_alloc(SIZE_MAX));
+    assert_null(cz_pages_alloc(SIZE_MAX / 2));
+}
+
 static void says_out_of_memory(void **state)
 {
     (void)state;
@@ -209,6 +229,7 @@ int main(void)
         cmocka_unit_test(grows_an_array_in_an_arena_by_doubling),
         cmocka_unit_test(fails_at_the_nth_allocation_and_after),
         cmocka_unit_test(leaves_array_and_arena_as_they_were_when_it_fails),
+        cmocka_unit_test(gives_zeroed_pages_and_takes_their_end_back),
         cmocka_unit_test(says_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

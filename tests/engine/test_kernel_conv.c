@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/half.h"
+#include "engine/bf16_internal.h"
 #include "engine/cpu_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/simd_internal.h"
+#include "engine/storage_internal.h"
 #include "engine/team_internal.h"
 #include "engine/window_internal.h"
 #include "tests/support/support.h"
@@ -26,6 +29,7 @@ struct problem {
     size_t batch, in_channels, h, w, out_channels;
     size_t kernel, stride, pad, dilation;
     bool is_depthwise, is_plain, has_bias, has_residual;
+    bool is_bfloat16; /* so are the input and the weights: nothing to round */
     enum cz_activation_kind activation;
     size_t threads;
 };
@@ -40,7 +44,8 @@ struct rig {
     struct cz_step step;
 };
 
-static const char *const cpu_levels[] = {"baseline", "avx2", "avx512"};
+static const char *const cpu_levels[] = {"baseline", "avx2", "avx512",
+                                         "avx512_bf16"};
 #define CPU_LEVELS (sizeof cpu_levels / sizeof *cpu_levels)
 
 static uint32_t random_state = 1;
@@ -116,6 +121,20 @@ static void make_constant(struct cz_array *array, struct cz_dims dims)
     array->known = array->data;
 }
 
+/* To bfloat16, in place. */
+static void round_all(const struct cz_array *array, size_t lanes)
+{
+    const size_t channels = (size_t)array->dims.size[1];
+    const size_t plane = plane_size(array);
+    for (size_t i = 0; i < (size_t)array->dims.size[0] * channels * plane;
+         i++) {
+        const size_t row = i / plane;
+        float *x =
+            element(array, lanes, row / channels, row % channels, i % plane);
+        *x = cz_bfloat16_to_float(cz_bfloat16_from_float(*x));
+    }
+}
+
 static int64_t output_size(const struct problem *p, size_t size)
 {
     const size_t reach = (p->kernel - 1) * p->dilation + 1;
@@ -149,6 +168,8 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
     rig->plan.block = lanes;
     rig->plan.exec.threads = p->threads;
     rig->plan.exec.team = cz_team_new(p->threads);
+    rig->plan.exec.scratch = cz_scratch_new(p->threads);
+    rig->plan.store = cz_store_new();
     make_params(&rig->params, p);
     make_array(&rig->x, in, p->is_plain ? CZ_LAYOUT_PLAIN : CZ_LAYOUT_BLOCKED,
                lanes);
@@ -156,6 +177,10 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
     make_constant(&rig->bias, (struct cz_dims){1, {oc}});
     make_array(&rig->residual, out, CZ_LAYOUT_BLOCKED, lanes);
     make_array(&rig->y, out, CZ_LAYOUT_BLOCKED, lanes);
+    if (p->is_bfloat16) {
+        round_all(&rig->x, lanes);
+        round_all(&rig->weights, lanes);
+    }
     rig->inputs[0] = &rig->x;
     rig->inputs[1] = &rig->weights;
     rig->inputs[2] = p->has_bias ? &rig->bias : NULL;
@@ -173,6 +198,8 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
 static void free_rig(struct rig *rig)
 {
     cz_team_free(rig->plan.exec.team);
+    cz_scratch_free(rig->plan.exec.scratch);
+    cz_store_free(rig->plan.store);
     free(rig->x.data);
     free(rig->weights.data);
     free(rig->bias.data);
@@ -445,6 +472,69 @@ static void depthwise_agrees_with_sums_in_double(void **state)
     }
 }
 
+/* Calls check_on() for each kind of loops that the processor has. */
+static void check_bf16(const struct problem *problem)
+{
+    for (size_t i = 0; i < CPU_LEVELS; i++) {
+        setenv("CZ_CPU", cpu_levels[i], 1);
+        for (size_t lanes = 8; lanes <= MAX_LANES; lanes *= 2) {
+            if (cz_bf16_find(lanes))
+                assert_int_equal(run_table(cz_kernels_bf16, problem, lanes), 1);
+        }
+    }
+    unsetenv("CZ_CPU");
+}
+
+static void bf16_agrees_with_sums_in_double(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 32; i++) {
+        struct problem p = random_problem();
+        randomize_window(&p);
+        p.is_bfloat16 = true;
+        check_bf16(&p);
+    }
+}
+
+static void bf16_agrees_for_single_pixels(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 16; i++) {
+        struct problem p = random_problem();
+        p.kernel = 1;
+        p.pad = 0;
+        p.stride = 1 + random_below(3) / 2;
+        p.h = 1 + random_below(3);
+        p.w = 1 + random_below(300);
+        p.is_bfloat16 = true;
+        check_bf16(&p);
+    }
+}
+
+/* Several bands of rows, several spans of columns; more threads than tiles. */
+static void bf16_agrees_whatever_the_tiles(void **state)
+{
+    (void)state;
+    static const size_t sizes[][4] = {
+        /* channels, height, width, kernel */
+        {64, 40, 44, 3},  {200, 3, 300, 3}, {16, 100, 6, 5},
+        {520, 1, 170, 1}, {24, 5, 5, 3},    {8, 2, 900, 1},
+    };
+    for (size_t i = 0; i < 12; i++) {
+        const size_t *size = sizes[i / 2];
+        struct problem p = random_problem();
+        p.batch = 1 + i % 2;
+        p.in_channels = size[0];
+        p.h = size[1];
+        p.w = size[2];
+        p.kernel = size[3];
+        p.pad = p.kernel / 2;
+        p.threads = i % 2 ? 3 : 1;
+        p.is_bfloat16 = true;
+        check_bf16(&p);
+    }
+}
+
 /* Windows that have loops of their own, in images of all small sizes. */
 static void depthwise_agrees_for_usual_windows(void **state)
 {
@@ -471,6 +561,10 @@ static void leaves_other_convolutions_to_others(void **state)
     p.is_depthwise = true;
     p.in_channels = p.out_channels = 16;
     assert_int_equal(run_table(cz_kernels_direct, &p, 8), 0);
+    assert_int_equal(run_table(cz_kernels_bf16, &p, 8), 0);
+    p = random_problem();
+    p.is_plain = true;
+    assert_int_equal(run_table(cz_kernels_bf16, &p, 8), 0);
 }
 
 static void reports_when_memory_is_short(void **state)
@@ -478,8 +572,9 @@ static void reports_when_memory_is_short(void **state)
     (void)state;
     struct problem p = random_problem();
     const struct cz_kernel *const kernels[] = {
-        cz_kernels_winograd, cz_kernels_direct, cz_kernels_depthwise};
-    for (size_t i = 0; i < 3; i++) {
+        cz_kernels_winograd, cz_kernels_direct, cz_kernels_bf16,
+        cz_kernels_depthwise};
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         struct cz_error err;
         struct rig rig;
         p.is_depthwise = kernels[i] == cz_kernels_depthwise;
@@ -551,6 +646,55 @@ static void activates_as_the_reference_does(void **state)
     for_each_simd(check_activations_on, NULL);
 }
 
+/* ---- softmax ---------------------------------------------------------- */
+
+/* exp(), whose error grows with that of what it is of, and a sum of 70. */
+#define SOFTMAX_TOLERANCE 1e-6
+/* e^-87 stands for all that is smaller. */
+#define VANISHED 2e-38
+
+static void check_softmax(const float *x, const float *y, size_t count,
+                          size_t stride)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < count; i++)
+        most = fmax(most, (double)x[i * stride]);
+    for (size_t i = 0; i < count; i++)
+        sum += exp((double)x[i * stride] - most);
+    for (size_t i = 0; i < count; i++) {
+        const double below = most - (double)x[i * stride];
+        const double want = exp(-below) / sum;
+        const double limit = SOFTMAX_TOLERANCE * (1 + below) * want + VANISHED;
+        if (!(fabs((double)y[i * stride] - want) <= limit))
+            fail_msg("softmax of %zu, %zu apart: number %zu is %g, want %g",
+                     count, stride, i, (double)y[i * stride], want);
+    }
+}
+
+static void check_softmaxes_on(const struct cz_simd *simd, const void *user)
+{
+    float x[70 * MAX_LANES], y[70 * MAX_LANES + 1];
+    (void)user;
+    for (size_t count = 1; count <= 70; count++) {
+        const float width = count % 3 == 0 ? 100.0f : 5.0f;
+        for (size_t i = 0; i < count * simd->lanes; i++)
+            x[i] = random_float() * width - (count % 2 ? 300.0f : 0);
+        y[count] = 7;
+        simd->softmax_row(x, y, count);
+        check_softmax(x, y, count, 1);
+        assert_true(y[count] == 7); /* nothing is stored behind it */
+        simd->softmax(x, y, count, simd->lanes);
+        for (size_t l = 0; l < simd->lanes; l++)
+            check_softmax(x + l, y + l, count, simd->lanes);
+    }
+}
+
+static void softmaxes_agree_with_sums_in_double(void **state)
+{
+    (void)state;
+    for_each_simd(check_softmaxes_on, NULL);
+}
+
 static void obeys_the_limit_on_the_processor(void **state)
 {
     (void)state;
@@ -573,10 +717,14 @@ int main(void)
         cmocka_unit_test(direct_agrees_for_single_pixels),
         cmocka_unit_test(direct_agrees_on_plain_images),
         cmocka_unit_test(depthwise_agrees_with_sums_in_double),
+        cmocka_unit_test(bf16_agrees_with_sums_in_double),
+        cmocka_unit_test(bf16_agrees_for_single_pixels),
+        cmocka_unit_test(bf16_agrees_whatever_the_tiles),
         cmocka_unit_test(depthwise_agrees_for_usual_windows),
         cmocka_unit_test(leaves_other_convolutions_to_others),
         cmocka_unit_test(reports_when_memory_is_short),
         cmocka_unit_test(activates_as_the_reference_does),
+        cmocka_unit_test(softmaxes_agree_with_sums_in_double),
         cmocka_unit_test(obeys_the_limit_on_the_processor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,8 +102,8 @@ static void check_pairs(const struct cz_plan *plan, const struct life *lives)
             continue;
         const char *base = plan->memory;
         const char *data = a->data;
-        assert_true(data >= base && data + a->size_bytes <=
-                                        base + plan->memory_bytes + ALIGNMENT);
+        assert_true(data >= base &&
+                    data + a->size_bytes <= base + plan->memory_bytes);
         if (a->root == a)
             assert_int_equal((uintptr_t)a->data % ALIGNMENT, 0);
         for (size_t k = 0; k < i; k++) {

@@ -197,8 +197,9 @@ static struct difference run_ours(struct cz_model *model,
 
 /* ---- configurations --------------------------------------------------- */
 
-static const char *const kernels[] = {
-    "winograd", "depthwise", "direct", "blocked", "onednn", "place", "simd"};
+static const char *const kernels[] = {"winograd", "depthwise", "direct",
+                                      "blocked",  "gemm",      "onednn",
+                                      "openblas", "place",     "simd"};
 #define KERNELS (sizeof kernels / sizeof *kernels)
 
 static void switch_off(char list[LIST_BYTES], const char *name)

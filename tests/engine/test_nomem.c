@@ -128,7 +128,8 @@ static void check(const char *text)
     check_options(text, &options);
     options.passes = "none";
     options.kernels =
-        "-winograd,-direct,-depthwise,-onednn,-blocked,-place,-simd";
+        "-winograd,-direct,-depthwise,-onednn,-blocked,-place,-simd,"
+        "-gemm,-openblas";
     check_options(text, &options);
 }
 
@@ -147,6 +148,27 @@ static void survives_in_convolutions(void **state)
 {
     (void)state;
     check(chain);
+}
+
+static void survives_in_channels(void **state)
+{
+    (void)state;
+    check("in x f32[1,3,6,5]; const w f32[16,3,3,3] random; "
+          "const v f32[16,16,1,1] random; const t f32[16,16,2,2] random; "
+          "a = Conv(x, w); b = GlobalAveragePool(a); c = Conv(b, v); "
+          "d = HardSigmoid(c); e = Mul(a, d); "
+          "y = ConvTranspose(e, t) strides=[2,2]; out y");
+}
+
+static void survives_in_products_of_matrices(void **state)
+{
+    (void)state;
+    check("in x f32[1,5,6,7]; const w f32[7,5,3,3] random; "
+          "const t f32[7,4,2,2] random; const m f32[14,9] random; "
+          "const g f32[9,9] random; const s i64[2] -1 9; "
+          "a = Conv(x, w) pads=[1,1,1,1]; b = ConvTranspose(a, t) "
+          "strides=[2,2]; c = MatMul(b, m); d = Reshape(c, s); "
+          "y = Gemm(d, g); out y");
 }
 
 static void survives_with_taps_and_all_values_kept(void **state)
@@ -191,14 +213,26 @@ static void survives_in_constants(void **state)
           "const c f32[2,16] iota; e = Sqrt(c); y = Add(r, e); out y");
 }
 
+static void survives_in_branches(void **state)
+{
+    (void)state;
+    check("in x f32[2,3]; h = Shape(x); const n i64[2] 2 3; e = Equal(h, n); "
+          "m = Cast(e) to=6; p = ReduceMin(m) keepdims=0; c = Cast(p) to=9; "
+          "y = If(c) then_branch={const w f32[3,4] 2; a = MatMul(x, w); out a} "
+          "else_branch={a = Neg(x); out a}; out y");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(survives_in_convolutions),
+        cmocka_unit_test(survives_in_channels),
+        cmocka_unit_test(survives_in_products_of_matrices),
         cmocka_unit_test(survives_with_taps_and_all_values_kept),
         cmocka_unit_test(survives_in_half_precision),
         cmocka_unit_test(survives_where_sizes_depend_on_data),
         cmocka_unit_test(survives_in_constants),
+        cmocka_unit_test(survives_in_branches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ static void takes_remainders_by_either_sign(void **state)
 static void refuses_to_divide_integers_by_zero(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x i32[2]; const b i32[2] 1 0; out y; y = Div(x, b)", CZ_EINVAL,
          "Div 'y': division by zero"},
         {"in x u8[2]; in b u8[1]; out y; y = Mod(x, b)", CZ_EINVAL,
@@ -296,7 +296,7 @@ static void chooses_by_a_condition(void **state)
 static void refuses_operands_that_do_not_fit(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[2,3]; const b f32[2] 1; out y; y = Add(x, b)", CZ_ESHAPE,
          "Add 'y': cannot broadcast [2,3] against [2]"},
         {"in x f32[2]; in b f64[2]; out y; y = Add(x, b)", CZ_ESHAPE,

@@ -1,7 +1,5 @@
 /* Conv and ConvTranspose; what is expected was computed with PyTorch. */
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
+#include "tests/engine/op_support.h"
 
 static void convolves_one_to_three_dimensions(void **state)
 {

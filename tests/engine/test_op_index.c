@@ -1,12 +1,7 @@
 /* Operators that make arrays of shapes, read and write where indices say. The
  * expected numbers are worked out by hand from the ONNX operator specification.
  */
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define SIX CZ_NUMBERS(1, 2, 3, 4, 5, 6)
-#define NONE NULL, 0
+#include "tests/engine/op_support.h"
 
 /* ---- shapes ----------------------------------------------------------- */
 

@@ -1,9 +1,5 @@
 /* MatMul, Gemm and Einsum; what is expected was computed with numpy. */
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
-/* Sums in float32, in another order. */
-#define ROUNDING 1e-5
+#include "tests/engine/op_support.h"
 
 static void multiplies_as_numpy_does(void **state)
 {

@@ -188,7 +188,7 @@ static void divides_by_neighbouring_channels(void **state)
 static void refuses_what_does_not_normalize(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[1,2,4]; in s f32[3]; out y;"
          "y = BatchNormalization(x, s, s, s, s)",
          CZ_ESHAPE, "BatchNormalization 'y': input 1 is [3], want [2]"},

@@ -345,7 +345,7 @@ static void casts_like_another_array(void **state)
 static void refuses_what_it_cannot_compute(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x i32[2]; out y; y = Exp(x)", CZ_EUNSUPPORTED,
          "Exp 'y': not for elements of int32"},
         {"in x f32[2]; out y; y = Not(x)", CZ_EUNSUPPORTED,

@@ -2,11 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
-/* Sums of a few float32 products. */
-#define ROUNDING 1e-5
+#include "tests/engine/op_support.h"
 
 static void takes_the_maximum_of_windows(void **state)
 {

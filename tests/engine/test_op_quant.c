@@ -190,7 +190,7 @@ static void multiplies_and_quantizes(void **state)
 static void refuses_operands_that_do_not_fit(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"opset 10; in x f32[2,2]; const s f32[2] 1; out y;"
          "y = QuantizeLinear(x, s)",
          CZ_ESHAPE, "QuantizeLinear 'y': scale is [2], want one number"},

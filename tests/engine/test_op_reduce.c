@@ -294,7 +294,7 @@ static void adds_up_along_an_axis(void **state)
 static void refuses_axes_and_types_that_are_wrong(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[2,3]; out y; y = ReduceMax(x) axes=[2]", CZ_ESHAPE,
          "ReduceMax 'y': axis 2 is outside of 2 dimensions"},
         {"in x f32[2,3]; out y; y = ReduceMax(x) axes=[1,-1]", CZ_ESHAPE,

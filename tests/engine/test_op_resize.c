@@ -1,10 +1,6 @@
 /* Resize and Upsample; what is expected was computed by hand, with the
  * reference of the ONNX package or, with antialias, with PyTorch. */
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
-/* Weights are made in float32. */
-#define ROUNDING 1e-5
+#include "tests/engine/op_support.h"
 
 static void takes_the_nearest_in_every_nearest_mode(void **state)
 {

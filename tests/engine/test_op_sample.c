@@ -1,11 +1,7 @@
 /* GridSample and AffineGrid; what is expected was computed with PyTorch. */
 #include <math.h>
 
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
-/* Positions and weights are made in float32. */
-#define ROUNDING 1e-5
+#include "tests/engine/op_support.h"
 
 static void samples_in_every_mode_and_padding(void **state)
 {

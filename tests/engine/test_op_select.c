@@ -4,11 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define NONE NULL, 0
+#include "tests/engine/op_support.h"
 
 /* ---- TopK ------------------------------------------------------------- */
 

@@ -1,11 +1,8 @@
 /* Slice and Pad. The expected numbers are worked out by hand from the ONNX
  * operator specification; those of reflect and wrap are numpy.pad()'s. */
-#include "tests/support/engine.h"
+#include "tests/engine/op_support.h"
 
-#define EXACT 0.0
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 #define EIGHT CZ_NUMBERS(0, 1, 2, 3, 4, 5, 6, 7)
-#define NONE NULL, 0
 
 /* ---- Slice ------------------------------------------------------------ */
 

@@ -1,16 +1,12 @@
 /* Views: the shapes they give, the elements they keep. The expected shapes are
  * worked out by hand from the ONNX operator specification. */
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
-#define SIX CZ_NUMBERS(1, 2, 3, 4, 5, 6)
+#include "tests/engine/op_support.h"
 
 /* The six elements come out in their order with another shape. */
 #define KEEPS_SIX(text, type)                                                  \
     {                                                                          \
         text, SIX, type, SIX, EXACT                                            \
     }
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static void reshapes_with_copied_and_open_dims(void **state)
 {

@@ -1,7 +1,5 @@
 /* The compiler: ports, shapes, what is known at compile time, errors. */
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
+#include "tests/engine/op_support.h"
 
 static void gives_an_input_back_through_views(void **state)
 {

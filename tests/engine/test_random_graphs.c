@@ -28,7 +28,8 @@ struct variant {
 static const struct variant reference = {
     .name = "reference",
     .passes = "none",
-    .kernels = "-winograd,-direct,-depthwise,-onednn,-blocked,-place,-simd",
+    .kernels = "-winograd,-direct,-depthwise,-onednn,-blocked,-place,-simd,"
+               "-gemm,-openblas",
     .threads = 1,
 };
 
@@ -45,6 +46,7 @@ static const struct variant variants[] = {
     {.name = "no Winograd", .threads = 1, .kernels = "-winograd"},
     {.name = "no oneDNN", .threads = 1, .kernels = "-onednn,-winograd"},
     {.name = "oneDNN", .threads = 2, .kernels = "-direct,-depthwise,-winograd"},
+    {.name = "no products", .threads = 2, .kernels = "-gemm,-onednn"},
     {.name = "no place", .threads = 1, .kernels = "-place"},
     {.name = "keep all", .threads = 1, .keep_all = true, .tap = true},
     {.name = "tuned", .threads = 2, .tune = CZ_TUNE_CACHE, .tap = true},

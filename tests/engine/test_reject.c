@@ -15,7 +15,7 @@
 
 static void names_missing_operators_of_other_domains(void **state)
 {
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[1]; a = Relu(x); y = com.example::Relu(a); out y",
          CZ_EUNSUPPORTED, "does not have: com.example.Relu ('y')"},
         {"in x f32[1]; a = com.example::A(x); b = B(a); c = B(b); "
@@ -28,7 +28,7 @@ static void names_missing_operators_of_other_domains(void **state)
 
 static void names_what_does_not_fit_together(void **state)
 {
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[1,3,8,8]; const w f32[4,2,3,3] 1; y = Conv(x, w); out y",
          CZ_ESHAPE, "Conv 'y': input has 3 channels, its weight wants 2 x 1"},
         {"in x f32[1,3,8]; const w f32[4,3,3,3] 1; y = Conv(x, w); out y",
@@ -62,7 +62,7 @@ static void refuses_hostile_attributes(void **state)
 #define WINDOW(attributes)                                                     \
     "in x f32[1,3,4,4]; const w f32[4,3,2,2] 1; y = Conv(x, w) " attributes    \
     "; out y"
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {WINDOW("strides=[0,1]"), CZ_ESHAPE,
          "Conv 'y': 'strides' is 0, want 1 to"},
         {WINDOW("strides=[1,-2]"), CZ_ESHAPE, "'strides' is -2, want 1 to"},
@@ -109,7 +109,7 @@ static void refuses_hostile_attributes(void **state)
 
 static void refuses_hostile_constants(void **state)
 {
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[2,3]; const s i64[2] " MOST " 2; y = Reshape(x, s); out y",
          CZ_ESHAPE, "Reshape 'y': its output of float32 [" MOST ",2]"},
         {"in x f32[2,3]; const s i64[3] 4294967296 4294967296 -1; "
@@ -227,7 +227,7 @@ static void refuses_bad_shapes_of_a_frame_and_goes_on(void **state)
 
 static void refuses_arrays_that_no_memory_holds(void **state)
 {
-    static const struct refusal rows[] = {
+    static const struct cz_test_failure rows[] = {
         {"in x f32[100000,100000,10000]; y = Relu(x); out y", CZ_ESHAPE,
          "input 'x': its output of float32 [100000,100000,10000] would not"},
         {"in x f32[2147483647,2147483647,4]; y = Relu(x); out y", CZ_ESHAPE,

@@ -19,7 +19,9 @@
     "const v f32[32,1,3,3] random; const w f32[32,32,3,3] random; "            \
     "a = Conv(x, u); b = Relu(a); c = Conv(b, v) group=32; "                   \
     "d = Conv(c, w); e = MaxPool(d) kernel_shape=[3,3]; f = Sigmoid(e); "      \
-    "g, h = Split(f) axis=1; i = Concat(h, g) axis=1; y = Softmax(i) axis=1; " \
+    "g, h = Split(f) axis=1; i = Concat(h, g) axis=1; j = Softmax(i) axis=1; " \
+    "const m f32[16,9] random; const n f32[32,5,2,2] random; "                 \
+    "k = ConvTranspose(j, n) strides=[2,2]; y = MatMul(k, m); "                \
     "out y"
 
 static struct cz_plan *compile(struct cz_model *model, enum cz_tune tune,
@@ -108,7 +110,8 @@ static void tries_the_next_where_one_is_left_out(void **state)
 }
 
 static const char *const all_kernels[] = {
-    "winograd", "depthwise", "direct", "blocked", "onednn", "place", "simd"};
+    "winograd", "depthwise", "direct", "blocked", "gemm",
+    "onednn",   "openblas",  "bf16",   "place",   "simd"};
 #define KERNELS (sizeof all_kernels / sizeof *all_kernels)
 
 static void never_takes_one_that_is_left_out(void **state)

@@ -1,7 +1,5 @@
 /* Windows: what is read from a node, what is refused. */
-#include "tests/support/engine.h"
-
-#define EXACT 0.0
+#include "tests/engine/op_support.h"
 
 static void refuses_windows_that_make_no_sense(void **state)
 {

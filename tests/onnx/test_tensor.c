@@ -371,6 +371,36 @@ static void notices_a_data_file_that_shrank(void **state)
     cz_test_folder_remove(folder);
 }
 
+static void refuses_elements_that_were_dropped(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"storage_float32_raw.onnx",
+                                        "storage_float32_typed.onnx",
+                                        "storage_double_typed.onnx"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct cz_model *model = cz_test_load(cz_test_model(files[i]));
+        struct cz_elements elements;
+        cz_tensor_drop(conv_weight(model));
+        assert_error(
+            cz_tensor_elements(conv_weight(model), &elements, cz_test_error()),
+            CZ_EINVAL, "was dropped");
+        cz_model_free(model);
+    }
+}
+
+static void reads_dropped_elements_of_a_file_anew(void **state)
+{
+    (void)state;
+    struct cz_model *model = cz_test_load(cz_test_model("external.onnx"));
+    struct cz_tensor *tensor = conv_weight(model);
+    struct cz_elements elements = elements_of(tensor);
+    const double first = cz_elements_get(&elements, 0);
+    cz_tensor_drop(tensor);
+    elements = elements_of(tensor);
+    assert_true(cz_elements_get(&elements, 0) == first);
+    cz_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +421,8 @@ int main(void)
         cmocka_unit_test(saves_edited_external_data_twice),
         cmocka_unit_test(replaces_the_data_file_that_it_reads),
         cmocka_unit_test(notices_a_data_file_that_shrank),
+        cmocka_unit_test(refuses_elements_that_were_dropped),
+        cmocka_unit_test(reads_dropped_elements_of_a_file_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ static void skip_blanks(struct reader *r)
 static bool at_end(struct reader *r)
 {
     skip_blanks(r);
-    return !*r->at || *r->at == ';' || *r->at == '\n';
+    return !*r->at || *r->at == ';' || *r->at == '\n' || *r->at == '}';
 }
 
 static bool take(struct reader *r, char c)
@@ -341,6 +341,24 @@ static enum cz_attr_kind take_numbers(struct reader *r, struct buffer *attr)
     return is_float ? CZ_ATTR_FLOAT : CZ_ATTR_INT;
 }
 
+static void take_statement(struct reader *r);
+
+/* AttributeProto: g(6) */
+static enum cz_attr_kind take_graph(struct reader *r, struct buffer *attr)
+{
+    struct buffer outer = r->graph;
+    r->graph = (struct buffer){0};
+    put_text(&r->graph, 2, "branch");
+    while (!take(r, '}')) {
+        if (!*r->at)
+            fail_msg("graph text: a brace is open");
+        take_statement(r);
+    }
+    put_message(attr, 6, &r->graph);
+    r->graph = outer;
+    return CZ_ATTR_GRAPH;
+}
+
 /* AttributeProto: name(1), s(4), type(20) */
 static void take_attribute(struct reader *r, struct buffer *node)
 {
@@ -355,6 +373,8 @@ static void take_attribute(struct reader *r, struct buffer *node)
         put_bytes(&attr, 4, r->at, length);
         r->at += length;
         expect(r, '"');
+    } else if (take(r, '{')) {
+        kind = take_graph(r, &attr);
     } else {
         kind = take_numbers(r, &attr);
     }
@@ -427,7 +447,7 @@ static void take_statement(struct reader *r)
         take_node(r);
     if (!at_end(r))
         fail_msg("graph text: too much: %.40s", r->at);
-    if (*r->at)
+    if (*r->at && *r->at != '}')
         r->at++;
 }
 

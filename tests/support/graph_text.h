@@ -18,7 +18,8 @@
  *     a, b = com.example::Op(x, , w)  several outputs, an input left out
  *
  * A node is called as its first output. Attributes are an int, a float (with a
- * point), a string, or a list of ints or floats. */
+ * point), a string, a list of ints or floats, or a graph: the statements of one
+ * in braces. */
 #ifndef CZ_TESTS_SUPPORT_GRAPH_TEXT_H
 #define CZ_TESTS_SUPPORT_GRAPH_TEXT_H
 

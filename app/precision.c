@@ -1,0 +1,82 @@
+/* See precision.h. */
+#include "app/precision.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "app/text.h"
+
+/* ---- the command line ------------------------------------------------- */
+
+bool app_parse_precision(enum cz_precision *precision, const char *command,
+                         const char *text)
+{
+    for (int p = 0; p < CZ_PRECISION_COUNT; p++) {
+        *precision = (enum cz_precision)p;
+        if (strcmp(text, cz_precision_name(*precision)) == 0)
+            return true;
+    }
+    app_usage_error(command,
+                    "--precision %s: want float32, bf16 or auto; what is "
+                    "stored as float16 is widened on load",
+                    text);
+    return false;
+}
+
+bool app_parse_precisions(enum cz_precision precisions[CZ_PRECISION_COUNT],
+                          size_t *count, const char *command, char *text)
+{
+    *count = 0;
+    for (char *end = text; end; text = end + 1) {
+        enum cz_precision precision;
+        end = strchr(text, ',');
+        if (end)
+            *end = 0;
+        if (!app_parse_precision(&precision, command, text))
+            return false;
+        for (size_t i = 0; i < *count; i++) {
+            if (precisions[i] == precision) {
+                app_usage_error(command, "--precision: %s twice", text);
+                return false;
+            }
+        }
+        precisions[(*count)++] = precision;
+    }
+    return true;
+}
+
+/* ---- the report ------------------------------------------------------- */
+
+const char *app_precision_text(char text[APP_PRECISION_BYTES],
+                               const struct cz_plan *plan)
+{
+    const struct cz_precision_report r = cz_plan_precision(plan);
+    const char *chosen = "as asked", *cpu = "";
+    if (r.asked == CZ_PRECISION_AUTO)
+        chosen = r.is_timed ? "as timed" : "as nothing is timed (--tune)";
+    if (r.asked != CZ_PRECISION_FLOAT32 && !r.is_native)
+        cpu = "; this CPU has no AVX512_BF16";
+    snprintf(text, APP_PRECISION_BYTES,
+             "%s: %zu of %zu convolutions in bf16, %s%s%s",
+             cz_precision_name(r.asked), r.in_bf16, r.convolutions, chosen, cpu,
+             *cpu && r.in_bf16 ? ": float32 is likely to be faster" : "");
+    return text;
+}
+
+json_t *app_precision_json(const struct cz_plan *plan)
+{
+    char text[APP_PRECISION_BYTES];
+    if (!plan)
+        return json_null();
+    const struct cz_precision_report r = cz_plan_precision(plan);
+    json_t *object = json_object();
+    json_object_set_new(object, "precision",
+                        json_string(cz_precision_name(r.asked)));
+    json_object_set_new(object, "convolutions", app_json_count(r.convolutions));
+    json_object_set_new(object, "bf16", app_json_count(r.in_bf16));
+    json_object_set_new(object, "native", json_boolean(r.is_native));
+    json_object_set_new(object, "why",
+                        json_string(app_precision_text(text, plan)));
+    return object;
+}

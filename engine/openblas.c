@@ -1,0 +1,71 @@
+/* See openblas_internal.h. */
+#include "engine/openblas_internal.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIBRARY "libopenblas.so.0"
+#define THREADS "OPENBLAS_NUM_THREADS"
+
+enum { ROW_MAJOR = 101, AS_IT_IS = 111, TRANSPOSED = 112 };
+
+/* It starts a thread for each core as it is opened, which spin for some 50 ms,
+ * unless the environment says that one is enough. */
+static void *open_library(void)
+{
+    const bool is_set = getenv(THREADS) != NULL;
+    if (!is_set)
+        setenv(THREADS, "1", 0);
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (!is_set)
+        unsetenv(THREADS);
+    return library;
+}
+
+struct cz_openblas *cz_openblas_new(void)
+{
+    return cz_calloc(1, sizeof(struct cz_openblas));
+}
+
+/* The library stays loaded: it keeps threads and buffers. */
+void cz_openblas_free(struct cz_openblas *openblas)
+{
+    cz_free(openblas);
+}
+
+bool cz_openblas_load(struct cz_openblas *openblas)
+{
+    if (openblas->was_tried)
+        return openblas->sgemm != NULL;
+    openblas->was_tried = true;
+    void *library = open_library();
+    void (*set_threads)(int);
+    void *found = library ? dlsym(library, "openblas_set_num_threads") : NULL;
+    if (!found)
+        return false;
+    memcpy(&set_threads, &found, sizeof found);
+    set_threads(1);
+    found = dlsym(library, "cblas_sgemm");
+    memcpy(&openblas->sgemm, &found, sizeof found);
+    return openblas->sgemm != NULL;
+}
+
+/* A distance that is never used, of a single row, may be too small for it. */
+static int leading(size_t row, size_t column, size_t least)
+{
+    const size_t distance = column == 1 ? row : column;
+    return (int)(distance > least ? distance : least);
+}
+
+void cz_openblas_run(const struct cz_openblas *openblas,
+                     const struct cz_gemm *g)
+{
+    const bool a_is_plain = g->a_column == 1, b_is_plain = g->b_column == 1;
+    openblas->sgemm(
+        ROW_MAJOR, a_is_plain ? AS_IT_IS : TRANSPOSED,
+        b_is_plain ? AS_IT_IS : TRANSPOSED, (int)g->m, (int)g->n, (int)g->k, 1,
+        g->a, leading(g->a_row, g->a_column, a_is_plain ? g->k : g->m), g->b,
+        leading(g->b_row, g->b_column, b_is_plain ? g->n : g->k), 0, g->y,
+        leading(g->y_row, 1, g->n));
+}

@@ -1,0 +1,32 @@
+/* OpenBLAS, opened when a plan is compiled and a kernel of it is to be timed or
+ * was the fastest: the program is built, starts and runs without it. */
+#ifndef CZ_ENGINE_OPENBLAS_INTERNAL_H
+#define CZ_ENGINE_OPENBLAS_INTERNAL_H
+
+#include "engine/gemm_internal.h"
+
+/* As cblas.h declares it; its enums are ints. */
+typedef void cz_cblas_sgemm(int order, int trans_a, int trans_b, int m, int n,
+                            int k, float alpha, const float *a, int lda,
+                            const float *b, int ldb, float beta, float *c,
+                            int ldc);
+
+struct cz_openblas {
+    bool was_tried;
+    cz_cblas_sgemm *sgemm; /* NULL: not there */
+};
+
+/* Nothing is loaded yet. NULL without memory. */
+struct cz_openblas *cz_openblas_new(void);
+void cz_openblas_free(struct cz_openblas *openblas);
+
+/* Loads it, the first time; false where it is not installed. It works in the
+ * thread that calls, and several may call at once; each has a buffer of its
+ * own there, of which a product touches about 1 MB. */
+bool cz_openblas_load(struct cz_openblas *openblas);
+
+/* All sizes and distances fit into an int. */
+void cz_openblas_run(const struct cz_openblas *openblas,
+                     const struct cz_gemm *gemm);
+
+#endif
