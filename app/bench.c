@@ -11,6 +11,7 @@
 #include "app/tensor_file.h"
 #include "app/text.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/output.h"
 
 /* Threads spin for a while when a frame is over, in case another one follows
@@ -146,11 +147,11 @@ static enum cz_status take_turns(struct bench *bench, size_t frame,
         struct app_bench_run *run = &bench->runs[i];
         if (bench->pauses)
             nanosleep(&pause, NULL);
-        double start = app_now_ms();
+        double start = cz_now_ms();
         CZ_TRY(
             cz_error_prefix(err, cz_engine_run(run->engine, err), run->model));
         if (frame != SIZE_MAX)
-            run->times_ms[frame] = app_now_ms() - start;
+            run->times_ms[frame] = cz_now_ms() - start;
     }
     return CZ_OK;
 }

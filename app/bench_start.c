@@ -19,6 +19,7 @@
 #include "app/progress.h"
 #include "app/tensor_file.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 
 /* Frames of a child: memory stands still from the second one on. */
 #define FRAMES 3
@@ -33,16 +34,16 @@ static enum cz_status run_frames(double *first_ms,
                                  const struct app_bench_run *run,
                                  struct cz_error *err)
 {
-    double start = app_now_ms();
+    double start = cz_now_ms();
     struct cz_engine *engine;
     size_t n_inputs;
     CZ_TRY(cz_engine_open(&engine, run->model, &run->options, err));
     const struct cz_port *inputs = cz_engine_inputs(engine, &n_inputs);
-    double opened = app_now_ms();
+    double opened = cz_now_ms();
     app_tensor_fill(inputs, n_inputs);
-    double filled = app_now_ms();
+    double filled = cz_now_ms();
     enum cz_status status = cz_engine_run(engine, err);
-    *first_ms = app_now_ms() - start - (filled - opened);
+    *first_ms = cz_now_ms() - start - (filled - opened);
     for (size_t i = 1; i < FRAMES && status == CZ_OK; i++)
         status = cz_engine_run(engine, err);
     return cz_error_prefix(err, status, run->model);

@@ -7,6 +7,7 @@
 #include "app/app.h"
 #include "app/compress_report.h"
 #include "app/progress.h"
+#include "core/clock.h"
 #include "core/gzip.h"
 #include "core/output.h"
 #include "core/parallel.h"
@@ -31,11 +32,11 @@ static enum cz_status check(struct cz_model *model,
                             struct app_compress_report *report,
                             struct cz_error *err)
 {
-    double start = app_now_ms();
+    double start = cz_now_ms();
     CZ_TRY(cz_model_check(model, &report->used_checker, err));
     CZ_TRY(cz_graph_infer(cz_model_graph(model), err));
     cz_model_count(&report->stats, model);
-    report->ms.check = app_now_ms() - start;
+    report->ms.check = cz_now_ms() - start;
     report->functions = cz_model_function_count(model);
     return CZ_OK;
 }
@@ -63,17 +64,17 @@ static enum cz_status edit(struct cz_model *model,
                            struct cz_error *err)
 {
     const struct app_compress_options *o = report->options;
-    double start = app_now_ms();
+    double start = cz_now_ms();
     CZ_TRY(o->prune ? cz_prune_l1(model, &o->prune_options, &report->prune, err)
                     : cz_prune_inspect(model, o->prune_options.threads,
                                        &report->prune, err));
-    double pruned = app_now_ms();
+    double pruned = cz_now_ms();
     report->ms.prune = pruned - start;
     report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
     if (o->fp16)
         CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
     cz_model_count(&report->edited, model);
-    report->ms.fp16 = app_now_ms() - pruned;
+    report->ms.fp16 = cz_now_ms() - pruned;
     return CZ_OK;
 }
 
@@ -81,12 +82,12 @@ static enum cz_status save(struct cz_model *model,
                            struct app_compress_report *report,
                            struct cz_error *err)
 {
-    double start = app_now_ms();
+    double start = cz_now_ms();
     if (app_interrupted())
         return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
     CZ_TRY(cz_model_save(model, report->options->output, report->options->force,
                          err));
-    report->ms.save = app_now_ms() - start;
+    report->ms.save = cz_now_ms() - start;
     return CZ_OK;
 }
 
@@ -121,9 +122,9 @@ static enum cz_status load(struct cz_model **model, const char *path,
                            struct app_compress_report *report,
                            struct cz_error *err)
 {
-    double start = app_now_ms();
+    double start = cz_now_ms();
     enum cz_status status = cz_model_load(model, path, err);
-    report->ms.load = app_now_ms() - start;
+    report->ms.load = cz_now_ms() - start;
     return status;
 }
 
@@ -154,12 +155,12 @@ static enum cz_status run(struct app_compress_report *report,
                           struct cz_error *err)
 {
     const struct app_compress_options *o = report->options;
-    double start = app_now_ms();
+    double start = cz_now_ms();
     struct cz_model *model = NULL;
     report->measure_gzip = o->json || !o->quiet;
     CZ_TRY(check_output(o, err));
     enum cz_status status = work(&model, report, err);
-    report->ms.total = app_now_ms() - start;
+    report->ms.total = cz_now_ms() - start;
     if (status == CZ_OK) {
         if (o->json)
             app_compress_report_json(report);

@@ -10,6 +10,7 @@
 #include "app/detect.h"
 #include "app/progress.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/output.h"
 
 /* ---- before the work -------------------------------------------------- */
@@ -161,9 +162,9 @@ static enum cz_status work_on(struct app_detect *detect,
         cz_session_format(d->session, pixels->width, pixels->height);
     CZ_TRY(cz_session_run(d->session, &boxes, times_ms, pixels, err));
     CZ_TRY(keep_boxes(image, boxes, err));
-    const double start = app_now_ms();
+    const double start = cz_now_ms();
     CZ_TRY(write_results(detect, image, pixels, boxes, err));
-    times_ms[APP_STAGE_WRITE] = app_now_ms() - start;
+    times_ms[APP_STAGE_WRITE] = cz_now_ms() - start;
     for (size_t stage = 0; stage < APP_STAGE_COUNT; stage++)
         detect->ms[stage] += times_ms[stage];
     detect->n_done++;
@@ -177,13 +178,13 @@ static enum cz_status do_image(struct app_detect *detect,
 {
     struct cz_image pixels;
     double times_ms[APP_STAGE_COUNT];
-    const double start = app_now_ms();
+    const double start = cz_now_ms();
     enum cz_status status = cz_image_read(&pixels, detect->detector.opencv,
                                           image->path, &image->failed);
     detect->n_failed += status != CZ_OK;
     if (status != CZ_OK)
         return CZ_OK;
-    times_ms[CZ_STAGE_READ] = app_now_ms() - start;
+    times_ms[CZ_STAGE_READ] = cz_now_ms() - start;
     status = work_on(detect, image, &pixels, times_ms, err);
     cz_image_free(&pixels, detect->detector.opencv);
     return status;

@@ -10,6 +10,7 @@
 #include "app/progress.h"
 #include "app/text.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/output.h"
 
 #define SKIPPED_SHOWN 10
@@ -222,10 +223,10 @@ static enum cz_status read_detections(struct app_eval_result *result,
                                       const struct app_eval *eval,
                                       struct cz_error *err)
 {
-    const double start_ms = app_now_ms();
+    const double start_ms = cz_now_ms();
     CZ_TRY(cz_coco_detections_load(&result->detections, result->name,
                                    eval->coco, err));
-    result->read_ms = app_now_ms() - start_ms;
+    result->read_ms = cz_now_ms() - start_ms;
     return CZ_OK;
 }
 
@@ -249,7 +250,7 @@ static enum cz_status evaluate(struct app_eval_result *result,
                                const struct app_eval *eval,
                                const struct selection *s, struct cz_error *err)
 {
-    const double start_ms = app_now_ms();
+    const double start_ms = cz_now_ms();
     CZ_TRY(cz_error_prefix(
         err,
         cz_coco_match(&result->matches, eval->coco, result->detections.items,
@@ -257,7 +258,7 @@ static enum cz_status evaluate(struct app_eval_result *result,
         result->name));
     CZ_TRY(cz_coco_evaluate(&result->report, result->matches,
                             s->options.threads, err));
-    result->match_ms = app_now_ms() - start_ms;
+    result->match_ms = cz_now_ms() - start_ms;
     return CZ_OK;
 }
 
@@ -268,7 +269,7 @@ static enum cz_status compare(struct app_eval *eval, struct cz_error *err)
         .resamples = o->resamples,
         .seed = o->seed,
         .threads = o->detector.engine.engine.plan.threads};
-    double start_ms = app_now_ms();
+    double start_ms = cz_now_ms();
     for (size_t i = 1; i < eval->n_results; i++) {
         struct app_eval_result *result = &eval->results[i];
         CZ_TRY(
@@ -278,7 +279,7 @@ static enum cz_status compare(struct app_eval *eval, struct cz_error *err)
                                               result->matches, &options, err),
                             result->name));
     }
-    eval->compare_ms = app_now_ms() - start_ms;
+    eval->compare_ms = cz_now_ms() - start_ms;
     return CZ_OK;
 }
 
@@ -336,12 +337,12 @@ static enum cz_status load_annotations(struct app_eval *eval,
 {
     struct cz_opencv *opencv = NULL;
     const struct cz_image_sizes sizes = {image_size, &opencv};
-    const double start_ms = app_now_ms();
+    const double start_ms = cz_now_ms();
     const enum cz_status status =
         cz_coco_load(&eval->coco, eval->options->annotations, &sizes, err);
     if (opencv)
         cz_opencv_close(opencv);
-    eval->read_ms = app_now_ms() - start_ms;
+    eval->read_ms = cz_now_ms() - start_ms;
     return status;
 }
 

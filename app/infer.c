@@ -11,6 +11,7 @@
 #include "app/tensor_file.h"
 #include "app/text.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/output.h"
 #include "core/parallel.h"
 #include "detect/detect.h"
@@ -385,10 +386,10 @@ static enum cz_status run_frame(struct infer *infer, struct cz_error *err)
     CZ_TRY(cz_error_prefix(err, bind_all(infer, err), infer->model));
     for (size_t i = 0; i < infer->inputs.count; i++)
         CZ_TRY(read_input(infer, &infer->inputs.items[i], err));
-    double start = app_now_ms();
+    double start = cz_now_ms();
     CZ_TRY(
         cz_error_prefix(err, cz_engine_run(infer->engine, err), infer->model));
-    infer->time_ms = app_now_ms() - start;
+    infer->time_ms = cz_now_ms() - start;
     if (app_interrupted())
         return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
     return CZ_OK;
@@ -398,10 +399,10 @@ static enum cz_status work(struct infer *infer, struct cz_error *err)
 {
     for (size_t i = 0; i < infer->outputs.count; i++)
         CZ_TRY(check_output(infer, i, err));
-    double start = app_now_ms();
+    double start = cz_now_ms();
     CZ_TRY(cz_engine_open(&infer->engine, infer->model, &infer->options.engine,
                           err));
-    infer->load_ms = app_now_ms() - start;
+    infer->load_ms = cz_now_ms() - start;
     CZ_TRY(run_frame(infer, err));
     for (size_t i = 0; i < infer->outputs.count; i++)
         CZ_TRY(app_tensor_write(infer->outputs.items[i].port,

@@ -3,21 +3,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/app.h"
+#include "core/clock.h"
 
 #define DELAY_MS 500
 #define WIDTH 30
 #define LEFT_BYTES 32
-
-double app_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 /* ", 12 s left", once that can be told; blanks over what was there before. */
 static void tell_left(char text[LEFT_BYTES], double passed_ms, size_t percent)
@@ -40,7 +33,7 @@ static void draw(struct app_progress *p, const char *stage, size_t percent)
     memset(bar, '.', WIDTH);
     memset(bar, '#', filled);
     bar[WIDTH] = 0;
-    tell_left(left, app_now_ms() - p->stage_ms, percent);
+    tell_left(left, cz_now_ms() - p->stage_ms, percent);
     fprintf(stderr, "\r%-6s [%s] %3zu %%%s", stage, bar, percent, left);
     p->percent = percent;
     p->is_drawn = true;
@@ -53,10 +46,10 @@ static bool tick(void *user, const char *stage, size_t done, size_t total)
     bool is_new = !p->stage || strcmp(p->stage, stage) != 0;
     if (is_new) {
         p->stage = stage;
-        p->stage_ms = app_now_ms();
+        p->stage_ms = cz_now_ms();
     }
     is_new = is_new || !p->is_drawn || percent != p->percent;
-    if (p->visible && is_new && app_now_ms() - p->start_ms > DELAY_MS)
+    if (p->visible && is_new && cz_now_ms() - p->start_ms > DELAY_MS)
         draw(p, stage, percent);
     return !app_interrupted();
 }
@@ -66,7 +59,7 @@ void app_progress_init(struct app_progress *progress, bool quiet)
     *progress = (struct app_progress){
         .callback = {tick, progress},
         .visible = !quiet && isatty(STDERR_FILENO),
-        .start_ms = app_now_ms(),
+        .start_ms = cz_now_ms(),
     };
 }
 

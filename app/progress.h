@@ -21,7 +21,4 @@ void app_progress_init(struct app_progress *progress, bool quiet);
 /* Wipes the bar. */
 void app_progress_fini(struct app_progress *progress);
 
-/* Milliseconds of a clock that only goes forward. */
-double app_now_ms(void);
-
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/checked.h"
+#include "core/sizes.h"
 
 /* Of x86-64 and of aarch64 with pages of 4 KB. */
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
@@ -82,12 +83,6 @@ void *cz_aligned_alloc(size_t alignment, size_t size)
     return memory ? memset(memory, 0, size) : NULL;
 }
 
-/* `bytes` up to a multiple of `unit`, a power of two. */
-static size_t round_up(size_t bytes, size_t unit)
-{
-    return (bytes + unit - 1) & ~(unit - 1);
-}
-
 static size_t page_bytes(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -99,13 +94,13 @@ void *cz_pages_alloc(size_t size)
     if (must_fail() || !cz_add_size(size, HUGE_PAGE_BYTES, &mapped) ||
         !cz_add_size(mapped, page_bytes(), &mapped))
         return NULL;
-    size = round_up(size ? size : 1, page_bytes());
+    size = cz_round_up(size ? size : 1, page_bytes());
     mapped = size + HUGE_PAGE_BYTES;
     char *map = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED)
         return NULL;
-    char *pages = (char *)round_up((size_t)map, HUGE_PAGE_BYTES);
+    char *pages = (char *)cz_round_up((size_t)map, HUGE_PAGE_BYTES);
     const size_t before = (size_t)(pages - map);
     if (before)
         munmap(map, before);
@@ -116,8 +111,8 @@ void *cz_pages_alloc(size_t size)
 
 void cz_pages_free(void *pages, size_t size, size_t kept)
 {
-    size = round_up(size ? size : 1, page_bytes());
-    kept = round_up(kept, page_bytes());
+    size = cz_round_up(size ? size : 1, page_bytes());
+    kept = cz_round_up(kept, page_bytes());
     if (pages && size > kept)
         munmap((char *)pages + kept, size - kept);
 }

@@ -1,7 +1,6 @@
 /* A detector and the engine that runs it: an image in, boxes out. */
-#include <time.h>
-
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "detect/detect.h"
 
 #define IOU_ULTRALYTICS 0.7F
@@ -148,14 +147,11 @@ static enum cz_status fit_engine(struct cz_session *session, size_t width,
 }
 
 /* The time since *start, which becomes now. */
-static double lap_ms(struct timespec *start)
+static double lap_ms(double *start)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const double ms = (double)(now.tv_sec - start->tv_sec) * 1e3 +
-                      (double)(now.tv_nsec - start->tv_nsec) / 1e6;
-    *start = now;
-    return ms;
+    const double before = *start;
+    *start = cz_now_ms();
+    return *start - before;
 }
 
 enum cz_status cz_session_run(struct cz_session *session,
@@ -163,11 +159,10 @@ enum cz_status cz_session_run(struct cz_session *session,
                               const struct cz_image *image,
                               struct cz_error *err)
 {
-    struct timespec start = {0, 0};
     struct cz_fit fit;
     size_t count;
     CZ_TRY(fit_engine(session, image->width, image->height, err));
-    lap_ms(&start);
+    double start = cz_now_ms();
     void *input = cz_engine_inputs(session->engine, &count)->data;
     cz_letterbox_fit(&fit, &session->format, image->width, image->height);
     CZ_TRY(cz_letterbox_fill(input, &fit, &session->format, image, err));

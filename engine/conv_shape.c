@@ -2,6 +2,7 @@
  * with a border of zeros. */
 #include <string.h>
 
+#include "core/sizes.h"
 #include "engine/conv_internal.h"
 #include "engine/window_internal.h"
 
@@ -119,20 +120,15 @@ size_t cz_conv_out_plane(const struct cz_conv_shape *shape)
     return shape->out_h * shape->out_w * shape->lanes;
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from, size_t *to)
 {
     const size_t reach = (shape->kernel_w - 1) * shape->dilation_w;
     const size_t size = shape->in_w + shape->pad_left;
-    *from = least((shape->pad_left + shape->stride_w - 1) / shape->stride_w,
-                  shape->out_w);
+    *from = cz_least((shape->pad_left + shape->stride_w - 1) / shape->stride_w,
+                     shape->out_w);
     *to = *from;
     if (size > reach)
-        *to = least((size - reach - 1) / shape->stride_w + 1, shape->out_w);
+        *to = cz_least((size - reach - 1) / shape->stride_w + 1, shape->out_w);
     if (*to < *from)
         *to = *from;
 }

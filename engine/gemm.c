@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "core/sizes.h"
 #include "engine/openblas_internal.h"
 
 #define WIDTH_MAX 32 /* two vectors of 16 */
@@ -26,11 +27,6 @@ struct panel {
     const struct cz_simd *simd;
     size_t from, width;
 };
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* to[depth][full], zeros behind the last column. */
 static void pack(const struct panel *p, size_t k, size_t depth, float *to)
@@ -71,7 +67,7 @@ static void multiply_panel(const struct panel *p, size_t row, size_t rows)
         .y_row = is_full ? g->y_row : full,
     };
     for (size_t k = 0; k < g->k; k += DEPTH) {
-        part.depth = least(DEPTH, g->k - k);
+        part.depth = cz_least(DEPTH, g->k - k);
         part.adds = k > 0;
         if (packs)
             pack(p, k, part.depth, packed);
@@ -92,7 +88,7 @@ static void multiply(const struct cz_gemm *gemm, const struct cz_simd *simd)
         const size_t rows = (i + 1) * gemm->m / blocks - row;
         for (size_t from = 0; from < gemm->n; from += full) {
             const struct panel panel = {gemm, simd, from,
-                                        least(full, gemm->n - from)};
+                                        cz_least(full, gemm->n - from)};
             multiply_panel(&panel, row, rows);
         }
     }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/half.h"
+#include "core/sizes.h"
 #include "engine/bf16_internal.h"
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
@@ -68,16 +69,6 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
            cz_bf16_find(plan->block) && cz_simd_find(plan->block);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static size_t window_rows(const struct cz_conv_shape *s, size_t rows)
 {
     return (rows - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
@@ -109,20 +100,20 @@ static void choose_tiles(struct bf16 *b, size_t threads)
     size_t columns = s->out_w, rows = 1;
     while (columns >= 2 * COLUMNS_MIN &&
            (is_too_large(s, 1, columns) ||
-            s->batch * s->out_h * divide_up(s->out_w, columns) < wanted))
-        columns = divide_up(columns, 2);
-    b->spans = divide_up(s->out_w, columns);
+            s->batch * s->out_h * cz_divide_up(s->out_w, columns) < wanted))
+        columns = cz_divide_up(columns, 2);
+    b->spans = cz_divide_up(s->out_w, columns);
     const size_t strips = s->batch * s->out_h * b->spans;
     while (rows < s->out_h && (rows + 1) * wanted <= strips &&
            !is_too_large(s, rows + 1, columns))
         rows++;
-    b->bands = divide_up(s->out_h, rows);
-    b->rows = divide_up(s->out_h, b->bands);
+    b->bands = cz_divide_up(s->out_h, rows);
+    b->rows = cz_divide_up(s->out_h, b->bands);
     b->columns = columns;
     b->window_rows = window_rows(s, b->rows);
     b->window_columns = window_columns(s, columns);
     const size_t tiles = s->batch * b->bands * b->spans;
-    b->slices = least(divide_up(threads, tiles), cz_conv_pairs(s));
+    b->slices = cz_least(cz_divide_up(threads, tiles), cz_conv_pairs(s));
     b->items = tiles * b->slices;
 }
 
@@ -182,7 +173,7 @@ static void release(void *state)
 static size_t floats_of(size_t elements)
 {
     const size_t vector = CZ_SIMD_ALIGN_BYTES / sizeof(float);
-    return divide_up(elements, 2 * vector) * vector;
+    return cz_divide_up(elements, 2 * vector) * vector;
 }
 
 static enum cz_status allocate(struct bf16 *b, const struct cz_plan *plan,

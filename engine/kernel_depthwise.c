@@ -2,6 +2,7 @@
  * output at a time are sums over rows of the input. Above and below the image
  * lies a row of zeros; the few columns whose windows reach over the left or
  * right border are made one at a time. */
+#include "core/sizes.h"
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
 
@@ -49,29 +50,15 @@ static void pack_weights(struct depthwise *d, const float *weights)
     }
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t most(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static void choose_bands(struct depthwise *d, size_t threads)
 {
     const struct cz_conv_shape *s = &d->shape;
     const size_t row_bytes = s->out_w * s->lanes * sizeof(float);
-    const size_t rows = most(BAND_BYTES / row_bytes / 2 * 2, 2);
+    const size_t rows = cz_most(BAND_BYTES / row_bytes / 2 * 2, 2);
     const size_t bands_wanted =
-        divide_up(2 * threads, s->batch * s->out_blocks);
-    d->bands = least(most(divide_up(s->out_h, rows), bands_wanted), s->out_h);
+        cz_divide_up(2 * threads, s->batch * s->out_blocks);
+    d->bands =
+        cz_least(cz_most(cz_divide_up(s->out_h, rows), bands_wanted), s->out_h);
 }
 
 static void release(void *state)
@@ -155,7 +142,7 @@ static void run_band(const struct frame *frame, size_t plane, size_t from,
     /* Where their number is odd, the last row but one is made twice. */
     const size_t at_once = to - from > 1 && s->dilation_h == 1 ? 2 : 1;
     for (size_t y = from; y < to; y += at_once) {
-        const size_t first = least(y, to - at_once);
+        const size_t first = cz_least(y, to - at_once);
         find_rows(d, in, first, at_once, x);
         rows.y = out + first * y_row;
         d->simd->depthwise(&rows, at_once);

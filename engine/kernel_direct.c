@@ -9,6 +9,7 @@
  * 1 x 1 of stride 1 is the case where the image is a single row. The input may
  * be plain, as a model's first one is; then a tap is a row of the window in one
  * channel, or a pixel of it where the window is dilated. */
+#include "core/sizes.h"
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
 
@@ -55,21 +56,6 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
            cz_simd_find(plan->block);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t most(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 /* 1 x 1, stride 1: the image as one row. */
 static void flatten(struct cz_conv_shape *s)
 {
@@ -86,11 +72,12 @@ static void find_inside(struct direct *d)
     const struct cz_conv_shape *s = &d->shape;
     cz_conv_inside(s, &d->inside_from, &d->inside_to);
     if (d->inside_from > 0)
-        d->inside_from = least(most(d->inside_from, SIDE_PIXELS), s->out_w);
+        d->inside_from =
+            cz_least(cz_most(d->inside_from, SIDE_PIXELS), s->out_w);
     if (d->inside_to < s->out_w)
-        d->inside_to = least(
+        d->inside_to = cz_least(
             d->inside_to, s->out_w > SIDE_PIXELS ? s->out_w - SIDE_PIXELS : 0);
-    d->inside_to = most(d->inside_to, d->inside_from);
+    d->inside_to = cz_most(d->inside_to, d->inside_from);
 }
 
 static void choose_sizes(struct direct *d, size_t threads)
@@ -106,12 +93,12 @@ static void choose_sizes(struct direct *d, size_t threads)
     d->patch_columns = (PATCH_PIXELS - 1) * s->stride_w +
                        (s->kernel_w - 1) * s->dilation_w + 1;
     find_inside(d);
-    d->spans = divide_up(s->out_w, SPAN_PIXELS);
+    d->spans = cz_divide_up(s->out_w, SPAN_PIXELS);
     if (s->batch * s->out_h * d->spans % threads != 0 && s->out_h == 1)
-        d->spans = least(divide_up(d->spans, threads) * threads,
-                         divide_up(s->out_w, PATCH_PIXELS));
+        d->spans = cz_least(cz_divide_up(d->spans, threads) * threads,
+                            cz_divide_up(s->out_w, PATCH_PIXELS));
     const size_t items = s->batch * s->out_h * d->spans;
-    d->slices = least(divide_up(threads, items), cz_conv_pairs(s));
+    d->slices = cz_least(cz_divide_up(threads, items), cz_conv_pairs(s));
     d->items = items * d->slices;
 }
 
@@ -280,7 +267,7 @@ static void run_patched(const struct frame *frame, const struct run *run,
     for (; from < to; from += PATCH_PIXELS) {
         struct run piece = *run;
         piece.from = from;
-        piece.to = least(to, from + PATCH_PIXELS);
+        piece.to = cz_least(to, from + PATCH_PIXELS);
         copy_patch(frame, &piece);
         multiply(frame, &piece, run->patch, frame->d->patch_offsets);
     }
@@ -312,8 +299,8 @@ static void run_row(const struct frame *frame, const struct run *run)
         run_patched(frame, run, run->from, run->to);
         return;
     }
-    const size_t from = most(run->from, least(d->inside_from, run->to));
-    const size_t to = most(from, least(d->inside_to, run->to));
+    const size_t from = cz_most(run->from, cz_least(d->inside_from, run->to));
+    const size_t to = cz_most(from, cz_least(d->inside_to, run->to));
     run_patched(frame, run, run->from, from);
     run_inside(frame, run, from, to);
     run_patched(frame, run, to, run->to);

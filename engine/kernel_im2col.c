@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/sizes.h"
 #include "engine/conv_internal.h"
 #include "engine/gemm_internal.h"
 #include "engine/kernels_internal.h"
@@ -99,21 +100,6 @@ static bool fits_openblas(const struct cz_step *step,
 
 /* ---- preparation ------------------------------------------------------ */
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t most(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static void read_sizes(struct state *s)
 {
     const struct cz_conv_params *p = s->step->params;
@@ -163,14 +149,15 @@ static enum cz_status size_conv(struct state *s, size_t threads,
                                 struct cz_error *err)
 {
     const size_t depth = s->inputs * s->taps;
-    const size_t pixels = most(PIECE_FLOATS / depth, PIXELS_MIN);
-    const size_t wanted = divide_up(threads * PIECES, s->batch * s->groups);
+    const size_t pixels = cz_most(PIECE_FLOATS / depth, PIXELS_MIN);
+    const size_t wanted = cz_divide_up(threads * PIECES, s->batch * s->groups);
     s->is_pointwise = is_pointwise(s);
-    s->pieces = divide_up(s->out_plane, pixels);
+    s->pieces = cz_divide_up(s->out_plane, pixels);
     if (threads > 1)
         s->pieces =
-            most(s->pieces, least(wanted, divide_up(s->out_plane, PIXELS_MIN)));
-    const size_t columns = divide_up(s->out_plane, s->pieces);
+            cz_most(s->pieces,
+                    cz_least(wanted, cz_divide_up(s->out_plane, PIXELS_MIN)));
+    const size_t columns = cz_divide_up(s->out_plane, s->pieces);
     return reserve(s, s->is_pointwise ? 1 : depth * columns, err);
 }
 
@@ -196,11 +183,11 @@ static enum cz_status transpose_weights(struct state *s, struct cz_error *err)
 static enum cz_status size_transpose(struct state *s, size_t threads,
                                      struct cz_error *err)
 {
-    const size_t wanted = divide_up(threads * PIECES, s->batch * s->groups);
-    s->pieces = least(threads > 1 ? wanted : 1, s->outputs);
-    const size_t outputs = divide_up(s->outputs, s->pieces);
+    const size_t wanted = cz_divide_up(threads * PIECES, s->batch * s->groups);
+    s->pieces = cz_least(threads > 1 ? wanted : 1, s->outputs);
+    const size_t outputs = cz_divide_up(s->outputs, s->pieces);
     const size_t row_floats = outputs * s->taps * (size_t)s->in_w;
-    s->rows = least(most(PIECE_FLOATS / row_floats, 1), (size_t)s->in_h);
+    s->rows = cz_least(cz_most(PIECE_FLOATS / row_floats, 1), (size_t)s->in_h);
     CZ_TRY(transpose_weights(s, err));
     return reserve(s, row_floats * s->rows, err);
 }
@@ -276,7 +263,7 @@ static void copy_tap(const struct state *s, const float *plane, size_t tap,
     const size_t out_w = (size_t)s->out_w;
     while (from < to) {
         const size_t row = from / out_w, first = from % out_w;
-        const size_t last = least(first + to - from, out_w);
+        const size_t last = cz_least(first + to - from, out_w);
         const int64_t y = (int64_t)row * w->strides[1] - w->pads_begin[1] +
                           ky * w->dilations[1];
         if (y < 0 || y >= s->in_h)
@@ -394,7 +381,7 @@ static void transpose_piece(void *user, size_t i)
     };
     memset(y, 0, outputs * s->out_plane * sizeof *y);
     for (size_t row = 0; row < (size_t)s->in_h; row += s->rows) {
-        const size_t rows = least(s->rows, (size_t)s->in_h - row);
+        const size_t rows = cz_least(s->rows, (size_t)s->in_h - row);
         g.n = g.y_row = rows * in_w;
         g.b = (const float *)step->inputs[INPUT]->data +
               image * s->inputs * s->in_plane + row * in_w;

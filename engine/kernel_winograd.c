@@ -16,6 +16,7 @@
  * output. Each thread works on a V and M of its own. */
 #include <string.h>
 
+#include "core/sizes.h"
 #include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
 
@@ -167,16 +168,6 @@ static void pack_weights(struct winograd *w, const float *weights,
     cz_team_for(exec, cz_conv_pairs(&w->shape), pack_pair, &packing);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t round_up(size_t number, size_t multiple)
-{
-    return (number + multiple - 1) / multiple * multiple;
-}
-
 /* Groups of equal size, a multiple of the threads if there are enough. */
 static void choose_groups(struct winograd *w, size_t threads)
 {
@@ -189,12 +180,13 @@ static void choose_groups(struct winograd *w, size_t threads)
     size_t most = GROUP_BYTES / (positions * s->in_blocks * s->lanes * 4);
     most = most < GROUP_TILES_MIN ? GROUP_TILES_MIN : most;
     most = most > GROUP_TILES_MAX ? GROUP_TILES_MAX : most;
-    w->groups = round_up((w->tiles + most - 1) / most, threads);
+    w->groups = cz_round_up((w->tiles + most - 1) / most, threads);
     w->groups = w->groups > w->tiles ? w->tiles : w->groups;
     w->group_tiles = (w->tiles + w->groups - 1) / w->groups;
     const size_t row = w->group_tiles * s->lanes;
-    w->v_step = round_up(s->in_blocks * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
-    w->m_step = round_up(CZ_SIMD_OUTPUTS * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
+    w->v_step = cz_round_up(s->in_blocks * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
+    w->m_step =
+        cz_round_up(CZ_SIMD_OUTPUTS * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
 }
 
 static void release(void *state)
@@ -305,8 +297,8 @@ static void multiply(const struct winograd *w, const struct group *group,
         .y_block = w->group_tiles * s->lanes,
     };
     for (size_t i = 0; i < w->side * w->side; i++) {
-        const size_t row = least(i / w->side, SIDE - 1);
-        const size_t column = least(i % w->side, SIDE - 1);
+        const size_t row = cz_least(i / w->side, SIDE - 1);
+        const size_t column = cz_least(i % w->side, SIDE - 1);
         product.w = u + (row * SIDE + column) * depth * outputs * s->lanes;
         w->simd->multiply(&product, group->count);
         product.x += w->v_step;
@@ -324,8 +316,8 @@ static void store_tile(const struct winograd *w, const struct group *group,
     const size_t lanes = s->lanes, row = s->out_w * lanes;
     void (*winograd_out)(const float *, size_t, const float *, float *,
                          size_t) = w->simd->winograd_out[s->stride_h - 1];
-    const size_t rows = least(TILE, s->out_h - tile.y * TILE);
-    const size_t columns = least(TILE, s->out_w - tile.x * TILE);
+    const size_t rows = cz_least(TILE, s->out_h - tile.y * TILE);
+    const size_t columns = cz_least(TILE, s->out_w - tile.x * TILE);
     float *y = plane + tile.y * TILE * row + tile.x * TILE * lanes;
     if (rows == TILE && columns == TILE) {
         winograd_out(m, w->m_step, bias, y, row);
@@ -344,8 +336,8 @@ static void finish_row(const struct frame *frame, struct tile from, size_t to,
 {
     const struct winograd *w = frame->w;
     const struct cz_conv_shape *s = &w->shape;
-    const size_t last = least(s->out_h, (from.y + 1) * TILE);
-    const size_t pixels = least(s->out_w, to * TILE) - from.x * TILE;
+    const size_t last = cz_least(s->out_h, (from.y + 1) * TILE);
+    const size_t pixels = cz_least(s->out_w, to * TILE) - from.x * TILE;
     for (size_t y = from.y * TILE; y < last; y++) {
         const size_t at =
             (from.image * s->out_blocks + block) * cz_conv_out_plane(s) +

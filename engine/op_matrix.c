@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/sizes.h"
 #include "engine/attr_internal.h"
 #include "engine/finish_internal.h"
 #include "engine/matrix_internal.h"
@@ -115,24 +116,15 @@ struct tile {
     size_t rows, columns;
 };
 
-static size_t tiles(size_t size, size_t step)
-{
-    return size / step + (size % step != 0);
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static struct tile tile_of(const struct cz_matrices *m, size_t i)
 {
-    size_t across = tiles(m->p.n, COLUMNS), down = tiles(m->p.m, ROWS);
+    size_t across = cz_divide_up(m->p.n, COLUMNS),
+           down = cz_divide_up(m->p.m, ROWS);
     struct tile t = {.column = i % across * COLUMNS,
                      .row = i / across % down * ROWS,
                      .batch = i / across / down};
-    t.rows = least(ROWS, m->p.m - t.row);
-    t.columns = least(COLUMNS, m->p.n - t.column);
+    t.rows = cz_least(ROWS, m->p.m - t.row);
+    t.columns = cz_least(COLUMNS, m->p.n - t.column);
     return t;
 }
 
@@ -193,7 +185,7 @@ static void make_tile(void *user, size_t i)
                               .y = y,
                               .rows = t.rows,
                               .columns = t.columns,
-                              .depth = least(DEPTH, p->k - k),
+                              .depth = cz_least(DEPTH, p->k - k),
                               .b_row = p->b_row};
         if (p->b_column != 1) {
             work->arithmetic->pack(packed, terms.b, p, terms.depth, t.columns);
@@ -217,7 +209,9 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
                         .y = step->outputs[0]->data};
     const struct cz_matrices *m = &work.matrices;
     (void)err;
-    cz_team_for(exec, m->count * tiles(m->p.m, ROWS) * tiles(m->p.n, COLUMNS),
+    cz_team_for(exec,
+                m->count * cz_divide_up(m->p.m, ROWS) *
+                    cz_divide_up(m->p.n, COLUMNS),
                 make_tile, &work);
     return CZ_OK;
 }

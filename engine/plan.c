@@ -1,7 +1,7 @@
 /* Plans: compiled in four stages, run step by step. */
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/cpu.h"
 #include "core/half.h"
 #include "core/parallel.h"
@@ -224,21 +224,14 @@ enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err)
     return cz_plan_run_steps(plan, 0, plan->n_steps, err);
 }
 
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
                                  struct cz_error *err)
 {
     read_half_inputs(plan);
-    double before = now_ms();
+    double before = cz_now_ms();
     for (size_t i = 0; i < plan->n_steps; i++) {
         CZ_TRY(run_step(plan, plan->steps[i], err));
-        double after = now_ms();
+        double after = cz_now_ms();
         times_ms[i] = after - before;
         before = after;
     }

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/sizes.h"
 #include "engine/resize_internal.h"
 
 /* Outputs whose factors are in a table; factors of each at a time. */
@@ -283,11 +284,6 @@ static void start_row(const struct resize *r, const struct table *t,
     }
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* One piece of the last axis, for `count` rows from `first` on. */
 static void blend_piece(const struct resize *r, struct table *t,
                         const struct row *rows, size_t first, size_t count)
@@ -311,14 +307,14 @@ static void blend_rows(void *user, size_t item)
 {
     const struct resize *r = user;
     const size_t width = (size_t)r->axis[r->n - 1].out;
-    const size_t first = item * ROWS, count = least(ROWS, r->rows - first);
+    const size_t first = item * ROWS, count = cz_least(ROWS, r->rows - first);
     struct row rows[ROWS];
     struct table table;
     for (size_t i = 0; i < count; i++)
         rows[i] = row_of(r, first + i);
     for (size_t i = 0; i < width; i += PIECE) {
         table.from = i;
-        table.count = least(PIECE, width - i);
+        table.count = cz_least(PIECE, width - i);
         blend_piece(r, &table, rows, first, count);
     }
 }
@@ -441,11 +437,11 @@ static void copy_rows(void *user, size_t item)
 {
     const struct resize *r = user;
     const size_t width = (size_t)r->axis[r->n - 1].out;
-    const size_t from = item * ROWS, to = least(from + ROWS, r->rows);
+    const size_t from = item * ROWS, to = cz_least(from + ROWS, r->rows);
     struct copies copies;
     for (size_t i = 0; i < width; i += PIECE) {
         copies.from = i;
-        copies.count = least(PIECE, width - i);
+        copies.count = cz_least(PIECE, width - i);
         fill_copies(&copies, r);
         copy_piece(r, &copies, from, to);
     }

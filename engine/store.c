@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "core/checked.h"
+#include "core/sizes.h"
 #include "engine/simd_internal.h"
 #include "engine/storage_internal.h"
 
@@ -60,11 +61,6 @@ static struct block *add_block(struct cz_store *store, size_t bytes)
     return block;
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 float *cz_store_floats(struct cz_store *store, size_t count)
 {
     const size_t unit = CZ_SIMD_ALIGN_BYTES;
@@ -80,7 +76,7 @@ float *cz_store_floats(struct cz_store *store, size_t count)
         return NULL;
     char *floats = block->pages + block->used;
     if (block->dirty > block->used)
-        memset(floats, 0, least(bytes, block->dirty - block->used));
+        memset(floats, 0, cz_least(bytes, block->dirty - block->used));
     block->used += bytes;
     return (float *)(void *)floats;
 }

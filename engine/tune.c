@@ -11,10 +11,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
+#include "core/clock.h"
 #include "core/output.h"
 #include "engine/kernels_internal.h"
 #include "engine/matrix_internal.h"
@@ -196,13 +196,6 @@ static void describe(char *text, size_t size, const struct cz_step *step,
 
 /* ---- timing ----------------------------------------------------------- */
 
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 /* A kernel that is being timed. */
 struct candidate {
     const struct cz_kernel *kernel;
@@ -231,9 +224,9 @@ static void time_once(struct candidate *c, struct cz_step *step,
         return;
     step->kernel = c->kernel;
     step->state = c->state;
-    double before = now_ms();
+    double before = cz_now_ms();
     c->works = c->kernel->run(step, &plan->exec, &err) == CZ_OK;
-    double took = now_ms() - before;
+    double took = cz_now_ms() - before;
     c->best_ms = took < c->best_ms ? took : c->best_ms;
 }
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/parallel.h"
 #include "eval/worker_internal.h"
 
@@ -232,13 +233,6 @@ static size_t count_threads(const struct pool *pool)
     return threads < pool->n_images ? threads : pool->n_images;
 }
 
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 static void describe(struct cz_eval_run *run,
                      const struct cz_eval_worker *worker)
 {
@@ -257,9 +251,9 @@ static enum cz_status run_pool(struct cz_eval_run *run, struct pool *pool,
     /* Whatever is wrong with the model is found here, once. */
     CZ_TRY(cz_eval_worker_init(&pool->first, &pool->job, err));
     describe(run, &pool->first);
-    const double start = now_ms();
+    const double start = cz_now_ms();
     run->threads = run_threads(pool, count_threads(pool));
-    run->wall_ms = now_ms() - start;
+    run->wall_ms = cz_now_ms() - start;
     run->interrupted = pool->stop;
     if (!run->threads)
         return cz_error_set(err, CZ_ENOMEM, "no thread could be started");

@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 
 /* ---- the model -------------------------------------------------------- */
 
@@ -121,15 +121,11 @@ enum cz_status cz_eval_worker_run(struct cz_eval_worker *worker,
     const struct cz_coco_image *image = result->image;
     const struct cz_boxes *boxes;
     struct cz_image pixels;
-    struct timespec start, end;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    const double start = cz_now_ms();
     enum cz_status status = read_image(&pixels, job, image, err);
-    clock_gettime(CLOCK_MONOTONIC, &end);
     if (status != CZ_OK)
         return skip(result, job, status, err);
-    result->times_ms[CZ_STAGE_READ] =
-        (double)(end.tv_sec - start.tv_sec) * 1e3 +
-        (double)(end.tv_nsec - start.tv_nsec) / 1e6;
+    result->times_ms[CZ_STAGE_READ] = cz_now_ms() - start;
     result->is_resized = image->width && image->height &&
                          ((size_t)image->width != pixels.width ||
                           (size_t)image->height != pixels.height);
