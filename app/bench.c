@@ -86,19 +86,21 @@ static enum cz_status tick(struct bench *bench, const char *stage, size_t done,
 }
 
 /* All runs in turn, several times: the median time, the largest memory. The
- * first start also fills the tuning cache for the others. */
+ * start before the first one that counts fills the tuning cache. */
 static enum cz_status measure_starts(struct bench *bench, struct cz_error *err)
 {
-    for (size_t s = 0; s < APP_BENCH_STARTS; s++) {
+    for (size_t s = 0; s <= APP_BENCH_STARTS; s++) {
         for (size_t i = 0; i < bench->n_runs; i++) {
             struct app_bench_run *run = &bench->runs[i];
             uint64_t peak = run->peak_rss_bytes;
             CZ_TRY(tick(bench, "start", s * bench->n_runs + i,
-                        APP_BENCH_STARTS * bench->n_runs, err));
+                        (APP_BENCH_STARTS + 1) * bench->n_runs, err));
             CZ_TRY(app_bench_measure_start(bench->runs, i, bench->argc,
                                            bench->argv, err));
-            run->starts_ms[s] = run->first_ms;
-            if (run->peak_rss_bytes < peak)
+            if (s == 0)
+                continue;
+            run->starts_ms[s - 1] = run->first_ms;
+            if (s > 1 && run->peak_rss_bytes < peak)
                 run->peak_rss_bytes = peak;
         }
     }

@@ -9,7 +9,7 @@
 #include "app/latency.h"
 
 #define APP_BENCH_THREADS_MAX 8 /* numbers that --threads takes */
-#define APP_BENCH_STARTS 3      /* of which first_ms is the median */
+#define APP_BENCH_STARTS 5      /* of which first_ms is the median */
 
 struct app_bench_options {
     struct app_engine_options run; /* without engine, threads, precision */

@@ -14,19 +14,7 @@
 #include <immintrin.h>
 #endif
 
-static uint32_t float_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float bits_float(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+#include "core/bits.h"
 
 float cz_half_to_float(uint16_t half)
 {
@@ -34,17 +22,17 @@ float cz_half_to_float(uint16_t half)
     uint32_t exponent = (half >> 10) & 0x1f;
     uint32_t mantissa = half & 0x3ff;
     if (exponent == 0x1f)
-        return bits_float(sign | 0x7f800000 | mantissa << 13);
+        return cz_bits_float(sign | 0x7f800000 | mantissa << 13);
     if (exponent == 0) {
         float magnitude = (float)mantissa * CZ_HALF_MIN_POSITIVE;
         return sign ? -magnitude : magnitude;
     }
-    return bits_float(sign | (exponent + 112) << 23 | mantissa << 13);
+    return cz_bits_float(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
 uint16_t cz_half_from_float(float value)
 {
-    uint32_t bits = float_bits(value);
+    uint32_t bits = cz_float_bits(value);
     uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
     uint32_t magnitude = bits & 0x7fffffff;
     if (magnitude > 0x7f800000)
@@ -59,12 +47,12 @@ uint16_t cz_half_from_float(float value)
 
 float cz_bfloat16_to_float(uint16_t bits)
 {
-    return bits_float((uint32_t)bits << 16);
+    return cz_bits_float((uint32_t)bits << 16);
 }
 
 uint16_t cz_bfloat16_from_float(float value)
 {
-    uint32_t bits = float_bits(value);
+    uint32_t bits = cz_float_bits(value);
     if ((bits & 0x7fffffff) > 0x7f800000)
         return (uint16_t)(bits >> 16 | 0x40); /* NaN stays NaN */
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);

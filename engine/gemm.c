@@ -94,6 +94,13 @@ static void multiply(const struct cz_gemm *gemm, const struct cz_simd *simd)
     }
 }
 
+bool cz_gemm_takes(const struct cz_array *array)
+{
+    return !array ||
+           (array->dtype == CZ_DTYPE_FLOAT && !array->is_dynamic &&
+            array->size_bytes > 0 && array->layout == CZ_LAYOUT_PLAIN);
+}
+
 void cz_gemm_run(const struct cz_gemm_unit *unit, const struct cz_gemm *gemm)
 {
     if (unit->openblas)

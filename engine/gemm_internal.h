@@ -24,6 +24,10 @@ struct cz_gemm_unit {
     const struct cz_simd *simd;
 };
 
+/* Whether it is dense float32 with some elements in it, as matrices are; true
+ * for NULL, an operand that is left out. */
+bool cz_gemm_takes(const struct cz_array *array);
+
 /* In the calling thread alone. */
 void cz_gemm_run(const struct cz_gemm_unit *unit, const struct cz_gemm *gemm);
 

@@ -28,8 +28,6 @@ enum { INPUT, WEIGHT, BIAS };
 #define PIECES 4
 /* Of the left matrix: a depthwise Conv has one. */
 #define MATRIX_ROWS_MIN 4
-/* Multiplications that are worth loading a library. */
-#define MACS_MIN ((size_t)4 << 20)
 
 /* Sizes of the convolution; lines are images of height 1. */
 struct state {
@@ -49,24 +47,17 @@ struct state {
 
 /* ---- what fits -------------------------------------------------------- */
 
-static bool is_plain_float(const struct cz_array *array)
-{
-    return !array ||
-           (array->dtype == CZ_DTYPE_FLOAT && !array->is_dynamic &&
-            array->size_bytes > 0 && array->layout == CZ_LAYOUT_PLAIN);
-}
-
 static bool is_constant(const struct cz_array *array)
 {
-    return !array || (array->is_constant && is_plain_float(array));
+    return !array || (array->is_constant && cz_gemm_takes(array));
 }
 
 static bool fits_any(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_conv_params *p = step->params;
     return !step->is_dynamic && p->window.spatial <= 2 &&
-           is_plain_float(step->inputs[INPUT]) &&
-           is_plain_float(step->outputs[0]) && is_plain_float(step->residual) &&
+           cz_gemm_takes(step->inputs[INPUT]) &&
+           cz_gemm_takes(step->outputs[0]) && cz_gemm_takes(step->residual) &&
            is_constant(step->inputs[WEIGHT]) &&
            is_constant(cz_step_input(step, BIAS)) && cz_simd_find(plan->block);
 }
@@ -94,7 +85,7 @@ static bool fits_openblas(const struct cz_step *step,
            y->size_bytes <= INT_MAX &&
            cz_array_count(is_conv(step) ? y : x) *
                    cz_dims_product(w, 1, w->rank) >=
-               MACS_MIN &&
+               CZ_OPENBLAS_MACS_MIN &&
            cz_openblas_load(plan->openblas);
 }
 

@@ -10,8 +10,6 @@
 
 /* Rows or columns of a piece. */
 #define PIECE_MIN 32
-/* Multiplications that are worth loading a library. */
-#define MACS_MIN ((size_t)4 << 20)
 
 struct state {
     struct cz_gemm_unit unit;
@@ -21,19 +19,12 @@ struct state {
 
 /* ---- preparation ------------------------------------------------------ */
 
-static bool is_plain_float(const struct cz_array *array)
-{
-    return !array ||
-           (array->dtype == CZ_DTYPE_FLOAT && !array->is_dynamic &&
-            array->size_bytes > 0 && array->layout == CZ_LAYOUT_PLAIN);
-}
-
 static bool fits(const struct cz_step *step, const struct cz_plan *plan)
 {
-    return !step->is_dynamic && is_plain_float(step->inputs[0]) &&
-           is_plain_float(step->inputs[1]) &&
-           is_plain_float(cz_step_input(step, 2)) &&
-           is_plain_float(step->residual) && is_plain_float(step->outputs[0]) &&
+    return !step->is_dynamic && cz_gemm_takes(step->inputs[0]) &&
+           cz_gemm_takes(step->inputs[1]) &&
+           cz_gemm_takes(cz_step_input(step, 2)) &&
+           cz_gemm_takes(step->residual) && cz_gemm_takes(step->outputs[0]) &&
            cz_simd_find(plan->block);
 }
 
@@ -44,7 +35,7 @@ static bool fits_openblas(const struct cz_step *step,
         return false;
     const struct cz_product p = cz_matrices_of(step).p;
     return p.m <= INT_MAX && p.n <= INT_MAX && p.k <= INT_MAX &&
-           cz_array_count(step->outputs[0]) * p.k >= MACS_MIN &&
+           cz_array_count(step->outputs[0]) * p.k >= CZ_OPENBLAS_MACS_MIN &&
            cz_openblas_load(plan->openblas);
 }
 

@@ -4,6 +4,7 @@
  * but stay float32, as they do everywhere in a plan. */
 #include <string.h>
 
+#include "core/bits.h"
 #include "core/half.h"
 #include "engine/attr_internal.h"
 #include "engine/scalar_internal.h"
@@ -55,34 +56,21 @@ CAST_TO(f32, float, SAME, SAME)
 CAST_TO(f64, double, SAME, SAME)
 CAST_TO(b8, uint8_t, IS_SET, IS_SET)
 
-static uint32_t bits_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 /* cz_half_to_float(cz_half_from_float(x)) without a branch, for vectors. */
 static float round_to_half(float x)
 {
-    const uint32_t magnitude = bits_of(x) & 0x7fffffff;
-    const uint32_t sign = bits_of(x) ^ magnitude;
+    const uint32_t magnitude = cz_float_bits(x) & 0x7fffffff;
+    const uint32_t sign = cz_float_bits(x) ^ magnitude;
     const uint32_t odd = magnitude >> 13 & 1;
     uint32_t result = (magnitude + 0xfff + odd) & ~(uint32_t)0x1fff;
     /* Below 2^-14 the steps are of 2^-24, as those of floats at 0.5 are. */
-    const uint32_t tiny = bits_of((float_of(magnitude) + 0.5f) - 0.5f);
+    const uint32_t tiny =
+        cz_float_bits((cz_bits_float(magnitude) + 0.5f) - 0.5f);
     result = magnitude < 0x38800000 ? tiny : result;
     /* 65520 and above round to infinity. */
     result = magnitude >= 0x477ff000 ? 0x7f800000 : result;
     result = magnitude > 0x7f800000 ? 0x7fc00000 : result;
-    return float_of(sign | result);
+    return cz_bits_float(sign | result);
 }
 
 static float round_to_bfloat16(float x)

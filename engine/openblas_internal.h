@@ -5,6 +5,9 @@
 
 #include "engine/gemm_internal.h"
 
+/* Multiplications that are worth loading it. */
+#define CZ_OPENBLAS_MACS_MIN ((size_t)4 << 20)
+
 /* As cblas.h declares it; its enums are ints. */
 typedef void cz_cblas_sgemm(int order, int trans_a, int trans_b, int m, int n,
                             int k, float alpha, const float *a, int lda,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bits.h"
 #include "core/half.h"
 #include "engine/bf16_internal.h"
 #include "tests/support/support.h"
@@ -18,20 +19,6 @@
  * sums is given: no tolerance. The instruction may add in another order: sums
  * of 48 products below 1 then differ by some units of 2^-23. */
 #define NATIVE 1e-5f
-
-static float float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
 
 /* Calls visit() once for each kind of loops that can run here. */
 static void for_each(void (*visit)(const struct cz_bf16 *loops))
@@ -68,12 +55,12 @@ static void check_rounding(const struct cz_bf16 *loops)
     for (uint32_t high = 0; high < 0x10000; high += (uint32_t)loops->lanes) {
         for (size_t k = 0; k < sizeof low / sizeof *low; k++) {
             for (size_t i = 0; i < loops->lanes; i++)
-                x[i] = float_of((high + (uint32_t)i) << 16 | low[k]);
+                x[i] = cz_bits_float((high + (uint32_t)i) << 16 | low[k]);
             loops->round(x, y, 1);
             for (size_t i = 0; i < loops->lanes; i++) {
                 if (y[i] != rounded(x[i]))
-                    fail_msg("%08x becomes %04x, want %04x", bits_of(x[i]),
-                             y[i], rounded(x[i]));
+                    fail_msg("%08x becomes %04x, want %04x",
+                             cz_float_bits(x[i]), y[i], rounded(x[i]));
             }
         }
     }

@@ -25,25 +25,6 @@
 #define ROUNDED 0.03
 #define ROUNDED_LEAST 1e-5 /* float32 kernels differ by less */
 
-struct folder {
-    char *path;
-    struct cz_model *model;
-    char file[4096];
-};
-
-static struct folder folder_new(void)
-{
-    struct folder f = {cz_test_folder_new(), cz_test_graph(MODEL), ""};
-    snprintf(f.file, sizeof f.file, "%s/tune.json", f.path);
-    return f;
-}
-
-static void folder_free(struct folder *f)
-{
-    cz_model_free(f->model);
-    cz_test_folder_remove(f->path);
-}
-
 static struct cz_plan *compile(struct cz_model *model,
                                enum cz_precision precision, enum cz_tune tune,
                                const char *cache_file)
@@ -67,8 +48,8 @@ static size_t count_bf16(const struct cz_plan *plan)
     return count;
 }
 
-static size_t count_compiled(struct folder *f, enum cz_precision precision,
-                             enum cz_tune tune)
+static size_t count_compiled(struct cz_test_tuning *f,
+                             enum cz_precision precision, enum cz_tune tune)
 {
     struct cz_plan *plan = compile(f->model, precision, tune, f->file);
     const size_t count = count_bf16(plan);
@@ -81,19 +62,19 @@ static size_t count_compiled(struct folder *f, enum cz_precision precision,
 static void float32_rounds_nothing(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     const struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
     assert_int_equal(options.precision, CZ_PRECISION_FLOAT32);
     assert_int_equal(count_compiled(&f, CZ_PRECISION_FLOAT32, CZ_TUNE_OFF), 0);
     assert_int_equal(count_compiled(&f, CZ_PRECISION_FLOAT32, CZ_TUNE_CACHE),
                      0);
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 static void bf16_rounds_all_but_the_first_and_depthwise_ones(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     struct cz_plan *plan =
         compile(f.model, CZ_PRECISION_BF16, CZ_TUNE_OFF, NULL);
     assert_int_equal(count_bf16(plan), FOR_BF16);
@@ -104,13 +85,13 @@ static void bf16_rounds_all_but_the_first_and_depthwise_ones(void **state)
     cz_plan_free(plan);
     assert_int_equal(count_compiled(&f, CZ_PRECISION_BF16, CZ_TUNE_CACHE),
                      FOR_BF16);
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 static void auto_is_float32_where_nothing_is_timed(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     struct cz_plan *plan =
         compile(f.model, CZ_PRECISION_AUTO, CZ_TUNE_OFF, NULL);
     assert_int_equal(count_bf16(plan), 0);
@@ -119,7 +100,7 @@ static void auto_is_float32_where_nothing_is_timed(void **state)
     plan = compile(f.model, CZ_PRECISION_AUTO, CZ_TUNE_CACHE, NULL);
     assert_true(cz_plan_precision(plan).is_timed);
     cz_plan_free(plan);
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 static void bf16_differs_by_its_rounding(void **state)
@@ -161,7 +142,7 @@ static void a_processor_without_it_is_reported(void **state)
 /* ---- what is remembered ----------------------------------------------- */
 
 /* Gives every Conv of the file to `kernel`. */
-static void give_all_to(struct folder *f, const char *kernel)
+static void give_all_to(struct cz_test_tuning *f, const char *kernel)
 {
     size_t size;
     char *text = cz_test_file_read(f->file, &size);
@@ -184,20 +165,20 @@ static void give_all_to(struct folder *f, const char *kernel)
 static void auto_takes_what_was_the_fastest(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE);
     give_all_to(&f, "bf16");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE),
                      FOR_BF16);
     give_all_to(&f, "direct");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE), 0);
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 static void precisions_do_not_read_each_other(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE);
     give_all_to(&f, "bf16");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_FLOAT32, CZ_TUNE_CACHE),
@@ -211,7 +192,7 @@ static void precisions_do_not_read_each_other(void **state)
     give_all_to(&f, "direct");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_BF16, CZ_TUNE_CACHE),
                      FOR_BF16);
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 /* ---- float16 files, other engines ------------------------------------- */

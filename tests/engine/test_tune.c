@@ -153,28 +153,9 @@ static void finds_all_kernels_in_the_tables(void **state)
 
 /* ---- the file --------------------------------------------------------- */
 
-struct folder {
-    char *path;
-    struct cz_model *model;
-    char file[4096];
-};
-
-static struct folder folder_new(void)
-{
-    struct folder f = {cz_test_folder_new(), cz_test_graph(MODEL), ""};
-    snprintf(f.file, sizeof f.file, "%s/tune.json", f.path);
-    return f;
-}
-
-static void folder_free(struct folder *f)
-{
-    cz_model_free(f->model);
-    cz_test_folder_remove(f->path);
-}
-
 /* Compiles with timing and the file; the name of the kernel that was taken.
  * It is one of ours, or a static text. */
-static const char *tuned(struct folder *f)
+static const char *tuned(struct cz_test_tuning *f)
 {
     struct cz_plan *plan = compile(f->model, CZ_TUNE_CACHE, NULL, f->file);
     const char *kernel = kernel_of(plan, "Conv");
@@ -183,7 +164,7 @@ static const char *tuned(struct folder *f)
 }
 
 /* Replaces `from` in the file, which has it, by `to`. */
-static void edit(struct folder *f, const char *from, const char *to)
+static void edit(struct cz_test_tuning *f, const char *from, const char *to)
 {
     size_t size;
     char *text = cz_test_file_read(f->file, &size);
@@ -196,7 +177,7 @@ static void edit(struct folder *f, const char *from, const char *to)
     cz_free(text);
 }
 
-static bool file_has(const struct folder *f, const char *what)
+static bool file_has(const struct cz_test_tuning *f, const char *what)
 {
     size_t size;
     char *text = cz_test_file_read(f->file, &size);
@@ -206,7 +187,7 @@ static bool file_has(const struct folder *f, const char *what)
 }
 
 /* Another kernel that fits than the one that was taken. */
-static const char *other_kernel(struct folder *f, const char *taken)
+static const char *other_kernel(struct cz_test_tuning *f, const char *taken)
 {
     char off[64];
     snprintf(off, sizeof off, "-%s", taken);
@@ -220,7 +201,7 @@ static const char *other_kernel(struct folder *f, const char *taken)
 static void writes_what_it_found_and_believes_it(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     char entry[64], other[64];
     const char *taken = tuned(&f);
     assert_true(file_has(&f, "compress.tune/1"));
@@ -238,13 +219,13 @@ static void writes_what_it_found_and_believes_it(void **state)
     assert_string_equal(kernel_of(plan, "Conv"), kernel_of(plain, "Conv"));
     cz_plan_free(plan);
     cz_plan_free(plain);
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 static void keeps_results_of_other_shapes_and_processors(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     tuned(&f);
     edit(&f, "\"cpu\": {", "\"cpu\": {\"Some other\": {\"Conv\": \"fast\"},");
     struct cz_model *model = cz_test_graph(LARGER);
@@ -255,7 +236,7 @@ static void keeps_results_of_other_shapes_and_processors(void **state)
     assert_true(file_has(&f, "Conv x[1,32,12,12]b y[1,32,10,10]b"));
     cz_plan_free(plan);
     cz_model_free(model);
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 static void times_again_what_is_no_kernel(void **state)
@@ -264,7 +245,7 @@ static void times_again_what_is_no_kernel(void **state)
     static const char *const values[] = {"\"onednn2\"", "7", "null", "[]",
                                          "\"\""};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        struct folder f = folder_new();
+        struct cz_test_tuning f = cz_test_tuning_new(MODEL);
         char entry[64];
         snprintf(entry, sizeof entry, "\"%s\"", tuned(&f));
         edit(&f, entry, values[i]);
@@ -272,7 +253,7 @@ static void times_again_what_is_no_kernel(void **state)
         assert_string_not_equal(kernel, "reference");
         snprintf(entry, sizeof entry, "\"%s\"", kernel);
         assert_true(file_has(&f, entry));
-        folder_free(&f);
+        cz_test_tuning_free(&f);
     }
 }
 
@@ -293,19 +274,19 @@ static void ignores_files_of_another_kind(void **state)
         "{\"schema\": \"compress.tune/1\", \"cpu\": {}, \"cpu\": {}}",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct folder f = folder_new();
+        struct cz_test_tuning f = cz_test_tuning_new(MODEL);
         cz_test_file_write(f.file, texts[i], strlen(texts[i]));
         assert_string_not_equal(tuned(&f), "reference");
         assert_true(file_has(&f, "\"schema\": \"compress.tune/1\""));
         assert_true(file_has(&f, "Conv x[1,32,12,12]"));
-        folder_free(&f);
+        cz_test_tuning_free(&f);
     }
 }
 
 static void does_without_a_file_that_cannot_be_written(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     snprintf(f.file, sizeof f.file, "%s/none/tune.json", f.path);
     assert_string_not_equal(tuned(&f), "reference");
     assert_false(cz_test_file_exists(f.file));
@@ -316,20 +297,20 @@ static void does_without_a_file_that_cannot_be_written(void **state)
     assert_int_equal(mkdir(f.file, 0500), 0);
     strcat(f.file, "/tune.json");
     assert_string_not_equal(tuned(&f), "reference");
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 static void leaves_a_complete_file_alone(void **state)
 {
     (void)state;
-    struct folder f = folder_new();
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     struct stat before, after;
     tuned(&f);
     assert_int_equal(stat(f.file, &before), 0);
     tuned(&f);
     assert_int_equal(stat(f.file, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino); /* not written anew */
-    folder_free(&f);
+    cz_test_tuning_free(&f);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/half.h"
+#include "tests/support/graph_text.h"
 #include "tests/support/support.h"
 
 #define STEPS_BYTES 65536
@@ -90,4 +91,19 @@ double cz_test_difference(const struct cz_plan *a, const struct cz_plan *b)
     for (size_t i = 0; i < count; i++)
         worst = fmax(worst, cz_test_port_difference(&x[i], &y[i]));
     return worst;
+}
+
+/* ---- the tuning cache ------------------------------------------------- */
+
+struct cz_test_tuning cz_test_tuning_new(const char *text)
+{
+    struct cz_test_tuning t = {cz_test_folder_new(), cz_test_graph(text), ""};
+    snprintf(t.file, sizeof t.file, "%s/tune.json", t.path);
+    return t;
+}
+
+void cz_test_tuning_free(struct cz_test_tuning *tuning)
+{
+    cz_model_free(tuning->model);
+    cz_test_folder_remove(tuning->path);
 }

@@ -21,4 +21,15 @@ double cz_test_difference(const struct cz_plan *a, const struct cz_plan *b);
 double cz_test_port_difference(const struct cz_port *a,
                                const struct cz_port *b);
 
+/* A model and a folder with a place for a tuning cache. */
+struct cz_test_tuning {
+    char *path;
+    struct cz_model *model;
+    char file[4096]; /* of the cache, which is not there yet */
+};
+
+/* `text` as for cz_test_graph(). Ends with _free. */
+struct cz_test_tuning cz_test_tuning_new(const char *text);
+void cz_test_tuning_free(struct cz_test_tuning *tuning);
+
 #endif
