@@ -137,6 +137,15 @@ static void set_constant(struct cz_value *value, struct cz_tensor *tensor)
     value->shape = (struct cz_shape){true, tensor->rank, tensor->dims};
 }
 
+enum cz_status cz_tensor_view_initializer(struct cz_value *value, void *proto,
+                                          struct cz_error *err)
+{
+    struct cz_tensor *tensor;
+    CZ_TRY(cz_tensor_view(&tensor, value->graph->model, proto, err));
+    set_constant(value, tensor);
+    return CZ_OK;
+}
+
 /* ---- inputs and initializers ------------------------------------------ */
 
 static enum cz_status build_inputs(struct cz_graph *g, struct cz_error *err)
@@ -353,8 +362,8 @@ static enum cz_status build_graphs(struct cz_attr *attr, struct cz_node *node,
     return CZ_OK;
 }
 
-static enum cz_status build_attr(struct cz_attr *attr, struct cz_node *node,
-                                 void *proto, struct cz_error *err)
+enum cz_status cz_attr_build(struct cz_attr *attr, struct cz_node *node,
+                             void *proto, struct cz_error *err)
 {
     struct cz_model *model = node->graph->model;
     CZ_TRY(cz_model_text(&attr->name, model, cz_proto_attr_name(proto), err));
@@ -421,7 +430,7 @@ static enum cz_status build_attrs(struct cz_node *node, struct cz_error *err)
     for (size_t i = 0; i < count; i++) {
         void *proto = cz_proto_node_attr(node->proto, i);
         node->n_attrs = i + 1;
-        CZ_TRY(build_attr(&node->attrs[i], node, proto, err));
+        CZ_TRY(cz_attr_build(&node->attrs[i], node, proto, err));
         CZ_TRY(build_constant(node, proto, &node->attrs[i], err));
     }
     return CZ_OK;
@@ -573,6 +582,11 @@ enum cz_status cz_graph_build(struct cz_graph **graph, struct cz_model *model,
         CZ_TRY(build_attrs(g->nodes[i], err));
     }
     return CZ_OK;
+}
+
+void cz_graph_forget_name(struct cz_value *value)
+{
+    tdelete(value, &value->graph->names, compare_names);
 }
 
 static void keep_value(void *value)

@@ -1,15 +1,16 @@
-/* Edits: each changes the message and the view in the same step. */
+/* Edits of what is there, and new initializers: each changes the message and
+ * the view in the same step. New nodes are edit_node.c's. */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/checked.h"
 #include "onnx/onnx_internal.h"
 
-/* `stem` with `suffix`, and with a number behind it where something in the
- * model has that name. Numbers are not used twice, so that many names with the
- * same stem cost no more than others. */
-static enum cz_status unique_name(const char **name, struct cz_model *model,
-                                  const char *stem, const char *suffix,
-                                  struct cz_error *err)
+/* Numbers are not used twice, so that many names with the same stem cost no
+ * more than others. */
+enum cz_status cz_model_unique_name(const char **name, struct cz_model *model,
+                                    const char *stem, const char *suffix,
+                                    struct cz_error *err)
 {
     size_t size = strlen(stem) + strlen(suffix) + 24;
     char *text = cz_arena_alloc(&model->arena, size, 1);
@@ -47,7 +48,7 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
         return cz_error_set(err, CZ_EUNSUPPORTED,
                             "'%.100s': this constant cannot be cloned",
                             value->name);
-    CZ_TRY(unique_name(&own_name, model, value->name, suffix, err));
+    CZ_TRY(cz_model_unique_name(&own_name, model, value->name, suffix, err));
     CZ_TRY(cz_proto_graph_add_copy(&proto, graph->proto, value->constant->proto,
                                    own_name, err));
     CZ_TRY(cz_graph_add_value(clone, graph, own_name, err));
@@ -60,149 +61,231 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
                : CZ_OK;
 }
 
+static bool size_is_right(const struct cz_tensor_spec *spec)
+{
+    size_t count, bytes;
+    size_t bits = cz_dtype_bits(spec->dtype);
+    if (!cz_dims_count(spec->dims, spec->rank, &count) ||
+        !cz_mul_size(count, 16, &bytes))
+        return false;
+    return bits && (count * bits + 7) / 8 == spec->size_bytes;
+}
+
+enum cz_status cz_graph_add_tensor(struct cz_value **value,
+                                   struct cz_graph *graph, const char *stem,
+                                   const char *suffix,
+                                   const struct cz_tensor_spec *spec,
+                                   struct cz_error *err)
+{
+    struct cz_model *model = graph->model;
+    const char *name;
+    void *proto;
+    if (cz_model_ir_version(model) <= 3)
+        return cz_error_set(err, CZ_EUNSUPPORTED,
+                            "'%.100s%.100s': IR version 3 takes no initializer "
+                            "that is not an input",
+                            stem, suffix);
+    if (!size_is_right(spec))
+        return cz_error_set(err, CZ_ESHAPE,
+                            "'%.100s%.100s': %zu bytes are not the size of its "
+                            "%s elements",
+                            stem, suffix, spec->size_bytes,
+                            cz_dtype_name(spec->dtype));
+    CZ_TRY(cz_model_unique_name(&name, model, stem, suffix, err));
+    CZ_TRY(cz_proto_graph_add_tensor(&proto, graph->proto, name, err));
+    cz_proto_tensor_set_dtype(proto, (int)spec->dtype);
+    CZ_TRY(cz_proto_tensor_put_dims(proto, spec->dims, spec->rank, err));
+    CZ_TRY(cz_proto_tensor_put_raw(proto, spec->data, spec->size_bytes, err));
+    CZ_TRY(cz_graph_add_value(value, graph, name, err));
+    return cz_tensor_view_initializer(*value, proto, err);
+}
+
+/* ---- uses ------------------------------------------------------------- */
+
+static void drop_use(struct cz_value *value, size_t use)
+{
+    value->uses[use] = value->uses[--value->n_uses];
+}
+
 enum cz_status cz_value_move_use(struct cz_value *value, size_t use,
                                  struct cz_value *to, struct cz_error *err)
 {
     const struct cz_use moved = value->uses[use];
     CZ_TRY(
         cz_proto_node_put_input(moved.node->proto, moved.input, to->name, err));
-    value->uses[use] = value->uses[--value->n_uses];
+    drop_use(value, use);
     moved.node->inputs[moved.input] = to;
     return cz_value_add_use(to, moved.node, moved.input, err);
+}
+
+/* Inputs that are left out, up to number `input`. */
+static enum cz_status add_inputs(struct cz_node *node, size_t input,
+                                 struct cz_error *err)
+{
+    struct cz_arena *arena = &node->graph->model->arena;
+    size_t capacity = node->n_inputs;
+    while (node->n_inputs <= input) {
+        struct cz_value **inputs = cz_arena_grow(
+            arena, node->inputs, node->n_inputs, &capacity, sizeof *inputs);
+        if (!inputs)
+            return cz_error_nomem(err);
+        node->inputs = inputs;
+        CZ_TRY(cz_proto_node_put_input(node->proto, node->n_inputs, "", err));
+        inputs[node->n_inputs++] = NULL;
+    }
+    return CZ_OK;
 }
 
 enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
                                  struct cz_value *value, struct cz_error *err)
 {
+    CZ_TRY(add_inputs(node, input, err));
     struct cz_value *before = node->inputs[input];
     size_t use = 0;
-    if (before) {
-        while (before->uses[use].node != node ||
-               before->uses[use].input != input)
-            use++;
+    while (before &&
+           (before->uses[use].node != node || before->uses[use].input != input))
+        use++;
+    if (before && value)
         return cz_value_move_use(before, use, value, err);
-    }
-    CZ_TRY(cz_proto_node_put_input(node->proto, input, value->name, err));
+    CZ_TRY(cz_proto_node_put_input(node->proto, input, value ? value->name : "",
+                                   err));
     node->inputs[input] = value;
-    return cz_value_add_use(value, node, input, err);
+    if (before)
+        drop_use(before, use);
+    return value ? cz_value_add_use(value, node, input, err) : CZ_OK;
 }
 
-enum cz_status cz_node_set_attr_int(struct cz_node *node, const char *name,
-                                    int64_t number, struct cz_error *err)
+/* ---- nodes ------------------------------------------------------------ */
+
+enum cz_status cz_node_set_op_type(struct cz_node *node, const char *op_type,
+                                   struct cz_error *err)
+{
+    char *copy =
+        cz_arena_strdup(&node->graph->model->arena, op_type, strlen(op_type));
+    if (!copy)
+        return cz_error_nomem(err);
+    node->op_type = copy;
+    return cz_proto_node_set_op_type(node->proto, op_type, err);
+}
+
+static enum cz_status put_content(void *proto, const struct cz_attr *attr,
+                                  struct cz_error *err)
+{
+    for (size_t i = 0; i < attr->count; i++) {
+        switch (attr->kind) {
+        case CZ_ATTR_FLOAT:
+        case CZ_ATTR_FLOATS:
+            CZ_TRY(cz_proto_attr_add_float(proto, attr->floats[i], err));
+            break;
+        case CZ_ATTR_INT:
+        case CZ_ATTR_INTS:
+            CZ_TRY(cz_proto_attr_add_int(proto, attr->ints[i], err));
+            break;
+        case CZ_ATTR_STRING:
+        case CZ_ATTR_STRINGS: {
+            const struct cz_bytes *text = &attr->strings[i];
+            CZ_TRY(cz_proto_attr_add_string(
+                proto, (struct cz_proto_text){text->data, text->size}, err));
+            break;
+        }
+        default:
+            return cz_error_set(err, CZ_EINTERNAL,
+                                "attribute '%.100s' is not of numbers or text",
+                                attr->name);
+        }
+    }
+    return CZ_OK;
+}
+
+enum cz_status cz_node_set_attr(struct cz_node *node,
+                                const struct cz_attr *attr,
+                                struct cz_error *err)
 {
     struct cz_arena *arena = &node->graph->model->arena;
     size_t capacity = node->n_attrs;
     size_t i = 0;
     void *proto;
-    while (i < node->n_attrs && strcmp(node->attrs[i].name, name) != 0)
+    while (i < node->n_attrs && strcmp(node->attrs[i].name, attr->name) != 0)
         i++;
     struct cz_attr *attrs = node->attrs;
     if (i == node->n_attrs)
         attrs = cz_arena_grow(arena, attrs, i, &capacity, sizeof *attrs);
-    int64_t *value = cz_arena_alloc(arena, 1, sizeof *value);
-    char *copy = cz_arena_strdup(arena, name, strlen(name));
-    if (!attrs || !value || !copy)
+    if (!attrs)
         return cz_error_nomem(err);
-    CZ_TRY(cz_proto_node_put_int(&proto, node->proto, name, number, err));
-    *value = number;
-    attrs[i] = (struct cz_attr){
-        .name = copy, .kind = CZ_ATTR_INT, .count = 1, .ints = value};
+    CZ_TRY(cz_proto_node_put_attr(&proto, node->proto, attr->name,
+                                  (int)attr->kind, err));
+    CZ_TRY(put_content(proto, attr, err));
     node->attrs = attrs;
+    CZ_TRY(cz_attr_build(&attrs[i], node, proto, err));
     if (i == node->n_attrs)
         node->n_attrs++;
     return CZ_OK;
 }
 
-/* Puts `node` at `position` of its graph. */
-static enum cz_status place(struct cz_node *node, size_t position,
-                            struct cz_error *err)
+enum cz_status cz_node_set_attr_int(struct cz_node *node, const char *name,
+                                    int64_t number, struct cz_error *err)
 {
-    struct cz_graph *g = node->graph;
-    struct cz_node **nodes =
-        cz_arena_grow(&g->model->arena, g->nodes, g->n_nodes, &g->node_capacity,
-                      sizeof *nodes);
-    if (!nodes)
-        return cz_error_nomem(err);
-    g->nodes = nodes;
-    for (size_t i = g->n_nodes; i > position; i--) {
-        nodes[i] = nodes[i - 1];
-        nodes[i]->position = i;
+    const struct cz_attr attr = {
+        .name = name, .kind = CZ_ATTR_INT, .count = 1, .ints = &number};
+    return cz_node_set_attr(node, &attr, err);
+}
+
+void cz_node_drop_attr(struct cz_node *node, const char *name)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < node->n_attrs; i++) {
+        if (strcmp(node->attrs[i].name, name) != 0)
+            node->attrs[kept++] = node->attrs[i];
     }
-    nodes[position] = node;
-    node->position = position;
-    node->id = g->n_nodes++;
-    return CZ_OK;
+    node->n_attrs = kept;
+    cz_proto_node_drop_attr(node->proto, name);
 }
 
-/* A node with room for one input and one output, with nothing connected. */
-static enum cz_status new_node(struct cz_node **result, struct cz_graph *graph,
-                               const char *op_type, size_t position,
-                               struct cz_error *err)
+/* ---- the model -------------------------------------------------------- */
+
+/* What is no input any more is not declared as one. */
+static void forget_declaration(struct cz_value *value, const void *info)
 {
-    struct cz_arena *arena = &graph->model->arena;
-    struct cz_node *node = cz_arena_alloc(arena, 1, sizeof *node);
-    struct cz_value **ends = cz_arena_alloc(arena, 2, sizeof *ends);
-    char *op_copy = cz_arena_strdup(arena, op_type, strlen(op_type));
-    if (!node || !ends || !op_copy)
+    size_t kept = 0;
+    for (size_t i = 0; i < value->n_protos; i++) {
+        if (value->protos[i] != info)
+            value->protos[kept++] = value->protos[i];
+    }
+    value->n_protos = kept;
+    value->is_input = false;
+}
+
+static enum cz_status drop_default_inputs(struct cz_graph *g,
+                                          struct cz_error *err)
+{
+    void **kept = cz_realloc_array(NULL, g->n_inputs, sizeof *kept);
+    size_t n_kept = 0;
+    if (!kept)
         return cz_error_nomem(err);
-    node->name = "";
-    node->op_type = op_copy;
-    node->domain = "";
-    node->graph = graph;
-    node->inputs = ends;
-    node->outputs = ends + 1;
-    node->n_inputs = node->n_outputs = 1;
-    CZ_TRY(cz_proto_graph_add_node(&node->proto, graph->proto, op_type, err));
-    *result = node;
-    return place(node, position, err);
+    for (size_t i = 0; i < g->n_inputs; i++) {
+        void *info = cz_proto_graph_item(g->proto, CZ_PROTO_INPUT, i);
+        if (!g->inputs[i]->constant) {
+            g->inputs[n_kept] = g->inputs[i];
+            kept[n_kept++] = info;
+        } else {
+            forget_declaration(g->inputs[i], info);
+        }
+    }
+    g->n_inputs = n_kept;
+    enum cz_status status =
+        cz_proto_graph_retain(g->proto, CZ_PROTO_INPUT, kept, n_kept, err);
+    cz_free(kept);
+    return status;
 }
 
-static enum cz_status connect_output(struct cz_node *node, size_t output,
-                                     struct cz_value *value,
-                                     struct cz_error *err)
+enum cz_status cz_model_raise_ir(struct cz_model *model, int64_t version,
+                                 struct cz_error *err)
 {
-    node->outputs[output] = value;
-    value->producer = node;
-    return cz_proto_node_put_output(node->proto, output, value->name, err);
-}
-
-/* A node and a new value like `value`, not connected yet. */
-static enum cz_status add_pair(struct cz_node **node, struct cz_value **made,
-                               const struct cz_value *value,
-                               const struct cz_node_spec *spec,
-                               struct cz_error *err)
-{
-    struct cz_graph *graph = value->graph;
-    const char *name;
-    size_t position = value->producer ? value->producer->position + 1 : 0;
-    CZ_TRY(unique_name(&name, graph->model, value->name, spec->suffix, err));
-    CZ_TRY(cz_graph_add_value(made, graph, name, err));
-    (*made)->dtype = spec->dtype;
-    (*made)->shape = value->shape;
-    return new_node(node, graph, spec->op_type, position, err);
-}
-
-enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,
-                               const struct cz_node_spec *spec,
-                               struct cz_error *err)
-{
-    struct cz_value *made;
-    CZ_TRY(add_pair(node, &made, value, spec, err));
-    CZ_TRY(connect_output(*node, 0, made, err));
-    return cz_node_set_input(*node, 0, value, err);
-}
-
-enum cz_status cz_value_interpose(struct cz_node **node, struct cz_value *value,
-                                  const struct cz_node_spec *spec,
-                                  struct cz_error *err)
-{
-    struct cz_node *producer = value->producer;
-    struct cz_value *inner;
-    size_t output = 0;
-    CZ_TRY(add_pair(node, &inner, value, spec, err));
-    while (producer->outputs[output] != value)
-        output++;
-    CZ_TRY(connect_output(producer, output, inner, err));
-    CZ_TRY(connect_output(*node, 0, value, err));
-    return cz_node_set_input(*node, 0, inner, err);
+    int64_t old = cz_model_ir_version(model);
+    if (old >= version)
+        return CZ_OK;
+    if (old <= 3)
+        CZ_TRY(drop_default_inputs(model->graph, err));
+    cz_proto_model_set_ir_version(model->proto, version);
+    return CZ_OK;
 }

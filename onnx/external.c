@@ -115,6 +115,22 @@ bool cz_external_is_first(const struct cz_external *external)
     return x == external;
 }
 
+void cz_externals_sweep(struct cz_model *model)
+{
+    struct cz_external **link = &model->externals;
+    while (*link) {
+        struct cz_external *x = *link;
+        if (!x->is_dropped) {
+            link = &x->next;
+            continue;
+        }
+        *link = x->next;
+        cz_free(x->bytes);
+        model->externals_changed = true;
+    }
+    model->externals_end = link;
+}
+
 static enum cz_status read_entries(struct cz_external *x, struct cz_error *err)
 {
     struct cz_tensor *t = x->tensor;

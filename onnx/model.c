@@ -227,8 +227,8 @@ static enum cz_status order_nodes(void *user, struct cz_node *node)
         return cz_error_nomem(err);
     for (size_t i = 0; i < graph->n_nodes; i++)
         protos[i] = graph->nodes[i]->proto;
-    enum cz_status status =
-        cz_proto_graph_order(graph->proto, protos, graph->n_nodes, err);
+    enum cz_status status = cz_proto_graph_retain(graph->proto, CZ_PROTO_NODE,
+                                                  protos, graph->n_nodes, err);
     cz_free(protos);
     return status;
 }

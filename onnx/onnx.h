@@ -8,8 +8,8 @@
  * saved as it came: unknown fields, doc strings, functions, external data.
  *
  * Pointers to nodes, values and tensors stay valid until cz_model_free(), also
- * after edits; a removed node must not be used again. Strings are UTF-8 and
- * may hold control characters: clean them before showing them on a terminal.
+ * after edits; what an edit removed must not be used again. Strings are UTF-8
+ * and may hold control characters: clean them before a terminal shows them.
  *
  * One thread uses a model at a time: reading, too, may load external data and
  * fill in the view. Elements of different tensors may be read and changed by
@@ -118,9 +118,10 @@ struct cz_value {
     struct cz_use *uses;        /* by nodes of this graph and of subgraphs,
                                    in no order after edits */
     size_t n_uses, use_capacity;
-    bool is_input;  /* of its graph; with `constant`: a default value */
-    bool is_output; /* of its graph */
-    void **protos;  /* for onnx/ only: where its type is declared */
+    bool is_input;   /* of its graph; with `constant`: a default value */
+    bool is_output;  /* of its graph */
+    bool is_dropped; /* this and below: for onnx/ only */
+    void **protos;   /* where its type is declared */
     size_t n_protos, proto_capacity;
 };
 
@@ -168,12 +169,15 @@ struct cz_node {
     const char *domain; /* "" for ONNX's own operators */
     struct cz_graph *graph;
     size_t position; /* graph->nodes[position] is this node */
-    size_t id;       /* in its graph, below n_nodes; edits do not change it */
+    size_t id;       /* in its graph, below n_nodes; of all edits, only
+                        cz_model_drop_unused() changes it */
     size_t n_inputs, n_outputs, n_attrs;
     struct cz_value **inputs;  /* NULL where an optional one is left out */
     struct cz_value **outputs; /* likewise */
     struct cz_attr *attrs;
-    void *proto; /* for onnx/ only */
+    bool is_dropped;                /* this and below: for onnx/ only */
+    struct cz_node *before, *after; /* its neighbours between edits */
+    void *proto;
 };
 
 struct cz_graph {
@@ -181,12 +185,15 @@ struct cz_graph {
     struct cz_model *model;
     struct cz_node *parent; /* the node that holds this subgraph, or NULL */
     size_t n_nodes, n_values, n_inputs, n_outputs;
-    struct cz_node **nodes; /* in topological order */
+    struct cz_node **nodes; /* in topological order, but see
+                               cz_graph_edit_begin() */
     struct cz_value **values;
     struct cz_value **inputs; /* as declared, defaults included */
     struct cz_value **outputs;
     size_t node_capacity, value_capacity; /* this and below: for onnx/ only */
-    void *names;                          /* a tsearch() tree of values */
+    struct cz_node *first;                /* between edits */
+    bool is_edited;
+    void *names; /* a tsearch() tree of values */
     void *proto;
 };
 
@@ -331,8 +338,33 @@ enum cz_status cz_value_clone_constant(struct cz_value **clone,
                                        const char *suffix,
                                        struct cz_error *err);
 
+/* A tensor that an edit adds. */
+struct cz_tensor_spec {
+    enum cz_dtype dtype;
+    size_t rank;
+    const int64_t *dims;
+    const void *data; /* packed, little-endian */
+    size_t size_bytes;
+};
+
+/* A new initializer of `graph` with a copy of the content; it is called `stem`
+ * with `suffix` behind it (and a number where that is taken). Not for models
+ * of IR version 3: see cz_model_raise_ir(). CZ_ESHAPE where the size is not
+ * what type and dims need. */
+enum cz_status cz_graph_add_tensor(struct cz_value **value,
+                                   struct cz_graph *graph, const char *stem,
+                                   const char *suffix,
+                                   const struct cz_tensor_spec *spec,
+                                   struct cz_error *err);
+
+/* Gives the model at least this IR version. Version 3 lists initializers as
+ * inputs; later ones take such inputs for defaults that a caller can replace,
+ * and so they leave the inputs of the main graph. */
+enum cz_status cz_model_raise_ir(struct cz_model *model, int64_t version,
+                                 struct cz_error *err);
+
 /* Lets node->inputs[input] read `value`, which must be defined before the
- * node. */
+ * node; NULL leaves the input out. `input` may be beyond the last. */
 enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
                                  struct cz_value *value, struct cz_error *err);
 
@@ -341,19 +373,36 @@ enum cz_status cz_node_set_input(struct cz_node *node, size_t input,
 enum cz_status cz_value_move_use(struct cz_value *value, size_t use,
                                  struct cz_value *to, struct cz_error *err);
 
+/* Gives the node a copy of `attr` in place of one with the same name; no
+ * tensors and graphs. */
+enum cz_status cz_node_set_attr(struct cz_node *node,
+                                const struct cz_attr *attr,
+                                struct cz_error *err);
 enum cz_status cz_node_set_attr_int(struct cz_node *node, const char *name,
                                     int64_t number, struct cz_error *err);
 
-/* A node with one input and one output that an edit adds. */
+/* Removes an attribute, if it is there, that holds no tensors and graphs. */
+void cz_node_drop_attr(struct cz_node *node, const char *name);
+
+/* A node with one output that an edit adds. Zero what is not needed. */
 struct cz_node_spec {
     const char *op_type;
-    const char *suffix;  /* of the new value's name, behind the old one's */
-    enum cz_dtype dtype; /* of the new value */
+    const char *suffix;           /* of the new value's name, behind that of
+                                     the value that is given */
+    enum cz_dtype dtype;          /* of the new value */
+    const struct cz_shape *shape; /* of the new value; NULL: as the given's */
+    struct cz_value *const *operands; /* [n_operands] inputs behind the first,
+                                         NULL where one is left out; all
+                                         defined before the node: initializers,
+                                         say */
+    size_t n_operands;
+    const struct cz_attr *attrs; /* [n_attrs] as for cz_node_set_attr() */
+    size_t n_attrs;
 };
 
-/* Adds a node that reads `value` and makes a new value of the same shape,
- * right after the producer of `value` (first of the graph where it has none).
- * The new value is node->outputs[0]. */
+/* Adds a node that reads `value` and makes a new value, right after the
+ * producer of `value` (first of the graph where it has none). The new value is
+ * node->outputs[0]. */
 enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,
                                const struct cz_node_spec *spec,
                                struct cz_error *err);
@@ -364,6 +413,27 @@ enum cz_status cz_value_append(struct cz_node **node, struct cz_value *value,
 enum cz_status cz_value_interpose(struct cz_node **node, struct cz_value *value,
                                   const struct cz_node_spec *spec,
                                   struct cz_error *err);
+
+/* Adds a node between reader->inputs[input] and that one reader, right before
+ * it and in its graph: the node reads the value, and the reader reads the new
+ * one, node->outputs[0]. */
+enum cz_status cz_node_interpose(struct cz_node **node, struct cz_node *reader,
+                                 size_t input, const struct cz_node_spec *spec,
+                                 struct cz_error *err);
+
+/* Putting a node into its place takes time in proportion to the graph. Between
+ * these two it takes none: new nodes then stand at the end of graph->nodes
+ * with their `position` there, and the second puts all of them into their
+ * places. Once begun, it may be begun again. */
+void cz_graph_edit_begin(struct cz_graph *graph);
+void cz_graph_edit_end(struct cz_graph *graph);
+
+/* Removes what nobody reads, from all graphs: ONNX's own operators of whose
+ * outputs none is read or an output of the graph, and initializers, in the
+ * model and in the view. Operators with subgraphs or sparse tensors stay, and
+ * so do graph inputs. Nodes and values get other ids. */
+enum cz_status cz_model_drop_unused(struct cz_model *model,
+                                    struct cz_error *err);
 
 /* ---- counting --------------------------------------------------------- */
 

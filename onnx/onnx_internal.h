@@ -24,6 +24,7 @@ struct cz_external {
     uint64_t offset;
     size_t size; /* bytes in the file */
     void *bytes; /* read when first asked for; cz_free() */
+    bool is_dropped;
 };
 
 struct cz_model {
@@ -78,6 +79,9 @@ enum cz_status cz_external_open(int *fd, const struct cz_external *external,
 /* Is it the first of its model's tensors in its file? */
 bool cz_external_is_first(const struct cz_external *external);
 
+/* Forgets those that are marked as dropped. */
+void cz_externals_sweep(struct cz_model *model);
+
 /* ---- external_save.c -------------------------------------------------- */
 
 /* Data files that are being written. Zero-initialise; end with _fini, which
@@ -104,6 +108,18 @@ enum cz_status cz_model_join(char **text, struct cz_model *model, const char *a,
                              const char *b, const char *c,
                              struct cz_error *err);
 
+/* ---- edit.c ----------------------------------------------------------- */
+
+/* `stem` with `suffix`, and with a number behind it where something in the
+ * model has that name. */
+enum cz_status cz_model_unique_name(const char **name, struct cz_model *model,
+                                    const char *stem, const char *suffix,
+                                    struct cz_error *err);
+
+/* Makes the node another operator of ONNX's own domain. */
+enum cz_status cz_node_set_op_type(struct cz_node *node, const char *op_type,
+                                   struct cz_error *err);
+
 /* ---- build.c ---------------------------------------------------------- */
 
 /* Views the graph `proto` and all below it. `parent` is the node that holds a
@@ -112,10 +128,21 @@ enum cz_status cz_graph_build(struct cz_graph **graph, struct cz_model *model,
                               void *proto, struct cz_node *parent,
                               struct cz_error *err);
 
+/* Views an attribute, and a graph that it holds. */
+enum cz_status cz_attr_build(struct cz_attr *attr, struct cz_node *node,
+                             void *proto, struct cz_error *err);
+
+/* Views the content of an initializer called like `value`, which gets it. */
+enum cz_status cz_tensor_view_initializer(struct cz_value *value, void *proto,
+                                          struct cz_error *err);
+
 /* A new value with this name, which nothing else in the graph may have. */
 enum cz_status cz_graph_add_value(struct cz_value **value,
                                   struct cz_graph *graph, const char *name,
                                   struct cz_error *err);
+
+/* Takes the name of `value` from its graph; none of the model may get it. */
+void cz_graph_forget_name(struct cz_value *value);
 
 /* Frees what the arena does not hold, subgraphs included. */
 void cz_graph_fini(struct cz_graph *graph);

@@ -1,15 +1,12 @@
 /* See proto_shim.h. Field access only; every exception of the libraries ends
- * here. */
+ * here. Tensors are proto_tensor_shim.cpp's. */
 #include "onnx/proto_shim.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <exception>
 #include <memory>
-#include <new>
-#include <string>
 #include <vector>
 
 #include <unistd.h>
@@ -17,9 +14,10 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/stubs/logging.h>
-#include <onnx/onnx_pb.h>
 
-using google::protobuf::RepeatedField;
+#include "onnx/proto_shim_internal.h"
+
+using google::protobuf::RepeatedPtrField;
 using google::protobuf::io::ArrayInputStream;
 using google::protobuf::io::CodedInputStream;
 using google::protobuf::io::CopyingOutputStreamAdaptor;
@@ -29,8 +27,6 @@ using onnx::AttributeProto;
 using onnx::GraphProto;
 using onnx::ModelProto;
 using onnx::NodeProto;
-using onnx::SparseTensorProto;
-using onnx::StringStringEntryProto;
 using onnx::TensorProto;
 using onnx::ValueInfoProto;
 
@@ -71,55 +67,6 @@ class FileWriter final : public google::protobuf::io::CopyingOutputStream
     }
 };
 
-const ModelProto &model_of(const void *p)
-{
-    return *static_cast<const ModelProto *>(p);
-}
-
-const GraphProto &graph_of(const void *p)
-{
-    return *static_cast<const GraphProto *>(p);
-}
-
-const NodeProto &node_of(const void *p)
-{
-    return *static_cast<const NodeProto *>(p);
-}
-
-const AttributeProto &attr_of(const void *p)
-{
-    return *static_cast<const AttributeProto *>(p);
-}
-
-const TensorProto &tensor_of(const void *p)
-{
-    return *static_cast<const TensorProto *>(p);
-}
-
-const ValueInfoProto &info_of(const void *p)
-{
-    return *static_cast<const ValueInfoProto *>(p);
-}
-
-cz_proto_text text_of(const std::string &s)
-{
-    return {s.c_str(), s.size()};
-}
-
-/* Runs `body`, turning what it throws into a status. */
-template <typename Body> cz_status guarded(cz_error *err, Body body) noexcept
-{
-    try {
-        return body();
-    } catch (const std::bad_alloc &) {
-        return cz_error_set(err, CZ_ENOMEM, "out of memory");
-    } catch (const std::exception &e) {
-        return cz_error_set(err, CZ_EINTERNAL, "%s", e.what());
-    } catch (...) {
-        return cz_error_set(err, CZ_EINTERNAL, "unknown C++ exception");
-    }
-}
-
 cz_status parse_stream(void **model, ZeroCopyInputStream *stream, cz_error *err)
 {
     google::protobuf::LogSilencer silence;
@@ -136,15 +83,20 @@ cz_status parse_stream(void **model, ZeroCopyInputStream *stream, cz_error *err)
     return CZ_OK;
 }
 
-template <typename Entries>
-StringStringEntryProto *entry(Entries *entries, const char *key)
+/* Memory is asked for before anything changes. */
+template <typename Item>
+void retain(RepeatedPtrField<Item> *list, void *const *items, size_t count)
 {
-    for (auto &e : *entries)
-        if (e.key() == key)
-            return &e;
-    auto *added = entries->Add();
-    added->set_key(key);
-    return added;
+    std::vector<const void *> kept(items, items + count);
+    std::vector<Item *> released(static_cast<size_t>(list->size()));
+    std::sort(kept.begin(), kept.end());
+    list->UnsafeArenaExtractSubrange(0, list->size(), released.data());
+    for (size_t i = 0; i < count; i++)
+        list->UnsafeArenaAddAllocated(static_cast<Item *>(items[i]));
+    for (Item *item : released) {
+        if (!std::binary_search(kept.begin(), kept.end(), item))
+            delete item;
+    }
 }
 
 } // namespace
@@ -203,6 +155,11 @@ int64_t cz_proto_model_ir_version(const void *model) noexcept
     return model_of(model).ir_version();
 }
 
+void cz_proto_model_set_ir_version(void *model, int64_t version) noexcept
+{
+    static_cast<ModelProto *>(model)->set_ir_version(version);
+}
+
 cz_proto_text cz_proto_model_producer(const void *model) noexcept
 {
     return text_of(model_of(model).producer_name());
@@ -234,6 +191,12 @@ int64_t cz_proto_model_opset(const void *model, size_t i,
     const auto &opset = model_of(model).opset_import(static_cast<int>(i));
     *domain = text_of(opset.domain());
     return opset.version();
+}
+
+void cz_proto_model_set_opset(void *model, size_t i, int64_t version) noexcept
+{
+    auto *m = static_cast<ModelProto *>(model);
+    m->mutable_opset_import(static_cast<int>(i))->set_version(version);
 }
 
 size_t cz_proto_model_metadata_count(const void *model) noexcept
@@ -315,18 +278,31 @@ cz_status cz_proto_graph_add_node(void **node, void *graph, const char *op_type,
     });
 }
 
-cz_status cz_proto_graph_order(void *graph, void *const *nodes, size_t count,
-                               cz_error *err) noexcept
+cz_status cz_proto_graph_retain(void *graph, cz_proto_list list,
+                                void *const *items, size_t count,
+                                cz_error *err) noexcept
 {
     return guarded(err, [&] {
-        auto *list = static_cast<GraphProto *>(graph)->mutable_node();
-        if (static_cast<size_t>(list->size()) != count)
-            return cz_error_set(err, CZ_EINTERNAL, "%d nodes, %zu ordered",
-                                list->size(), count);
-        std::vector<NodeProto *> released(count);
-        list->UnsafeArenaExtractSubrange(0, list->size(), released.data());
-        for (size_t i = 0; i < count; i++)
-            list->UnsafeArenaAddAllocated(static_cast<NodeProto *>(nodes[i]));
+        auto *g = static_cast<GraphProto *>(graph);
+        switch (list) {
+        case CZ_PROTO_NODE:
+            retain(g->mutable_node(), items, count);
+            break;
+        case CZ_PROTO_INITIALIZER:
+            retain(g->mutable_initializer(), items, count);
+            break;
+        case CZ_PROTO_INPUT:
+            retain(g->mutable_input(), items, count);
+            break;
+        case CZ_PROTO_OUTPUT:
+            retain(g->mutable_output(), items, count);
+            break;
+        case CZ_PROTO_VALUE_INFO:
+            retain(g->mutable_value_info(), items, count);
+            break;
+        case CZ_PROTO_SPARSE_INITIALIZER:
+            break;
+        }
         return CZ_OK;
     });
 }
@@ -339,6 +315,18 @@ cz_status cz_proto_graph_add_copy(void **copy, void *graph, const void *tensor,
             static_cast<GraphProto *>(graph)->add_initializer();
         *copy = added;
         added->CopyFrom(tensor_of(tensor));
+        added->set_name(name);
+        return CZ_OK;
+    });
+}
+
+cz_status cz_proto_graph_add_tensor(void **tensor, void *graph,
+                                    const char *name, cz_error *err) noexcept
+{
+    return guarded(err, [&] {
+        TensorProto *added =
+            static_cast<GraphProto *>(graph)->add_initializer();
+        *tensor = added;
         added->set_name(name);
         return CZ_OK;
     });
@@ -449,8 +437,17 @@ cz_status cz_proto_node_put_output(void *node, size_t i, const char *name,
     });
 }
 
-cz_status cz_proto_node_put_int(void **attr, void *node, const char *name,
-                                int64_t number, cz_error *err) noexcept
+cz_status cz_proto_node_set_op_type(void *node, const char *op_type,
+                                    cz_error *err) noexcept
+{
+    return guarded(err, [&] {
+        static_cast<NodeProto *>(node)->set_op_type(op_type);
+        return CZ_OK;
+    });
+}
+
+cz_status cz_proto_node_put_attr(void **attr, void *node, const char *name,
+                                 int kind, cz_error *err) noexcept
 {
     return guarded(err, [&] {
         auto *attrs = static_cast<NodeProto *>(node)->mutable_attribute();
@@ -458,12 +455,26 @@ cz_status cz_proto_node_put_int(void **attr, void *node, const char *name,
             std::find_if(attrs->begin(), attrs->end(),
                          [&](const auto &a) { return a.name() == name; });
         AttributeProto *a = found == attrs->end() ? attrs->Add() : &*found;
+        a->clear_f();
+        a->clear_i();
+        a->clear_s();
+        a->clear_floats();
+        a->clear_ints();
+        a->clear_strings();
         a->set_name(name);
-        a->set_type(AttributeProto::INT);
-        a->set_i(number);
+        a->set_type(static_cast<AttributeProto::AttributeType>(kind));
         *attr = a;
         return CZ_OK;
     });
+}
+
+void cz_proto_node_drop_attr(void *node, const char *name) noexcept
+{
+    auto *attrs = static_cast<NodeProto *>(node)->mutable_attribute();
+    for (int i = attrs->size(); i-- > 0;) {
+        if (attrs->Get(i).name() == name)
+            attrs->DeleteSubrange(i, 1);
+    }
 }
 
 /* ---- attribute -------------------------------------------------------- */
@@ -560,6 +571,45 @@ void *cz_proto_attr_graph(void *attr, size_t i) noexcept
     return a->mutable_graphs(static_cast<int>(i));
 }
 
+cz_status cz_proto_attr_add_float(void *attr, float number,
+                                  cz_error *err) noexcept
+{
+    return guarded(err, [&] {
+        auto *a = static_cast<AttributeProto *>(attr);
+        if (a->type() == AttributeProto::FLOAT)
+            a->set_f(number);
+        else
+            a->add_floats(number);
+        return CZ_OK;
+    });
+}
+
+cz_status cz_proto_attr_add_int(void *attr, int64_t number,
+                                cz_error *err) noexcept
+{
+    return guarded(err, [&] {
+        auto *a = static_cast<AttributeProto *>(attr);
+        if (a->type() == AttributeProto::INT)
+            a->set_i(number);
+        else
+            a->add_ints(number);
+        return CZ_OK;
+    });
+}
+
+cz_status cz_proto_attr_add_string(void *attr, cz_proto_text text,
+                                   cz_error *err) noexcept
+{
+    return guarded(err, [&] {
+        auto *a = static_cast<AttributeProto *>(attr);
+        if (a->type() == AttributeProto::STRING)
+            a->set_s(text.data, text.size);
+        else
+            a->add_strings(text.data, text.size);
+        return CZ_OK;
+    });
+}
+
 size_t cz_proto_attr_sparse_count(const void *attr) noexcept
 {
     const AttributeProto &a = attr_of(attr);
@@ -588,178 +638,6 @@ cz_status cz_proto_attr_make_tensor(void **tensor, void *attr, const char *name,
         a->set_name(name);
         a->set_type(AttributeProto::TENSOR);
         *tensor = a->mutable_t();
-        return CZ_OK;
-    });
-}
-
-/* ---- tensor ----------------------------------------------------------- */
-
-cz_proto_text cz_proto_tensor_name(const void *tensor) noexcept
-{
-    return text_of(tensor_of(tensor).name());
-}
-
-int cz_proto_tensor_dtype(const void *tensor) noexcept
-{
-    return tensor_of(tensor).data_type();
-}
-
-const int64_t *cz_proto_tensor_dims(const void *tensor, size_t *rank) noexcept
-{
-    const auto &dims = tensor_of(tensor).dims();
-    *rank = static_cast<size_t>(dims.size());
-    return dims.data();
-}
-
-bool cz_proto_tensor_has_raw(const void *tensor) noexcept
-{
-    return tensor_of(tensor).has_raw_data();
-}
-
-size_t cz_proto_tensor_data_count(const void *tensor,
-                                  cz_proto_data field) noexcept
-{
-    const TensorProto &t = tensor_of(tensor);
-    int count = 0;
-    switch (field) {
-    case CZ_PROTO_DATA_RAW:
-        return t.raw_data().size();
-    case CZ_PROTO_DATA_FLOAT:
-        count = t.float_data_size();
-        break;
-    case CZ_PROTO_DATA_INT32:
-        count = t.int32_data_size();
-        break;
-    case CZ_PROTO_DATA_INT64:
-        count = t.int64_data_size();
-        break;
-    case CZ_PROTO_DATA_UINT64:
-        count = t.uint64_data_size();
-        break;
-    case CZ_PROTO_DATA_DOUBLE:
-        count = t.double_data_size();
-        break;
-    case CZ_PROTO_DATA_STRING:
-        count = t.string_data_size();
-        break;
-    }
-    return static_cast<size_t>(count);
-}
-
-void *cz_proto_tensor_data(void *tensor, cz_proto_data field) noexcept
-{
-    auto *t = static_cast<TensorProto *>(tensor);
-    switch (field) {
-    case CZ_PROTO_DATA_RAW:
-        return &(*t->mutable_raw_data())[0];
-    case CZ_PROTO_DATA_FLOAT:
-        return t->mutable_float_data()->mutable_data();
-    case CZ_PROTO_DATA_INT32:
-        return t->mutable_int32_data()->mutable_data();
-    case CZ_PROTO_DATA_INT64:
-        return t->mutable_int64_data()->mutable_data();
-    case CZ_PROTO_DATA_UINT64:
-        return t->mutable_uint64_data()->mutable_data();
-    case CZ_PROTO_DATA_DOUBLE:
-        return t->mutable_double_data()->mutable_data();
-    case CZ_PROTO_DATA_STRING:
-        break;
-    }
-    return nullptr;
-}
-
-void *cz_proto_sparse_values(void *sparse) noexcept
-{
-    auto *s = static_cast<SparseTensorProto *>(sparse);
-    return s->has_values() ? s->mutable_values() : nullptr;
-}
-
-void *cz_proto_sparse_indices(void *sparse) noexcept
-{
-    auto *s = static_cast<SparseTensorProto *>(sparse);
-    return s->has_indices() ? s->mutable_indices() : nullptr;
-}
-
-bool cz_proto_tensor_is_external(const void *tensor) noexcept
-{
-    return tensor_of(tensor).data_location() == TensorProto::EXTERNAL;
-}
-
-size_t cz_proto_tensor_external_count(const void *tensor) noexcept
-{
-    return static_cast<size_t>(tensor_of(tensor).external_data_size());
-}
-
-void cz_proto_tensor_external(const void *tensor, size_t i, cz_proto_text *key,
-                              cz_proto_text *value) noexcept
-{
-    const auto &e = tensor_of(tensor).external_data(static_cast<int>(i));
-    *key = text_of(e.key());
-    *value = text_of(e.value());
-}
-
-cz_status cz_proto_tensor_put_external(void *tensor, const char *key,
-                                       const char *value,
-                                       cz_error *err) noexcept
-{
-    return guarded(err, [&] {
-        auto *t = static_cast<TensorProto *>(tensor);
-        entry(t->mutable_external_data(), key)->set_value(value);
-        return CZ_OK;
-    });
-}
-
-void cz_proto_tensor_drop_external(void *tensor, const char *key) noexcept
-{
-    auto *entries = static_cast<TensorProto *>(tensor)->mutable_external_data();
-    auto gone = std::remove_if(entries->begin(), entries->end(),
-                               [&](const auto &e) { return e.key() == key; });
-    entries->erase(gone, entries->end());
-}
-
-void cz_proto_tensor_set_dtype(void *tensor, int dtype) noexcept
-{
-    static_cast<TensorProto *>(tensor)->set_data_type(dtype);
-}
-
-void cz_proto_tensor_cut_raw(void *tensor, size_t size) noexcept
-{
-    static_cast<TensorProto *>(tensor)->mutable_raw_data()->resize(size);
-}
-
-void cz_proto_tensor_clear(void *tensor) noexcept
-{
-    auto *t = static_cast<TensorProto *>(tensor);
-    delete t->release_raw_data(); /* clear_...() would keep the memory */
-    RepeatedField<float>().Swap(t->mutable_float_data());
-    RepeatedField<int32_t>().Swap(t->mutable_int32_data());
-    RepeatedField<int64_t>().Swap(t->mutable_int64_data());
-    RepeatedField<uint64_t>().Swap(t->mutable_uint64_data());
-    RepeatedField<double>().Swap(t->mutable_double_data());
-}
-
-cz_status cz_proto_tensor_put_raw(void *tensor, const void *bytes, size_t size,
-                                  cz_error *err) noexcept
-{
-    return guarded(err, [&] {
-        auto *t = static_cast<TensorProto *>(tensor);
-        t->set_raw_data(bytes, size); /* `bytes` may lie in a field below */
-        t->clear_float_data();
-        t->clear_int32_data();
-        t->clear_int64_data();
-        t->clear_uint64_data();
-        t->clear_double_data();
-        return CZ_OK;
-    });
-}
-
-cz_status cz_proto_tensor_put_dims(void *tensor, const int64_t *dims,
-                                   size_t rank, cz_error *err) noexcept
-{
-    return guarded(err, [&] {
-        auto *list = static_cast<TensorProto *>(tensor)->mutable_dims();
-        list->Clear();
-        list->Add(dims, dims + rank);
         return CZ_OK;
     });
 }

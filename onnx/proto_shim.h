@@ -37,6 +37,7 @@ enum cz_status cz_proto_model_write(const void *model, int fd,
 void cz_proto_model_free(void *model) CZ_NOEXCEPT;
 
 int64_t cz_proto_model_ir_version(const void *model) CZ_NOEXCEPT;
+void cz_proto_model_set_ir_version(void *model, int64_t version) CZ_NOEXCEPT;
 struct cz_proto_text cz_proto_model_producer(const void *model) CZ_NOEXCEPT;
 bool cz_proto_model_has_graph(const void *model) CZ_NOEXCEPT;
 void *cz_proto_model_graph(void *model) CZ_NOEXCEPT;
@@ -45,6 +46,8 @@ size_t cz_proto_model_function_count(const void *model) CZ_NOEXCEPT;
 size_t cz_proto_model_opset_count(const void *model) CZ_NOEXCEPT;
 int64_t cz_proto_model_opset(const void *model, size_t i,
                              struct cz_proto_text *domain) CZ_NOEXCEPT;
+void cz_proto_model_set_opset(void *model, size_t i,
+                              int64_t version) CZ_NOEXCEPT;
 
 size_t cz_proto_model_metadata_count(const void *model) CZ_NOEXCEPT;
 void cz_proto_model_metadata(const void *model, size_t i,
@@ -72,15 +75,21 @@ enum cz_status cz_proto_graph_add_node(void **node, void *graph,
                                        const char *op_type,
                                        struct cz_error *err) CZ_NOEXCEPT;
 
-/* Puts the nodes into the order of `nodes`, which holds all of them. */
-enum cz_status cz_proto_graph_order(void *graph, void *const *nodes,
-                                    size_t count,
-                                    struct cz_error *err) CZ_NOEXCEPT;
+/* Leaves those `items` in the list, in this order, and frees the others; not
+ * for sparse initializers. */
+enum cz_status cz_proto_graph_retain(void *graph, enum cz_proto_list list,
+                                     void *const *items, size_t count,
+                                     struct cz_error *err) CZ_NOEXCEPT;
 
 /* Adds an initializer `name`, otherwise a copy of `tensor`. */
 enum cz_status cz_proto_graph_add_copy(void **copy, void *graph,
                                        const void *tensor, const char *name,
                                        struct cz_error *err) CZ_NOEXCEPT;
+
+/* Adds an initializer `name` without type, dims and elements. */
+enum cz_status cz_proto_graph_add_tensor(void **tensor, void *graph,
+                                         const char *name,
+                                         struct cz_error *err) CZ_NOEXCEPT;
 
 /* ---- value info ------------------------------------------------------- */
 
@@ -122,10 +131,15 @@ enum cz_status cz_proto_node_put_input(void *node, size_t i, const char *name,
 enum cz_status cz_proto_node_put_output(void *node, size_t i, const char *name,
                                         struct cz_error *err) CZ_NOEXCEPT;
 
-/* Sets the int attribute `name`, adding it where it is missing. */
-enum cz_status cz_proto_node_put_int(void **attr, void *node, const char *name,
-                                     int64_t number,
-                                     struct cz_error *err) CZ_NOEXCEPT;
+enum cz_status cz_proto_node_set_op_type(void *node, const char *op_type,
+                                         struct cz_error *err) CZ_NOEXCEPT;
+
+/* Gives an attribute `name` of this kind (AttributeType) with no content,
+ * adding it where it is missing. */
+enum cz_status cz_proto_node_put_attr(void **attr, void *node, const char *name,
+                                      int kind,
+                                      struct cz_error *err) CZ_NOEXCEPT;
+void cz_proto_node_drop_attr(void *node, const char *name) CZ_NOEXCEPT;
 
 /* ---- attribute -------------------------------------------------------- */
 
@@ -143,6 +157,14 @@ struct cz_proto_text cz_proto_attr_string(const void *attr,
                                           size_t i) CZ_NOEXCEPT;
 void *cz_proto_attr_tensor(void *attr, size_t i) CZ_NOEXCEPT;
 void *cz_proto_attr_graph(void *attr, size_t i) CZ_NOEXCEPT;
+
+/* Set the content of a single value, or add to a list. */
+enum cz_status cz_proto_attr_add_float(void *attr, float number,
+                                       struct cz_error *err) CZ_NOEXCEPT;
+enum cz_status cz_proto_attr_add_int(void *attr, int64_t number,
+                                     struct cz_error *err) CZ_NOEXCEPT;
+enum cz_status cz_proto_attr_add_string(void *attr, struct cz_proto_text text,
+                                        struct cz_error *err) CZ_NOEXCEPT;
 
 /* Sparse tensors, single or in a list. */
 size_t cz_proto_attr_sparse_count(const void *attr) CZ_NOEXCEPT;

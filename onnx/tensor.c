@@ -120,7 +120,13 @@ enum cz_status cz_tensor_view(struct cz_tensor **tensor, struct cz_model *model,
                             "tensor '%.100s': data type %d is not known",
                             t->name, dtype);
     t->dtype = (enum cz_dtype)dtype;
-    t->dims = cz_proto_tensor_dims(proto, &t->rank);
+    const int64_t *dims = cz_proto_tensor_dims(proto, &t->rank);
+    int64_t *copy = cz_arena_alloc(&model->arena, t->rank, sizeof *copy);
+    if (!copy)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < t->rank; i++)
+        copy[i] = dims[i];
+    t->dims = copy; /* shapes of values share them, and outlive the message */
     CZ_TRY(check_dims(t, err));
     if (cz_proto_tensor_is_external(proto)) {
         t->storage = CZ_STORAGE_EXTERNAL;
@@ -314,7 +320,6 @@ static enum cz_status replace_by_half(struct cz_tensor *t, const void *half,
         CZ_TRY(cz_proto_attr_make_tensor(&proto, t->proto, "value", err));
         t->proto = proto;
         CZ_TRY(cz_proto_tensor_put_dims(proto, t->dims, t->rank, err));
-        t->dims = cz_proto_tensor_dims(proto, &t->rank);
     }
     t->storage = CZ_STORAGE_RAW;
     CZ_TRY(cz_proto_tensor_put_raw(t->proto, half, t->count * 2, err));

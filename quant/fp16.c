@@ -95,7 +95,8 @@ static enum cz_status cast_for_readers(struct conversion *c,
     struct cz_node *cast;
     if (!count_wishes(c, value, wish))
         return CZ_OK;
-    const struct cz_node_spec spec = {"Cast", suffix_of(dtype), dtype};
+    const struct cz_node_spec spec = {
+        .op_type = "Cast", .suffix = suffix_of(dtype), .dtype = dtype};
     CZ_TRY(cz_value_append(&cast, value, &spec, err));
     CZ_TRY(cz_node_set_attr_int(cast, "to", (int64_t)dtype, err));
     c->report->casts++;
@@ -110,8 +111,9 @@ static enum cz_status cast_output(struct conversion *c, struct cz_value *value,
 {
     enum cz_dtype dtype = other_dtype(inner_dtype);
     struct cz_node *cast;
-    const struct cz_node_spec spec = {"Cast", suffix_of(inner_dtype),
-                                      inner_dtype};
+    const struct cz_node_spec spec = {.op_type = "Cast",
+                                      .suffix = suffix_of(inner_dtype),
+                                      .dtype = inner_dtype};
     CZ_TRY(cz_value_interpose(&cast, value, &spec, err));
     CZ_TRY(cz_node_set_attr_int(cast, "to", (int64_t)dtype, err));
     c->report->casts++;
@@ -166,6 +168,7 @@ static enum cz_status handle_values(struct conversion *c,
                                     struct cz_error *err)
 {
     size_t n = graph->n_values; /* edits add more behind these */
+    cz_graph_edit_begin(graph);
     for (size_t i = 0; i < n; i++) {
         struct cz_value *value = graph->values[i];
         if (value->dtype == CZ_DTYPE_FLOAT)
@@ -174,6 +177,7 @@ static enum cz_status handle_values(struct conversion *c,
         if (!cz_progress_tick(c->options->progress, "fp16", i + 1, n))
             return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
     }
+    cz_graph_edit_end(graph);
     return CZ_OK;
 }
 

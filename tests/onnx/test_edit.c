@@ -11,39 +11,14 @@
     "in x f32[1,4]; a = Relu(x); b = Exp(a); c = Neg(a); y = Add(b, c);"       \
     "out y f32[1,4]"
 
-/* Saves and loads again; frees the first. Checks on the way that the view of
- * what was saved is the view of what was in memory. */
-static struct cz_model *reload(struct cz_model *model)
-{
-    char *folder = cz_test_folder_new();
-    const char *path = cz_test_path(folder, "x.onnx");
-    assert_ok(cz_model_save(model, path, false, cz_test_error()));
-    struct cz_model *again = cz_test_load(path);
-    struct cz_graph *g = cz_model_graph(model), *h = cz_model_graph(again);
-    assert_int_equal(g->n_nodes, h->n_nodes);
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const struct cz_node *a = g->nodes[i], *b = h->nodes[i];
-        assert_int_equal(a->position, i);
-        assert_string_equal(a->op_type, b->op_type);
-        assert_string_equal(a->name, b->name);
-        assert_int_equal(a->n_inputs, b->n_inputs);
-        for (size_t k = 0; k < a->n_inputs; k++)
-            assert_string_equal(a->inputs[k]->name, b->inputs[k]->name);
-        for (size_t k = 0; k < a->n_outputs; k++)
-            assert_string_equal(a->outputs[k]->name, b->outputs[k]->name);
-    }
-    cz_model_free(model);
-    cz_test_folder_remove(folder);
-    return again;
-}
-
 static void appends_a_node_behind_the_producer(void **state)
 {
     (void)state;
     struct cz_model *model = cz_test_graph(CHAIN);
     struct cz_value *a = cz_test_value(model, "a");
     struct cz_node *node;
-    const struct cz_node_spec spec = {"Cast", "_half", CZ_DTYPE_FLOAT16};
+    const struct cz_node_spec spec = {
+        .op_type = "Cast", .suffix = "_half", .dtype = CZ_DTYPE_FLOAT16};
     assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
     assert_ok(cz_value_append(&node, a, &spec, cz_test_error()));
     assert_int_equal(node->position, a->producer->position + 1);
@@ -54,7 +29,7 @@ static void appends_a_node_behind_the_producer(void **state)
     assert_int_equal(a->n_uses, 3);
     assert_string_equal(cz_test_type(model, "a_half"), "float16[1,4]");
     assert_ok(cz_node_set_attr_int(node, "to", 10, cz_test_error()));
-    model = reload(model);
+    model = cz_test_reload(model);
     node = cz_test_value(model, "a_half")->producer;
     assert_int_equal(cz_node_attr_int(node, "to", 0), 10);
     assert_int_equal(cz_test_value(model, "a")->n_uses, 3);
@@ -67,7 +42,8 @@ static void appends_to_inputs_and_initializers_at_the_start(void **state)
     struct cz_model *model = cz_test_graph(
         "in x f32[2]; const w f32[2] 1; y = Add(x, w); out y f32[2]");
     struct cz_node *node;
-    const struct cz_node_spec spec = {"Identity", "_copy", CZ_DTYPE_FLOAT};
+    const struct cz_node_spec spec = {
+        .op_type = "Identity", .suffix = "_copy", .dtype = CZ_DTYPE_FLOAT};
     assert_ok(cz_value_append(&node, cz_test_value(model, "x"), &spec,
                               cz_test_error()));
     assert_int_equal(node->position, 0);
@@ -75,7 +51,7 @@ static void appends_to_inputs_and_initializers_at_the_start(void **state)
                               cz_test_error()));
     assert_int_equal(node->position, 0);
     assert_string_equal(node->outputs[0]->name, "w_copy");
-    cz_model_free(reload(model));
+    cz_model_free(cz_test_reload(model));
 }
 
 static void makes_names_unique_with_a_number(void **state)
@@ -83,14 +59,15 @@ static void makes_names_unique_with_a_number(void **state)
     (void)state;
     struct cz_model *model = cz_test_graph(CHAIN);
     struct cz_node *node;
-    const struct cz_node_spec spec = {"Identity", "", CZ_DTYPE_FLOAT};
+    const struct cz_node_spec spec = {
+        .op_type = "Identity", .suffix = "", .dtype = CZ_DTYPE_FLOAT};
     static const char *const names[] = {"a_1", "a_2", "a_3"};
     for (size_t i = 0; i < 3; i++) {
         assert_ok(cz_value_append(&node, cz_test_value(model, "a"), &spec,
                                   cz_test_error()));
         assert_string_equal(node->outputs[0]->name, names[i]);
     }
-    cz_model_free(reload(model));
+    cz_model_free(cz_test_reload(model));
 }
 
 static void interposes_a_node_before_an_output(void **state)
@@ -99,7 +76,8 @@ static void interposes_a_node_before_an_output(void **state)
     struct cz_model *model = cz_test_graph(CHAIN);
     struct cz_value *y = cz_test_value(model, "y");
     struct cz_node *producer = y->producer, *node;
-    const struct cz_node_spec spec = {"Identity", "_inner", CZ_DTYPE_FLOAT};
+    const struct cz_node_spec spec = {
+        .op_type = "Identity", .suffix = "_inner", .dtype = CZ_DTYPE_FLOAT};
     assert_ok(cz_value_interpose(&node, y, &spec, cz_test_error()));
     assert_ptr_equal(y->producer, node);
     assert_string_equal(producer->outputs[0]->name, "y_inner");
@@ -107,7 +85,7 @@ static void interposes_a_node_before_an_output(void **state)
     assert_int_equal(node->position, producer->position + 1);
     assert_true(y->is_output);
     assert_false(node->inputs[0]->is_output);
-    model = reload(model);
+    model = cz_test_reload(model);
     assert_string_equal(cz_model_graph(model)->outputs[0]->name, "y");
     assert_string_equal(cz_test_value(model, "y")->producer->op_type,
                         "Identity");
@@ -121,12 +99,13 @@ static void interposes_behind_the_second_output(void **state)
         "in x f32[4,2]; a, b = Split(x); y = Add(a, b); out y f32[2,2]");
     struct cz_value *b = cz_test_value(model, "b");
     struct cz_node *split = b->producer, *node;
-    const struct cz_node_spec spec = {"Relu", "_raw", CZ_DTYPE_FLOAT};
+    const struct cz_node_spec spec = {
+        .op_type = "Relu", .suffix = "_raw", .dtype = CZ_DTYPE_FLOAT};
     assert_ok(cz_value_interpose(&node, b, &spec, cz_test_error()));
     assert_string_equal(split->outputs[0]->name, "a");
     assert_string_equal(split->outputs[1]->name, "b_raw");
     assert_int_equal(b->n_uses, 1);
-    cz_model_free(reload(model));
+    cz_model_free(cz_test_reload(model));
 }
 
 static void redirects_one_input(void **state)
@@ -143,7 +122,7 @@ static void redirects_one_input(void **state)
     assert_int_equal(a->uses[0].input, 0);
     assert_int_equal(z->n_uses, 1);
     assert_ptr_equal(z->uses[0].node, add);
-    model = reload(model);
+    model = cz_test_reload(model);
     assert_string_equal(cz_test_node(model, "y")->inputs[1]->name, "z");
     cz_model_free(model);
 }
@@ -158,7 +137,7 @@ static void sets_int_attributes_old_and_new(void **state)
     assert_int_equal(node->n_attrs, 2);
     assert_ok(cz_node_set_attr_int(node, "saturate", 0, cz_test_error()));
     assert_int_equal(node->n_attrs, 3);
-    model = reload(model);
+    model = cz_test_reload(model);
     node = cz_test_node(model, "y");
     assert_int_equal(node->n_attrs, 3);
     assert_int_equal(cz_node_attr_int(node, "to", 0), 11);
@@ -181,7 +160,7 @@ static void clones_a_constant_under_a_new_name(void **state)
     memcpy(e.data, &number, sizeof number);
     assert_ok(cz_tensor_elements(w->constant, &e, cz_test_error()));
     assert_true(cz_elements_get(&e, 0) == 1);
-    model = reload(model);
+    model = cz_test_reload(model);
     clone = cz_test_value(model, "w_1");
     assert_ok(cz_tensor_elements(clone->constant, &e, cz_test_error()));
     assert_true(cz_elements_get(&e, 0) == 9);
@@ -243,7 +222,7 @@ static void declares_types_wherever_they_stand(void **state)
     cz_value_set_dtype(cz_test_value(model, "x"), CZ_DTYPE_FLOAT16);
     cz_value_set_dtype(cz_test_value(model, "a"), CZ_DTYPE_FLOAT16);
     cz_value_set_dtype(cz_test_value(model, "y"), CZ_DTYPE_FLOAT16);
-    model = reload(model);
+    model = cz_test_reload(model);
     static const char *const names[] = {"x", "a", "y"};
     for (size_t i = 0; i < 3; i++)
         assert_string_equal(cz_test_type(model, names[i]), "float16[2]");
@@ -286,13 +265,14 @@ static void edits_inside_a_subgraph(void **state)
     struct cz_graph *branch = cz_node_attr(outer, "then_branch")->graphs[0];
     struct cz_value *kernel = cz_graph_find(branch, "then/kernel"), *made;
     struct cz_node *conv = branch->nodes[0], *node;
-    const struct cz_node_spec spec = {"Identity", "same", CZ_DTYPE_FLOAT};
+    const struct cz_node_spec spec = {
+        .op_type = "Identity", .suffix = "same", .dtype = CZ_DTYPE_FLOAT};
     assert_ok(cz_value_append(&node, kernel, &spec, cz_test_error()));
     made = node->outputs[0];
     assert_int_equal(node->position, 0);
     assert_int_equal(conv->position, 1);
     assert_ok(cz_node_set_input(conv, 1, made, cz_test_error()));
-    model = reload(model);
+    model = cz_test_reload(model);
     cz_model_free(model);
 }
 
@@ -304,7 +284,8 @@ static void edits_a_model_with_unknown_fields(void **state)
     size_t before = 0, after = 0, size;
     struct cz_model *model = cz_test_load(cz_test_model("unknown_fields.onnx"));
     struct cz_node *node;
-    const struct cz_node_spec spec = {"Identity", "added", CZ_DTYPE_FLOAT};
+    const struct cz_node_spec spec = {
+        .op_type = "Identity", .suffix = "added", .dtype = CZ_DTYPE_FLOAT};
     assert_ok(cz_value_append(&node, cz_model_graph(model)->inputs[0], &spec,
                               cz_test_error()));
     assert_ok(cz_model_save(model, path, false, cz_test_error()));

@@ -136,6 +136,35 @@ struct cz_model *cz_test_load(const char *path)
     return model;
 }
 
+static const char *name_of(const struct cz_value *value)
+{
+    return value ? value->name : "";
+}
+
+struct cz_model *cz_test_reload(struct cz_model *model)
+{
+    char *folder = cz_test_folder_new();
+    const char *path = cz_test_path(folder, "x.onnx");
+    assert_ok(cz_model_save(model, path, false, cz_test_error()));
+    struct cz_model *again = cz_test_load(path);
+    struct cz_graph *g = cz_model_graph(model), *h = cz_model_graph(again);
+    assert_int_equal(g->n_nodes, h->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const struct cz_node *a = g->nodes[i], *b = h->nodes[i];
+        assert_int_equal(a->position, i);
+        assert_string_equal(a->op_type, b->op_type);
+        assert_string_equal(a->name, b->name);
+        assert_int_equal(a->n_inputs, b->n_inputs);
+        for (size_t k = 0; k < a->n_inputs; k++)
+            assert_string_equal(name_of(a->inputs[k]), name_of(b->inputs[k]));
+        for (size_t k = 0; k < a->n_outputs; k++)
+            assert_string_equal(name_of(a->outputs[k]), name_of(b->outputs[k]));
+    }
+    cz_model_free(model);
+    cz_test_folder_remove(folder);
+    return again;
+}
+
 struct cz_node *cz_test_node(struct cz_model *model, const char *name)
 {
     struct cz_graph *graph = cz_model_graph(model);

@@ -64,6 +64,10 @@ void assert_files_equal(const char *path, const char *other);
 /* Loads a model or fails with the message; cz_model_free() it. */
 struct cz_model *cz_test_load(const char *path);
 
+/* Saves and loads again; frees the first. Fails when the view of what was
+ * saved is not the view of what was in memory. */
+struct cz_model *cz_test_reload(struct cz_model *model);
+
 /* The node or value of the main graph with this name; fails when there is
  * none. */
 struct cz_node *cz_test_node(struct cz_model *model, const char *name);
