@@ -76,6 +76,12 @@ static enum cz_status quantize(struct cz_model *model, struct cz_error *err)
     return cz_model_drop_unused(model, err);
 }
 
+static enum cz_status raise_opset(struct cz_model *model, struct cz_error *err)
+{
+    struct cz_raise_report report;
+    return cz_model_raise_opset(model, 13, &report, err);
+}
+
 static enum cz_status run(const char *from, const char *to, edit_function *edit,
                           struct cz_error *err)
 {
@@ -181,6 +187,14 @@ static void survives_with_new_tensors_and_nodes(void **state)
     check_model("nested_if.onnx", quantize);
 }
 
+static void survives_in_opset_13(void **state)
+{
+    (void)state;
+    check_model("tiny_v5.onnx", raise_opset);
+    check_model("clip_opset9.onnx", raise_opset);
+    check_model("inputs_of_ir3.onnx", raise_opset);
+}
+
 static void survives_in_errors(void **state)
 {
     (void)state;
@@ -207,6 +221,7 @@ int main(void)
         cmocka_unit_test(survives_with_every_kind_of_attribute),
         cmocka_unit_test(survives_with_constants_of_two_kinds_of_readers),
         cmocka_unit_test(survives_with_new_tensors_and_nodes),
+        cmocka_unit_test(survives_in_opset_13),
         cmocka_unit_test(survives_in_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
