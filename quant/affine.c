@@ -89,7 +89,7 @@ void cz_affine_from_int8(float *restrict values, const int8_t *restrict codes,
 
 /* ---- weights ---------------------------------------------------------- */
 
-#define LANES 8
+#define LANES 32 /* values side by side: a few vectors, however wide */
 
 /* The greatest magnitude; infinite when a value is not finite. */
 static float greatest(const float *values, size_t count)
@@ -104,19 +104,28 @@ static float greatest(const float *values, size_t count)
     return most;
 }
 
+static inline float squared_step(float value, float scale, float limit)
+{
+    float rest = value / scale - round_to_step(value, scale, -limit, limit);
+    return rest * rest;
+}
+
 /* The sum of squared errors, in steps. */
 static double squared_steps(const float *values, size_t count, float scale,
                             float limit)
 {
-    double sums[LANES] = {0};
-    for (size_t i = 0; i < count; i++) {
-        float code = round_to_step(values[i], scale, -limit, limit);
-        double error = (double)(values[i] / scale - code);
-        sums[i % LANES] += error * error;
+    float sums[LANES] = {0};
+    size_t even = count - count % LANES;
+    for (size_t i = 0; i < even; i += LANES) {
+        for (size_t j = 0; j < LANES; j++)
+            sums[j] += squared_step(values[i + j], scale, limit);
     }
-    for (size_t j = 1; j < LANES; j++)
-        sums[0] += sums[j];
-    return sums[0];
+    double sum = 0;
+    for (size_t j = 0; j < LANES; j++)
+        sum += (double)sums[j];
+    for (size_t i = even; i < count; i++)
+        sum += (double)squared_step(values[i], scale, limit);
+    return sum;
 }
 
 /* The scale with the least squared error of those from `most` down to half
