@@ -17,20 +17,31 @@
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 static atomic_size_t allocations;
-static atomic_size_t failing_from; /* 0: none fails */
+static atomic_size_t failing_from, failing_to; /* 0: none fails */
 
 static int must_fail(void)
 {
     size_t nth = atomic_fetch_add(&allocations, 1) + 1;
     size_t from = atomic_load(&failing_from);
-    return from != 0 && nth >= from;
+    return from != 0 && nth >= from && nth <= atomic_load(&failing_to);
+}
+
+static size_t fail_between(size_t from, size_t to)
+{
+    size_t asked = atomic_exchange(&allocations, 0);
+    atomic_store(&failing_to, to);
+    atomic_store(&failing_from, from);
+    return asked;
 }
 
 size_t cz_alloc_fail_at(size_t nth)
 {
-    size_t asked = atomic_exchange(&allocations, 0);
-    atomic_store(&failing_from, nth);
-    return asked;
+    return fail_between(nth, SIZE_MAX);
+}
+
+size_t cz_alloc_fail_only(size_t nth)
+{
+    return fail_between(nth, nth);
 }
 
 void *cz_malloc(size_t size)

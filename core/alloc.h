@@ -41,6 +41,10 @@ void cz_pages_free(void *pages, size_t size, size_t kept);
  * for since the last call. Not thread safe. */
 size_t cz_alloc_fail_at(size_t nth);
 
+/* The same, but those after the nth do not fail: for work that goes on another
+ * way. */
+size_t cz_alloc_fail_only(size_t nth);
+
 /* Many small blocks with one lifetime. Zero-initialise, use, then _fini. */
 struct cz_arena {
     struct cz_arena_block *head;

@@ -90,7 +90,7 @@ static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     if (x->dims.rank != 4 || y->dims.rank != 4 || y->size_bytes == 0 ||
-        x->dtype != CZ_DTYPE_FLOAT ||
+        x->dtype != CZ_DTYPE_FLOAT || x->is_constant ||
         (step->residual && step->residual->is_constant))
         return false;
     if (reads_plain(plan, step))

@@ -104,7 +104,7 @@ struct cz_step {
     const struct cz_kernel *kernel;
     void *state; /* the kernel's: packed weights and the like */
     /* Set by prepare() where the state has all that run() needs of the
-     * constants. */
+     * constants behind the first input. */
     bool is_packed;
 };
 

@@ -44,10 +44,13 @@ bool cz_scratch_reserve(struct cz_scratch *scratch, size_t count)
         return true;
     if (!cz_mul_size(rounded, scratch->n_slots * sizeof(float), &bytes))
         return false;
+    float *floats = cz_pages_alloc(bytes);
+    if (!floats)
+        return false;
     cz_pages_free(scratch->floats, bytes_of(scratch), 0);
-    scratch->floats = cz_pages_alloc(bytes);
-    scratch->slot_floats = scratch->floats ? rounded : 0;
-    return scratch->floats;
+    scratch->floats = floats;
+    scratch->slot_floats = rounded;
+    return true;
 }
 
 float *cz_scratch_take(struct cz_scratch *scratch)

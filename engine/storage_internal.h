@@ -36,7 +36,7 @@ struct cz_scratch *cz_scratch_new(size_t threads);
 void cz_scratch_free(struct cz_scratch *scratch);
 
 /* Sees that a slot has at least `count` floats; to be called while none is
- * lent. False without memory. */
+ * lent. False without memory: then the slots are as large as before. */
 bool cz_scratch_reserve(struct cz_scratch *scratch, size_t count);
 
 /* A free slot, aligned as above, its content undefined; waits for one where

@@ -99,6 +99,8 @@ void cz_store_rewind(struct cz_store *store, size_t bytes)
 
 void cz_store_close(struct cz_store *store)
 {
+    while (store->head && store->head->used == 0)
+        drop_head(store);
     for (struct block *block = store->head; block; block = block->next) {
         cz_pages_free(block->pages, block->size, block->used);
         block->size = block->used;

@@ -24,7 +24,8 @@ void cz_plan_drop_packed(struct cz_plan *plan, const struct cz_step *step)
 {
     if (!plan->options.takes_weights || !step->is_packed)
         return;
-    for (size_t i = 0; i < step->n_inputs; i++) {
+    /* All of these are convolutions, which read their image in each frame. */
+    for (size_t i = 1; i < step->n_inputs; i++) {
         struct cz_array *in = step->inputs[i];
         if (in && in->is_constant && --in->n_uses == 0)
             give_up(in);

@@ -168,6 +168,17 @@ static void fails_at_the_nth_allocation_and_after(void **state)
     cz_free(c);
 }
 
+static void fails_at_the_nth_allocation_only(void **state)
+{
+    (void)state;
+    cz_alloc_fail_only(2);
+    void *a = cz_malloc(1), *b = cz_calloc(1, 1), *c = cz_malloc(1);
+    assert_int_equal(cz_alloc_fail_at(0), 3);
+    assert_true(a && !b && c);
+    cz_free(a);
+    cz_free(c);
+}
+
 static void leaves_array_and_arena_as_they_were_when_it_fails(void **state)
 {
     (void)state;
@@ -228,6 +239,7 @@ int main(void)
         cmocka_unit_test(copies_text_into_an_arena),
         cmocka_unit_test(grows_an_array_in_an_arena_by_doubling),
         cmocka_unit_test(fails_at_the_nth_allocation_and_after),
+        cmocka_unit_test(fails_at_the_nth_allocation_only),
         cmocka_unit_test(leaves_array_and_arena_as_they_were_when_it_fails),
         cmocka_unit_test(gives_zeroed_pages_and_takes_their_end_back),
         cmocka_unit_test(says_out_of_memory),

@@ -1,5 +1,8 @@
 /* What kernels keep while they are prepared: the store of packed weights,
  * working memory, and the model's weights that a plan gives up for them. */
+#include <sys/mman.h>
+
+#include "core/alloc.h"
 #include "engine/simd_internal.h"
 #include "engine/storage_internal.h"
 #include "tests/support/plan.h"
@@ -73,6 +76,25 @@ static void begins_another_block_when_one_is_full(void **state)
     cz_store_free(store);
 }
 
+/* A block that nothing is left in is given back once: what is mapped at its
+ * address afterwards stays. */
+static void gives_back_a_block_without_content_once(void **state)
+{
+    (void)state;
+    struct cz_store *store = cz_store_new();
+    float *first = cz_store_floats(store, 16);
+    assert_non_null(first);
+    cz_store_rewind(store, 0);
+    cz_store_close(store);
+    const int protection = PROT_READ | PROT_WRITE;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    char *other = mmap(first, 4096, protection, flags, -1, 0);
+    assert_ptr_equal(other, first);
+    cz_store_free(store);
+    assert_int_equal(msync(other, 4096, MS_ASYNC), 0);
+    munmap(other, 4096);
+}
+
 static void refuses_more_than_can_be_addressed(void **state)
 {
     (void)state;
@@ -110,6 +132,22 @@ static void lends_each_thread_a_slot_of_its_own(void **state)
     cz_scratch_free(scratch);
 }
 
+static void keeps_its_slots_where_there_are_no_larger_ones(void **state)
+{
+    (void)state;
+    struct cz_scratch *scratch = cz_scratch_new(1);
+    assert_true(cz_scratch_reserve(scratch, 1 << 20));
+    cz_alloc_fail_only(1);
+    assert_false(cz_scratch_reserve(scratch, 1 << 22));
+    assert_true(cz_scratch_reserve(scratch, 20));
+    cz_alloc_fail_at(0);
+    float *slot = cz_scratch_take(scratch);
+    assert_non_null(slot);
+    fill(slot, 1 << 20, 3);
+    cz_scratch_give(scratch, slot);
+    cz_scratch_free(scratch);
+}
+
 /* ---- the model's weights ---------------------------------------------- */
 
 /* `t` is packed, by two readers; `v` too, but another reads it as it is; only a
@@ -135,6 +173,33 @@ static struct cz_plan *compile(struct cz_model *model, bool takes_weights)
     assert_ok(cz_plan_compile(&plan, model, &options, cz_test_error()));
     cz_test_random_frame(plan, 1);
     return plan;
+}
+
+/* The image of a Conv is read in each frame even where it is a constant. */
+static void keeps_an_image_that_is_a_constant(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "in x f32[1,16,8,8]; const k f32[1,16,8,8] random; "
+        "const w f32[16,16,3,3] random; c = Conv(k, w) pads=[1,1,1,1]; "
+        "y = Add(c, x); out y",
+        "in x f32[1,32,8,8]; const k f32[1,3,10,10] random; "
+        "const w f32[32,3,3,3] random; c = Conv(k, w); y = Add(c, x); out y",
+        "in x f32[1,4,8,8]; const k f32[1,4,4,4] random; "
+        "const w f32[4,4,2,2] random; c = ConvTranspose(k, w) strides=[2,2]; "
+        "y = Add(c, x); out y"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct cz_model *model = cz_test_graph(texts[i]);
+        struct cz_model *whole = cz_test_graph(texts[i]);
+        struct cz_plan *plan = compile(model, true);
+        struct cz_plan *want = cz_test_compile(whole, "none", NULL);
+        cz_test_random_frame(want, 1);
+        assert_true(cz_test_difference(plan, want) <= CZ_TEST_OTHER_KERNELS);
+        cz_plan_free(plan);
+        cz_plan_free(want);
+        cz_model_free(model);
+        cz_model_free(whole);
+    }
 }
 
 static bool is_dropped(struct cz_model *model, const char *name)
@@ -172,8 +237,11 @@ int main(void)
         cmocka_unit_test(gives_aligned_zeros_one_behind_the_other),
         cmocka_unit_test(gives_zeros_again_after_going_back),
         cmocka_unit_test(begins_another_block_when_one_is_full),
+        cmocka_unit_test(gives_back_a_block_without_content_once),
         cmocka_unit_test(refuses_more_than_can_be_addressed),
         cmocka_unit_test(lends_each_thread_a_slot_of_its_own),
+        cmocka_unit_test(keeps_its_slots_where_there_are_no_larger_ones),
+        cmocka_unit_test(keeps_an_image_that_is_a_constant),
         cmocka_unit_test(gives_up_the_weights_that_no_step_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
