@@ -59,9 +59,15 @@ static void raise(float *restrict y, const float *restrict x, int64_t count)
 static void pool_columns(const struct max_pool *p, float *y, const float *x)
 {
     const int64_t stride = p->window->strides[1];
+    const int64_t first = -p->window->pads_begin[1];
+    const int64_t reach = (p->out_w - 1) * stride;
+    /* The taps that no window has in the row may be many. */
+    const struct cz_span taps =
+        cz_window_inside(p->window->dilations[1], first + reach,
+                         p->in_w + reach, p->window->kernel[1]);
     lower(y, p->out_w * p->lanes);
-    for (int64_t k = 0; k < p->window->kernel[1]; k++) {
-        int64_t offset = k * p->window->dilations[1] - p->window->pads_begin[1];
+    for (int64_t k = taps.begin; k < taps.end; k++) {
+        int64_t offset = first + k * p->window->dilations[1];
         struct cz_span w = cz_window_inside(stride, offset, p->in_w, p->out_w);
         int64_t run = stride == 1 ? w.end - w.begin : 1;
         for (int64_t i = w.begin; i < w.end; i += run)

@@ -90,7 +90,7 @@ static void choose_sizes(struct direct *d, size_t threads)
     d->depth = takes_rows ? s->kernel_w : d->unit;
     d->row_taps = takes_rows ? 1 : s->kernel_w;
     d->taps = planes * s->kernel_h * d->row_taps;
-    d->patch_columns = (PATCH_PIXELS - 1) * s->stride_w +
+    d->patch_columns = (cz_least(PATCH_PIXELS, s->out_w) - 1) * s->stride_w +
                        (s->kernel_w - 1) * s->dilation_w + 1;
     find_inside(d);
     d->spans = cz_divide_up(s->out_w, SPAN_PIXELS);

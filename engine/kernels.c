@@ -140,6 +140,18 @@ static bool is_blocked(const struct cz_step *step)
     return blocked;
 }
 
+/* Can the operator's plain C do a step with blocked operands? */
+static bool runs_blocked(const struct cz_step *step)
+{
+    const struct cz_array *y = step->outputs[0];
+    bool same = true;
+    for (size_t i = 0; i < step->n_inputs; i++)
+        same &= step->inputs[i] && step->inputs[i]->layout == y->layout &&
+                cz_dims_equal(&step->inputs[i]->dims, &y->dims);
+    return (step->op->flags & CZ_OP_ANY_LAYOUT) ||
+           (same && (step->op->flags & CZ_OP_ELEMENTWISE));
+}
+
 enum cz_status cz_kernel_take(struct cz_step *step, const struct cz_plan *plan,
                               const struct cz_kernel *kernel,
                               struct cz_error *err)
@@ -162,30 +174,44 @@ void cz_kernel_drop(struct cz_step *step)
     step->is_packed = false;
 }
 
+/* A library may refuse what it should take, and a kernel may want more memory
+ * for its weights than there is: others are tried then. */
+static bool is_for_others(enum cz_status status)
+{
+    return status == CZ_EUNSUPPORTED || status == CZ_ENOMEM;
+}
+
 static enum cz_status choose(struct cz_plan *plan, struct cz_step *step,
                              struct cz_tuner *tuner, struct cz_error *err)
 {
     const struct cz_kernel *found[CZ_CANDIDATES_MAX];
+    const struct cz_kernel *tried = NULL;
     enum cz_status status = CZ_EUNSUPPORTED;
     size_t n = find_named(found, cz_tuner_known(tuner, step, plan), step, plan);
     if (!n)
         n = find(found, tuner ? CZ_CANDIDATES_MAX : 1, step, plan);
-    if (n)
-        status = cz_kernel_take(
-            step, plan, cz_tuner_choose(tuner, step, plan, found, n), err);
-    /* A library may refuse what it should take. */
-    if (status == CZ_EUNSUPPORTED && n)
+    if (n) {
+        tried = cz_tuner_choose(tuner, step, plan, found, n);
+        status = cz_kernel_take(step, plan, tried, err);
+    }
+    if (is_for_others(status) && n)
         n = find(found, CZ_CANDIDATES_MAX, step, plan);
-    for (size_t i = 0; i < n && status == CZ_EUNSUPPORTED; i++)
+    bool is_short = status == CZ_ENOMEM;
+    for (size_t i = 0; i < n && is_for_others(status); i++) {
+        if (found[i] == tried)
+            continue;
         status = cz_kernel_take(step, plan, found[i], err);
-    if (status != CZ_EUNSUPPORTED)
+        is_short |= status == CZ_ENOMEM;
+    }
+    if (!is_for_others(status))
         return status;
-    if (is_blocked(step) &&
-        !(step->op->flags & (CZ_OP_ELEMENTWISE | CZ_OP_ANY_LAYOUT)))
-        return cz_error_set(err, CZ_EINTERNAL,
-                            "%s '%.200s': no kernel for its layout",
-                            step->op->op_type, step->name);
-    return CZ_OK;
+    if (!is_blocked(step) || runs_blocked(step))
+        return CZ_OK;
+    if (is_short)
+        return cz_error_nomem(err);
+    return cz_error_set(err, CZ_EINTERNAL,
+                        "%s '%.200s': no kernel for its layout",
+                        step->op->op_type, step->name);
 }
 
 enum cz_status cz_plan_choose_kernels(struct cz_plan *plan,

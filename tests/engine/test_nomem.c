@@ -1,5 +1,5 @@
-/* Every allocation fails once, in compiling and in running: the work ends with
- * CZ_ENOMEM or, where there is another way, with the right numbers, and frees
+/* Every allocation fails once, in compiling and in running, with all after it
+ * or alone: the work ends with CZ_ENOMEM or, where there is another way, with the right numbers, and frees
  * what it had (the address sanitizer looks). */
 #include <math.h>
 #include <stdio.h>
@@ -64,15 +64,18 @@ static void collect(struct result *result, const struct cz_plan *plan,
         add_port(result, cz_plan_find(plan, options->taps[i]));
 }
 
-/* Compiles and runs two frames while allocations from the nth on fail (0: none
- * does). `*asked` is how many there were. */
-static enum cz_status work(struct result *result, size_t nth, const char *text,
+/* Compiles and runs two frames while allocations fail: it says which;
+ * 0: none does. `*asked` is how many there were. */
+typedef size_t failing(size_t nth);
+
+static enum cz_status work(struct result *result, failing *failing_at,
+                           size_t nth, const char *text,
                            const struct cz_plan_options *options, size_t *asked,
                            struct cz_error *err)
 {
     struct cz_model *model = cz_test_graph(text);
     struct cz_plan *plan = NULL;
-    cz_alloc_fail_at(nth);
+    failing_at(nth);
     enum cz_status status = cz_plan_compile(&plan, model, options, err);
     for (int frame = 0; frame < 2 && status == CZ_OK; frame++) {
         feed(plan);
@@ -98,16 +101,19 @@ static void compare(const struct result *got, const struct result *want,
     }
 }
 
-static void check_options(const char *text,
-                          const struct cz_plan_options *options)
+static void check_failing(const char *text,
+                          const struct cz_plan_options *options,
+                          failing *failing_at)
 {
     struct cz_error err = CZ_ERROR_INIT;
     struct result want, got;
     size_t total, asked;
-    assert_ok(work(&want, 0, text, options, &total, cz_test_error()));
+    assert_ok(
+        work(&want, failing_at, 0, text, options, &total, cz_test_error()));
     assert_true(total > 3 && total < ALLOCATIONS_MAX);
     for (size_t nth = 1; nth <= total; nth++) {
-        enum cz_status status = work(&got, nth, text, options, &asked, &err);
+        enum cz_status status =
+            work(&got, failing_at, nth, text, options, &asked, &err);
         if (status == CZ_OK)
             compare(&got, &want, nth);
         else if (status != CZ_ENOMEM || err.code != CZ_ENOMEM ||
@@ -115,7 +121,15 @@ static void check_options(const char *text,
             fail_msg("allocation %zu of %zu: status %d: %s", nth, total, status,
                      err.message);
     }
-    assert_int_equal(work(&got, total + 1, text, options, &asked, &err), CZ_OK);
+    assert_int_equal(
+        work(&got, failing_at, total + 1, text, options, &asked, &err), CZ_OK);
+}
+
+static void check_options(const char *text,
+                          const struct cz_plan_options *options)
+{
+    check_failing(text, options, cz_alloc_fail_at);
+    check_failing(text, options, cz_alloc_fail_only);
 }
 
 static void check(const char *text)

@@ -5,6 +5,7 @@
 
 #include "core/alloc.h"
 #include "tests/engine/op_support.h"
+#include "tests/support/rewrite.h"
 
 /* A chain that takes longer is not compiled in linear time: on a slow and busy
  * machine, under a sanitizer, 20,000 nodes take a tenth of it. */
@@ -381,6 +382,31 @@ static void joins_many_parts_in_linear_time(void **state)
     cz_free(text);
 }
 
+/* Nearly all of a window, or of the way to the next one, lies outside. */
+static void runs_windows_that_are_mostly_outside_soon(void **state)
+{
+    static const char *const texts[] = {
+        "in x f32[1,16,8,8]; const w f32[16,16,3,3] random; "
+        "a = Conv(x, w) pads=[1,1,1,1]; y = MaxPool(a) "
+        "kernel_shape=[1,2147483647] pads=[0,1073741823,0,1073741823]; out y",
+        "in x f32[1,16,8,8]; const w f32[16,16,3,3] random; "
+        "a = Conv(x, w) pads=[1,1,1,1]; y = MaxPool(a) "
+        "kernel_shape=[2147483647,1] pads=[1073741823,0,1073741823,0]; out y",
+        "in x f32[1,3,8,8]; const w f32[16,3,1,1] random; "
+        "y = Conv(x, w) strides=[2147483647,2147483647]; out y",
+        "in x f32[1,16,8,8]; const w f32[64,16,1,1] random; "
+        "y = Conv(x, w) strides=[2147483647,2147483647]; out y",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct cz_model *model = cz_test_graph(texts[i]);
+        clock_t start = clock();
+        cz_test_expect_same_outputs(model, NULL, NULL, texts[i]);
+        assert_true((double)(clock() - start) / CLOCKS_PER_SEC < CHAIN_SECONDS);
+        cz_model_free(model);
+    }
+}
+
 /* ---- what is asked for ------------------------------------------------ */
 
 static void try_options(const char *text, const struct cz_plan_options *options,
@@ -442,6 +468,7 @@ int main(void)
         cmocka_unit_test(computes_only_so_many_constants),
         cmocka_unit_test(compiles_long_chains_in_linear_time),
         cmocka_unit_test(joins_many_parts_in_linear_time),
+        cmocka_unit_test(runs_windows_that_are_mostly_outside_soon),
         cmocka_unit_test(refuses_what_the_model_does_not_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

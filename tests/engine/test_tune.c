@@ -109,6 +109,31 @@ static void tries_the_next_where_one_is_left_out(void **state)
     cz_model_free(model);
 }
 
+static void tries_the_next_where_one_finds_no_memory(void **state)
+{
+    (void)state;
+    struct cz_model *model = cz_test_graph(MODEL);
+    struct cz_plan *plan = compile(model, CZ_TUNE_OFF, NULL, NULL);
+    struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
+    struct cz_error err;
+    const char *first = kernel_of(plan, "Conv");
+    size_t others = 0, total = SIZE_MAX;
+    cz_plan_free(plan);
+    options.threads = 1;
+    for (size_t nth = 1; nth <= total; nth++) {
+        cz_alloc_fail_only(nth);
+        enum cz_status status = cz_plan_compile(&plan, model, &options, &err);
+        if (cz_alloc_fail_at(0) < nth)
+            total = 0; /* none failed */
+        if (status != CZ_OK)
+            continue;
+        others += strcmp(kernel_of(plan, "Conv"), first) != 0;
+        cz_plan_free(plan);
+    }
+    assert_true(others > 0);
+    cz_model_free(model);
+}
+
 static const char *const all_kernels[] = {
     "winograd", "depthwise", "direct", "blocked", "gemm",
     "onednn",   "openblas",  "bf16",   "place",   "simd"};
@@ -318,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_first_that_fits),
         cmocka_unit_test(tries_the_next_where_one_is_left_out),
+        cmocka_unit_test(tries_the_next_where_one_finds_no_memory),
         cmocka_unit_test(never_takes_one_that_is_left_out),
         cmocka_unit_test(finds_all_kernels_in_the_tables),
         cmocka_unit_test(writes_what_it_found_and_believes_it),
