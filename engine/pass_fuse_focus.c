@@ -22,6 +22,28 @@ static bool is_op(const struct cz_step *step, const char *op_type)
     return step && strcmp(step->op->op_type, op_type) == 0;
 }
 
+/* Does the Slice take all of an axis, in its order? */
+static bool takes_all(const struct cz_slice *slice, size_t axis,
+                      const struct cz_array *from, const struct cz_array *to)
+{
+    return slice->start[axis] == 0 && slice->step[axis] == 1 &&
+           from->dims.size[axis] == to->dims.size[axis];
+}
+
+/* The grid of a Slice's input that its output's grid is. */
+static bool widen(struct grid *grid, const struct cz_slice *slice)
+{
+    for (size_t i = 0; i < 2; i++) {
+        const int64_t step = slice->step[2 + i], start = slice->start[2 + i];
+        if (step < 1 ||
+            __builtin_mul_overflow(grid->start[i], step, &grid->start[i]) ||
+            __builtin_add_overflow(grid->start[i], start, &grid->start[i]) ||
+            __builtin_mul_overflow(grid->step[i], step, &grid->step[i]))
+            return false;
+    }
+    return true;
+}
+
 /* Which pixels of which image the array holds, behind any number of Slices. */
 static bool trace(struct grid *grid, struct cz_array *array)
 {
@@ -30,17 +52,9 @@ static bool trace(struct grid *grid, struct cz_array *array)
     while (is_op(grid->image->producer, "Slice")) {
         struct cz_array *from = grid->image->producer->inputs[0];
         if (!cz_op_slice(grid->image->producer, &slice) ||
-            from->dims.rank != 4 || slice.start[1] != 0 ||
-            from->dims.size[0] != array->dims.size[0] ||
-            from->dims.size[1] != array->dims.size[1])
+            from->dims.rank != 4 || !takes_all(&slice, 0, from, array) ||
+            !takes_all(&slice, 1, from, array) || !widen(grid, &slice))
             return false;
-        for (size_t i = 0; i < 2; i++) {
-            if (slice.step[2 + i] < 1)
-                return false;
-            grid->start[i] =
-                slice.start[2 + i] + grid->start[i] * slice.step[2 + i];
-            grid->step[i] *= slice.step[2 + i];
-        }
         grid->image = from;
     }
     return true;
@@ -52,12 +66,15 @@ static bool belongs(const struct grid *part, const struct cz_array *array,
                     const struct grid *first)
 {
     const struct cz_dims *image = &first->image->dims;
+    int64_t size;
     if (part->image != first->image)
         return false;
     for (size_t i = 0; i < 2; i++) {
         if (part->step[i] != first->step[i] ||
             part->start[i] >= part->step[i] ||
-            array->dims.size[2 + i] * part->step[i] != image->size[2 + i])
+            __builtin_mul_overflow(array->dims.size[2 + i], part->step[i],
+                                   &size) ||
+            size != image->size[2 + i])
             return false;
     }
     return true;
@@ -75,9 +92,10 @@ static bool find_part(struct grid *part, const struct cz_step *concat, size_t i)
 static bool joins_image(const struct cz_step *concat)
 {
     struct grid part;
+    int64_t parts;
     if (!find_part(&part, concat, 0) || part.image->dims.rank != 4 ||
-        part.step[0] * part.step[1] < 2 ||
-        concat->n_inputs != (size_t)(part.step[0] * part.step[1]) ||
+        __builtin_mul_overflow(part.step[0], part.step[1], &parts) ||
+        parts < 2 || concat->n_inputs != (size_t)parts ||
         concat->outputs[0]->dims.size[2] != concat->inputs[0]->dims.size[2] ||
         concat->outputs[0]->dims.size[3] != concat->inputs[0]->dims.size[3] ||
         concat->outputs[0]->dims.size[0] != concat->inputs[0]->dims.size[0])

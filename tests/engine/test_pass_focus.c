@@ -91,6 +91,25 @@ static void keeps_what_is_no_focus(void **state)
                        "b = Slice(x, s1, e, ax, st); "
                        "c = Concat(a, b, a, b) axis=1; " CONV,
          NULL, "Slice Slice Concat Conv", "Slice Slice Concat Conv"},
+        {"images in the other order",
+         IMAGE WEIGHTS "const ax i64[3] 0 2 3; const st i64[3] -1 2 2; "
+                       "const e i64[3] -99 99 99; const s00 i64[3] 1 0 0; "
+                       "const s01 i64[3] 1 0 1; const s10 i64[3] 1 1 0; "
+                       "const s11 i64[3] 1 1 1; " CUT("x", "00") CUT("x", "10")
+                           CUT("x", "01") CUT("x", "11") JOIN CONV,
+         NULL, STEPS, STEPS},
+        {"steps whose product has no end",
+         "in x f32[1,3,8,8]; const w f32[4,12,1,1] random; "
+         "const ax i64[2] 2 3; const st i64[2] 4611686018427387904; "
+         "const t i64[2] 4; const e i64[2] 99; const s i64[2] 0; "
+         "const s1 i64[2] 0 1; const s2 i64[2] 1 0; const s3 i64[2] 1; "
+         "a = Slice(x, s, e, ax, st); b = Slice(x, s1, e, ax, st); "
+         "d = Slice(x, s2, e, ax, st); f = Slice(x, s3, e, ax, st); "
+         "p00 = Slice(a, s, e, ax, t); p01 = Slice(b, s, e, ax, t); "
+         "p10 = Slice(d, s, e, ax, t); p11 = Slice(f, s, e, ax, t); " JOIN
+         "y = Conv(c, w); out y",
+         NULL, "Slice Slice Slice Slice " STEPS,
+         "Slice Slice Slice Slice " STEPS},
         {"groups",
          IMAGE "const w f32[4,6,3,3] random; " FOUR("x") JOIN
          "y = Conv(c, w) group=2; out y",
