@@ -150,17 +150,6 @@ static void widen(float *to, const struct cz_elements *from)
     }
 }
 
-static bool is_half(enum cz_dtype dtype)
-{
-    return dtype == CZ_DTYPE_FLOAT16 || dtype == CZ_DTYPE_BFLOAT16;
-}
-
-/* The type inside of the plan. */
-static enum cz_dtype inner_dtype(enum cz_dtype dtype)
-{
-    return is_half(dtype) ? CZ_DTYPE_FLOAT : dtype;
-}
-
 /* Elements as the engine wants them: in the message where they are dense and
  * aligned, else a copy. */
 static enum cz_status view_elements(struct cz_array *array,
@@ -169,16 +158,16 @@ static enum cz_status view_elements(struct cz_array *array,
                                     struct cz_error *err)
 {
     size_t bytes = cz_element_bytes(array->dtype);
-    if (!is_half(e->dtype) && e->stride == bytes &&
+    if (!cz_is_half(e->dtype) && e->stride == bytes &&
         (uintptr_t)e->data % bytes == 0 && e->count) {
         array->data = e->data;
     } else {
         char *copy = cz_arena_alloc(&plan->arena, e->count + 1, bytes);
         if (!copy)
             return cz_error_nomem(err);
-        if (is_half(e->dtype))
+        if (cz_is_half(e->dtype))
             widen((float *)(void *)copy, e);
-        for (size_t i = 0; !is_half(e->dtype) && i < e->count; i++)
+        for (size_t i = 0; !cz_is_half(e->dtype) && i < e->count; i++)
             memcpy(copy + i * bytes, (const char *)e->data + i * e->stride,
                    bytes);
         array->data = copy;
@@ -193,7 +182,7 @@ static enum cz_status add_constant(struct cz_array *array, struct cz_plan *plan,
                                    struct cz_error *err)
 {
     struct cz_elements elements;
-    array->dtype = inner_dtype(tensor->dtype);
+    array->dtype = cz_inner_dtype(tensor->dtype);
     if (tensor->rank > CZ_RANK_MAX || !cz_element_bytes(array->dtype))
         return cz_error_set(
             err, CZ_EUNSUPPORTED, "tensor '%.200s': %zu dimensions of %s",
@@ -387,23 +376,6 @@ static bool is_open(const struct cz_shape *shape)
     return open;
 }
 
-/* The caller's shape for an input: that of its name or, where the model leaves
- * dims open, the one without a name. */
-static const struct cz_dims *given_shape(const struct cz_plan *plan,
-                                         const struct cz_value *value)
-{
-    const bool open = is_open(&value->shape);
-    const struct cz_dims *found = NULL;
-    for (size_t i = 0; i < plan->options.n_shapes; i++) {
-        const struct cz_input_shape *s = &plan->options.shapes[i];
-        if (s->name && strcmp(s->name, value->name) == 0)
-            return &s->dims;
-        if (!s->name && open)
-            found = &s->dims;
-    }
-    return found;
-}
-
 /* The dims that the model declares, where they are open those of `given`. */
 static enum cz_status input_dims(struct cz_dims *dims,
                                  const struct cz_value *value,
@@ -473,20 +445,38 @@ static enum cz_status add_port(struct cz_plan *plan, struct cz_value *value,
     return CZ_OK;
 }
 
+/* The shape and the type of the input that `value` is. */
+static enum cz_status set_input(struct cz_plan *plan, struct cz_array *array,
+                                const struct cz_value *value,
+                                struct cz_error *err)
+{
+    const struct cz_plan_options *o = &plan->options;
+    const struct cz_dims *given = cz_shapes_find(
+        o->shapes, o->n_shapes, value->name, is_open(&value->shape));
+    array->is_input = true;
+    array->dtype = cz_inner_dtype(value->dtype);
+    CZ_TRY(input_dims(&array->dims, value, given, err));
+    return check_input(array, err);
+}
+
+/* A constant among a graph's inputs is a default, as IR version 3 lists them.
+ */
 static enum cz_status add_inputs(struct cz_plan *plan, struct cz_error *err)
 {
     const struct cz_graph *graph = cz_model_graph(plan->model);
+    const struct cz_plan_options *o = &plan->options;
     for (size_t i = 0; i < graph->n_inputs; i++) {
-        struct cz_value *value = graph->inputs[i];
-        if (value->constant) /* a default, as IR version 3 lists them */
+        if (graph->inputs[i]->constant)
             continue;
-        const struct cz_dims *given = given_shape(plan, value);
-        CZ_TRY(add_port(plan, value, err));
-        struct cz_array *array = plan->port_arrays[plan->n_inputs++];
-        array->is_input = true;
-        array->dtype = inner_dtype(value->dtype);
-        CZ_TRY(input_dims(&array->dims, value, given, err));
-        CZ_TRY(check_input(array, err));
+        CZ_TRY(add_port(plan, graph->inputs[i], err));
+        plan->n_inputs++;
+    }
+    CZ_TRY(cz_shapes_check(o->shapes, o->n_shapes, plan->ports, plan->n_inputs,
+                           err));
+    for (size_t i = 0, n = 0; i < graph->n_inputs; i++) {
+        if (!graph->inputs[i]->constant)
+            CZ_TRY(
+                set_input(plan, plan->port_arrays[n++], graph->inputs[i], err));
     }
     return CZ_OK;
 }

@@ -85,7 +85,7 @@ static enum cz_status check_shapes(const struct cz_engine *engine,
         for (size_t i = 0; !taken && i < count; i++)
             taken = cz_dims_equal(&shape->dims, &inputs[i].dims);
         if (!taken)
-            return cz_error_set(err, CZ_ESHAPE,
+            return cz_error_set(err, CZ_EINVAL,
                                 "no input takes the shape %s: those of the "
                                 "model are fixed",
                                 cz_dims_text(&shape->dims, text));

@@ -63,8 +63,8 @@ const char *cz_precision_name(enum cz_precision precision);
 struct cz_plan_options {
     size_t threads; /* 0: the cores that this process may use */
     enum cz_precision precision;
-    /* Shapes of inputs that the model leaves open; [n_shapes]. An open batch
-     * dimension without one is 1. */
+    /* Shapes of inputs that the model leaves open; [n_shapes], at most one for
+     * each name and one without. An open batch dimension without one is 1. */
     const struct cz_input_shape *shapes;
     size_t n_shapes;
     /* Names of values to keep for cz_plan_find(): [n_taps]. */

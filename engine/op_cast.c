@@ -105,11 +105,6 @@ static const struct {
 
 /* ---- operators -------------------------------------------------------- */
 
-static bool is_half(enum cz_dtype dtype)
-{
-    return dtype == CZ_DTYPE_FLOAT16 || dtype == CZ_DTYPE_BFLOAT16;
-}
-
 static enum cz_status parse_cast(struct cz_step *step,
                                  const struct cz_node *node,
                                  struct cz_error *err)
@@ -131,8 +126,8 @@ static enum cz_status parse_cast(struct cz_step *step,
 static enum cz_status shape_cast(struct cz_step *step, struct cz_error *err)
 {
     const enum cz_dtype to = ((struct cast_params *)step->params)->to;
-    return cz_step_output(step, 0, is_half(to) ? CZ_DTYPE_FLOAT : to,
-                          &step->inputs[0]->dims, err);
+    return cz_step_output(step, 0, cz_inner_dtype(to), &step->inputs[0]->dims,
+                          err);
 }
 
 static void cast(const struct cz_step *step, enum cz_dtype to,

@@ -90,16 +90,11 @@ struct constant {
     struct cz_dims dims;
 };
 
-static bool is_half(enum cz_dtype dtype)
-{
-    return dtype == CZ_DTYPE_FLOAT16 || dtype == CZ_DTYPE_BFLOAT16;
-}
-
 static enum cz_status read_tensor(struct constant *p, struct cz_step *step,
                                   struct cz_tensor *tensor,
                                   struct cz_error *err)
 {
-    p->dtype = is_half(tensor->dtype) ? CZ_DTYPE_FLOAT : tensor->dtype;
+    p->dtype = cz_inner_dtype(tensor->dtype);
     if (tensor->rank > CZ_RANK_MAX || !cz_element_bytes(p->dtype))
         return cz_step_unsupported(step, err, "%zu dimensions of %s",
                                    tensor->rank, cz_dtype_name(tensor->dtype));
@@ -113,7 +108,7 @@ static enum cz_status read_tensor(struct constant *p, struct cz_step *step,
 static void read_element(void *to, const struct constant *p, size_t i)
 {
     const char *from = (const char *)p->elements.data + i * p->elements.stride;
-    if (is_half(p->elements.dtype)) {
+    if (cz_is_half(p->elements.dtype)) {
         float x = (float)cz_elements_get(&p->elements, i);
         memcpy(to, &x, sizeof x);
     } else {
@@ -321,7 +316,7 @@ static enum cz_status parse_eye(struct cz_step *step,
     p->diagonal = cz_node_attr_int(node, "k", 0);
     if (p->dtype < 0 || p->dtype >= CZ_DTYPE_COUNT)
         return cz_step_error(step, err, "dtype is %" PRId64, p->dtype);
-    if (is_half((enum cz_dtype)p->dtype))
+    if (cz_is_half((enum cz_dtype)p->dtype))
         p->dtype = CZ_DTYPE_FLOAT;
     return CZ_OK;
 }

@@ -238,21 +238,6 @@ void cz_ort_model_free(struct cz_ort_model *model)
     cz_free(model);
 }
 
-/* The last shape given for the input, or NULL. One without a name is for the
- * inputs that the model leaves open. */
-static const struct cz_dims *find_shape(const struct cz_port *input,
-                                        const struct cz_input_shape *shapes,
-                                        size_t n_shapes)
-{
-    const struct cz_dims *found = NULL;
-    for (size_t i = 0; i < n_shapes; i++) {
-        if (shapes[i].name ? strcmp(shapes[i].name, input->name) == 0
-                           : is_open(&input->dims))
-            found = &shapes[i].dims;
-    }
-    return found;
-}
-
 static bool agrees(const struct cz_dims *dims, const struct cz_dims *declared)
 {
     bool agree = dims->rank == declared->rank;
@@ -273,7 +258,7 @@ static enum cz_status input_dims(struct cz_dims *dims,
     if (!wanted && dims->rank && dims->size[0] < 0)
         dims->size[0] = 1;
     if (!agrees(dims, &declared->dims))
-        return cz_error_set(err, CZ_ESHAPE,
+        return cz_error_set(err, CZ_EINVAL,
                             "input '%s' has the shape %s (-1: open), which %s "
                             "does not fit",
                             declared->name, cz_dims_text(&declared->dims, text),
@@ -314,33 +299,20 @@ static enum cz_status bind_input(struct cz_ort_model *model, size_t i,
                         err);
 }
 
-static enum cz_status check_names(const struct cz_ort_model *model,
-                                  const struct cz_input_shape *shapes,
-                                  size_t n_shapes, struct cz_error *err)
-{
-    for (size_t s = 0; s < n_shapes; s++) {
-        bool found = !shapes[s].name;
-        for (size_t i = 0; !found && i < model->inputs.count; i++)
-            found = strcmp(shapes[s].name, model->inputs.names[i]) == 0;
-        if (!found)
-            return cz_error_set(err, CZ_EINVAL,
-                                "a shape for '%s', which is no input of the "
-                                "model",
-                                shapes[s].name);
-    }
-    return CZ_OK;
-}
-
 enum cz_status cz_ort_model_bind(struct cz_ort_model *model,
                                  const struct cz_input_shape *shapes,
                                  size_t n_shapes, struct cz_error *err)
 {
     unbind(model);
-    CZ_TRY(check_names(model, shapes, n_shapes, err));
-    for (size_t i = 0; i < model->inputs.count; i++)
-        CZ_TRY(bind_input(
-            model, i, find_shape(&model->inputs.declared[i], shapes, n_shapes),
-            err));
+    CZ_TRY(cz_shapes_check(shapes, n_shapes, model->inputs.declared,
+                           model->inputs.count, err));
+    for (size_t i = 0; i < model->inputs.count; i++) {
+        const struct cz_port *input = &model->inputs.declared[i];
+        CZ_TRY(bind_input(model, i,
+                          cz_shapes_find(shapes, n_shapes, input->name,
+                                         is_open(&input->dims)),
+                          err));
+    }
     return CZ_OK;
 }
 

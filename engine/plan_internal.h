@@ -60,6 +60,18 @@ size_t cz_array_count(const struct cz_array *array);
  * compute with (the float16s, strings, ...). */
 size_t cz_element_bytes(enum cz_dtype dtype);
 
+/* float16 or bfloat16: only at the ports, and in the model's constants. */
+static inline bool cz_is_half(enum cz_dtype dtype)
+{
+    return dtype == CZ_DTYPE_FLOAT16 || dtype == CZ_DTYPE_BFLOAT16;
+}
+
+/* The type inside of the plan. */
+static inline enum cz_dtype cz_inner_dtype(enum cz_dtype dtype)
+{
+    return cz_is_half(dtype) ? CZ_DTYPE_FLOAT : dtype;
+}
+
 /* ---- steps ------------------------------------------------------------ */
 
 /* What is applied to each element of a step's output before it is stored;
@@ -327,6 +339,18 @@ struct cz_plan {
     char *memory;           /* of all arrays that are not constant */
     size_t memory_bytes;
 };
+
+/* shapes.c */
+/* CZ_EINVAL where one of the shapes is for none of the inputs [count], or there
+ * are two for the same. */
+enum cz_status cz_shapes_check(const struct cz_input_shape *shapes,
+                               size_t n_shapes, const struct cz_port *inputs,
+                               size_t count, struct cz_error *err);
+/* The caller's shape for an input: that of its name or, where the model leaves
+ * dims open, the one without a name. NULL: there is none. */
+const struct cz_dims *cz_shapes_find(const struct cz_input_shape *shapes,
+                                     size_t n_shapes, const char *input,
+                                     bool is_open);
 
 /* build.c */
 enum cz_status cz_plan_build(struct cz_plan *plan, struct cz_error *err);

@@ -130,12 +130,22 @@ static void refuses_shapes_that_do_not_fit(void **state)
     struct cz_input_shape wrong_rank = {"images", {2, {1, 3}}};
     struct cz_input_shape wrong_name = shape_of("pixels", 64);
     struct cz_input_shape of_fixed = shape_of(NULL, 32);
+    struct cz_input_shape twice[] = {shape_of("images", 64),
+                                     shape_of("images", 32)};
+    struct cz_engine_options options = CZ_ENGINE_OPTIONS_INIT;
+    struct cz_engine *engine;
     expect_error("dynamic_axes.onnx", NULL, "its size must be given");
     expect_error("dynamic_axes.onnx", &wrong_rank, "[1,3] does not fit");
     expect_error("dynamic_axes.onnx", &wrong_name,
                  "'pixels', which is no input");
     expect_error("tiny_v8_opset17.onnx", &of_fixed,
                  "no input takes the shape [1,3,32,32]");
+    options.kind = CZ_ENGINE_ORT;
+    options.plan.shapes = twice;
+    options.plan.n_shapes = 2;
+    assert_error(cz_engine_open(&engine, cz_test_model("dynamic_axes.onnx"),
+                                &options, cz_test_error()),
+                 CZ_EINVAL, "two shapes for input 'images'");
 }
 
 /* ---- errors ----------------------------------------------------------- */

@@ -423,9 +423,10 @@ static void refuses_what_the_model_does_not_have(void **state)
 {
     static const char *const taps[] = {"y", "nothing"};
     static const struct cz_input_shape shapes[] = {
-        {"x", {4, {1, 3, 8, -8}}},
-        {"x", {3, {1, 3, 8}}},
-        {"x", {4, {2, 3, 8}}},
+        {"x", {4, {1, 3, 8, -8}}}, {"x", {3, {1, 3, 8}}},
+        {"x", {4, {2, 3, 8}}},     {"z", {4, {1, 3, 8, 8}}},
+        {"x", {4, {1, 3, 8, 8}}},  {"x", {4, {1, 3, 8, 8}}},
+        {NULL, {4, {1, 3, 8, 8}}}, {NULL, {4, {1, 3, 9, 9}}},
     };
     const char *open = "in x f32[1,3,h,w]; y = Relu(x); out y";
     struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
@@ -442,6 +443,14 @@ static void refuses_what_the_model_does_not_have(void **state)
     options.shapes = &shapes[2];
     try_options(open, &options, CZ_EINVAL,
                 "input 'x': dimension 0 is 1 in the model, 2 was given");
+    options.shapes = &shapes[3];
+    try_options(open, &options, CZ_EINVAL,
+                "a shape for 'z', which is no input of the model");
+    options.shapes = &shapes[4];
+    options.n_shapes = 2;
+    try_options(open, &options, CZ_EINVAL, "two shapes for input 'x'");
+    options.shapes = &shapes[6];
+    try_options(open, &options, CZ_EINVAL, "two shapes without a name");
     options.n_shapes = 0;
     options.taps = taps;
     options.n_taps = 2;
