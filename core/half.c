@@ -1,8 +1,8 @@
 /* float16 conversion: plain C, and F16C where the CPU has it.
  *
- * The fast form converts eight values a step and falls back to the plain one
- * for a group that holds a value outside float16's range, so that clamping
- * and counting are written once. */
+ * The fast forms convert eight values a step. The one that counts falls back
+ * to the plain one for a group that holds a value outside float16's range, so
+ * that clamping and counting are written once. */
 #include "core/half.h"
 
 #include <math.h>
@@ -58,6 +58,89 @@ uint16_t cz_bfloat16_from_float(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/* ---- many, as they are ------------------------------------------------ */
+
+#if defined(__x86_64__)
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    /* AVX2 tells that the system saves the wide registers. */
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) &&
+           (c & bit_F16C);
+}
+
+/* They stop before what does not fill a vector; how many were done. */
+__attribute__((target("avx2,f16c"))) static size_t
+widen_f16c(float *floats, const uint16_t *halves, size_t count)
+{
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m128i h =
+            _mm_loadu_si128((const __m128i *)(const void *)(halves + i));
+        _mm256_storeu_ps(floats + i, _mm256_cvtph_ps(h));
+    }
+    return i;
+}
+
+__attribute__((target("avx2,f16c"))) static size_t
+narrow_f16c(uint16_t *halves, const float *floats, size_t count)
+{
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256 v = _mm256_loadu_ps(floats + i);
+        _mm_storeu_si128((__m128i *)(void *)(halves + i),
+                         _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
+    return i;
+}
+#endif
+
+void cz_half_widen_ref(float *floats, const uint16_t *halves, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        floats[i] = cz_half_to_float(halves[i]);
+}
+
+void cz_half_narrow_ref(uint16_t *halves, const float *floats, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        halves[i] = cz_half_from_float(floats[i]);
+}
+
+void cz_half_widen(float *floats, const uint16_t *halves, size_t count)
+{
+    size_t done = 0;
+#if defined(__x86_64__)
+    if (has_f16c())
+        done = widen_f16c(floats, halves, count);
+#endif
+    cz_half_widen_ref(floats + done, halves + done, count - done);
+}
+
+void cz_half_narrow(uint16_t *halves, const float *floats, size_t count)
+{
+    size_t done = 0;
+#if defined(__x86_64__)
+    if (has_f16c())
+        done = narrow_f16c(halves, floats, count);
+#endif
+    cz_half_narrow_ref(halves + done, floats + done, count - done);
+}
+
+void cz_bfloat16_widen(float *floats, const uint16_t *bits, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        floats[i] = cz_bfloat16_to_float(bits[i]);
+}
+
+void cz_bfloat16_narrow(uint16_t *bits, const float *floats, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bits[i] = cz_bfloat16_from_float(floats[i]);
+}
+
+/* ---- many, clamped and counted ---------------------------------------- */
+
 static uint16_t convert_counted(float value, struct cz_half_counts *counts)
 {
     float magnitude = fabsf(value);
@@ -87,14 +170,6 @@ void cz_half_from_floats_ref(void *half, const void *values, size_t count,
 }
 
 #if defined(__x86_64__)
-static bool has_f16c(void)
-{
-    unsigned a, b, c, d;
-    /* AVX2 tells that the system saves the wide registers. */
-    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) &&
-           (c & bit_F16C);
-}
-
 __attribute__((target("avx2,f16c"))) static void
 half_from_floats_f16c(void *half, const void *values, size_t count,
                       struct cz_half_counts *counts)

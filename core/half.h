@@ -15,6 +15,18 @@ uint16_t cz_half_from_float(float value); /* overflow gives infinity */
 float cz_bfloat16_to_float(uint16_t bits);
 uint16_t cz_bfloat16_from_float(float value);
 
+/* The same for `count` elements, as fast as the processor can: F16C where it
+ * has it. */
+void cz_half_widen(float *floats, const uint16_t *halves, size_t count);
+void cz_half_narrow(uint16_t *halves, const float *floats, size_t count);
+void cz_bfloat16_widen(float *floats, const uint16_t *bits, size_t count);
+void cz_bfloat16_narrow(uint16_t *bits, const float *floats, size_t count);
+
+/* The plain C forms of the two of which there is a faster one; the payloads of
+ * NaNs may differ. */
+void cz_half_widen_ref(float *floats, const uint16_t *halves, size_t count);
+void cz_half_narrow_ref(uint16_t *halves, const float *floats, size_t count);
+
 /* What cz_half_from_floats() met. */
 struct cz_half_counts {
     size_t clamped; /* finite, beyond +-65504: became +-65504 */

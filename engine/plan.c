@@ -5,6 +5,7 @@
 #include "core/cpu.h"
 #include "core/half.h"
 #include "core/parallel.h"
+#include "core/sizes.h"
 #include "engine/kernels_internal.h"
 #include "engine/onednn_internal.h"
 #include "engine/openblas_internal.h"
@@ -14,9 +15,17 @@
 
 /* ---- ports ------------------------------------------------------------ */
 
-static bool is_half(enum cz_dtype dtype)
+/* The model must say what its node makes; it need not say anything. */
+static enum cz_status check_type(const struct cz_port *port,
+                                 const struct cz_array *array,
+                                 struct cz_error *err)
 {
-    return dtype == CZ_DTYPE_FLOAT16 || dtype == CZ_DTYPE_BFLOAT16;
+    if (port->dtype == CZ_DTYPE_UNDEFINED ||
+        cz_inner_dtype(port->dtype) == array->dtype)
+        return CZ_OK;
+    return cz_error_set(err, CZ_ESHAPE, "'%.200s' is declared %s, but is %s",
+                        port->name, cz_dtype_name(port->dtype),
+                        cz_dtype_name(array->dtype));
 }
 
 /* Gives a port the place of its array; one of float16 gets its own, from which
@@ -27,8 +36,9 @@ static enum cz_status update_port(struct cz_plan *plan, size_t i,
     struct cz_port *port = &plan->ports[i];
     const struct cz_array *array = plan->port_arrays[i];
     size_t count = cz_array_count(array);
+    CZ_TRY(check_type(port, array, err));
     port->dims = array->dims;
-    if (!is_half(port->dtype)) {
+    if (!cz_is_half(port->dtype)) {
         port->dtype = array->dtype;
         port->data = array->data;
         port->size_bytes = array->size_bytes;
@@ -58,37 +68,54 @@ static enum cz_status update_ports(struct cz_plan *plan, struct cz_error *err)
     return CZ_OK;
 }
 
+/* Elements of a float16 port that a thread converts at a time. */
+#define CONVERTED ((size_t)1 << 16)
+
+/* A port and its array, of which one is converted to the other. */
+struct conversion {
+    const struct cz_port *port;
+    float *floats;
+    bool is_input;
+};
+
+static void convert_piece(void *user, size_t i)
+{
+    const struct conversion *c = user;
+    const size_t from = i * CONVERTED, count = c->port->size_bytes / 2;
+    const size_t n = cz_least(count - from, CONVERTED);
+    uint16_t *halves = (uint16_t *)c->port->data + from;
+    float *floats = c->floats + from;
+    const bool is_bfloat16 = c->port->dtype == CZ_DTYPE_BFLOAT16;
+    if (c->is_input)
+        (is_bfloat16 ? cz_bfloat16_widen : cz_half_widen)(floats, halves, n);
+    else
+        (is_bfloat16 ? cz_bfloat16_narrow : cz_half_narrow)(halves, floats, n);
+}
+
+static void convert(const struct cz_plan *plan, size_t i)
+{
+    struct conversion c = {&plan->ports[i], plan->port_arrays[i]->data,
+                           i < plan->n_inputs};
+    if (cz_is_half(c.port->dtype))
+        cz_team_for(&plan->exec,
+                    cz_divide_up(c.port->size_bytes / 2, CONVERTED),
+                    convert_piece, &c);
+}
+
 static void read_half_inputs(struct cz_plan *plan)
 {
-    for (size_t i = 0; i < plan->n_inputs; i++) {
-        const struct cz_port *port = &plan->ports[i];
-        if (!is_half(port->dtype))
-            continue;
-        const uint16_t *from = port->data;
-        float *to = plan->port_arrays[i]->data;
-        for (size_t k = 0; k < port->size_bytes / 2; k++)
-            to[k] = port->dtype == CZ_DTYPE_FLOAT16
-                        ? cz_half_to_float(from[k])
-                        : cz_bfloat16_to_float(from[k]);
-    }
+    for (size_t i = 0; i < plan->n_inputs; i++)
+        convert(plan, i);
 }
 
 static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
 {
     for (size_t i = plan->n_inputs; i < port_count(plan); i++) {
-        struct cz_port *port = &plan->ports[i];
         if (!plan->port_arrays[i]->data)
             continue; /* of an open size, and its step has not run yet */
         if (plan->port_arrays[i]->is_dynamic)
             CZ_TRY(update_port(plan, i, err));
-        if (!is_half(port->dtype))
-            continue;
-        const float *from = plan->port_arrays[i]->data;
-        uint16_t *to = port->data;
-        for (size_t k = 0; k < port->size_bytes / 2; k++)
-            to[k] = port->dtype == CZ_DTYPE_FLOAT16
-                        ? cz_half_from_float(from[k])
-                        : cz_bfloat16_from_float(from[k]);
+        convert(plan, i);
     }
     return CZ_OK;
 }
@@ -145,7 +172,7 @@ void cz_plan_free(struct cz_plan *plan)
             cz_free(plan->arrays[i]->data);
     }
     for (size_t i = 0; plan->ports && i < port_count(plan); i++) {
-        if (is_half(plan->ports[i].dtype))
+        if (cz_is_half(plan->ports[i].dtype))
             cz_free(plan->ports[i].data);
     }
     cz_onednn_free(plan->onednn);

@@ -233,6 +233,49 @@ static void gives_the_same_for_every_exponent_in_both_forms(void **state)
     free(got);
 }
 
+/* All of float16, and a float of every exponent, from every start in a vector:
+ * what the fast forms leave over is in it. */
+static void converts_many_as_it_does_one(void **state)
+{
+    (void)state;
+    enum { N = 1 << 16 };
+    uint16_t *halves = calloc(N, sizeof *halves), *got = calloc(N, 2);
+    float *floats = calloc(N, sizeof *floats), *wide = calloc(N, 4);
+    assert_true(halves && got && floats && wide);
+    for (uint32_t i = 0; i < N; i++) {
+        halves[i] = (uint16_t)i;
+        floats[i] = float_of(i << 16 | (i * 40503u & 0xffff));
+    }
+    for (size_t from = 0; from < 9; from++) {
+        const size_t n = N - from;
+        cz_half_widen(wide, halves + from, n);
+        cz_half_narrow(got, floats + from, n);
+        for (size_t i = 0; i < n; i++) {
+            const float one = cz_half_to_float(halves[from + i]);
+            const uint16_t half = cz_half_from_float(floats[from + i]);
+            assert_true(isnan(one) ? isnan(wide[i])
+                                   : memcmp(&one, &wide[i], 4) == 0);
+            assert_true(isnan(floats[from + i])
+                            ? (got[i] & 0x7fff) > INFINITE &&
+                                  (got[i] & SIGN) == (half & SIGN)
+                            : got[i] == half);
+        }
+        cz_bfloat16_widen(wide, halves + from, n);
+        cz_bfloat16_narrow(got, floats + from, n);
+        for (size_t i = 0; i < n; i++) {
+            const float one = cz_bfloat16_to_float(halves[from + i]);
+            assert_memory_equal(&one, &wide[i], 4);
+            assert_int_equal(got[i], cz_bfloat16_from_float(floats[from + i]));
+        }
+    }
+    cz_half_widen(NULL, NULL, 0);
+    cz_half_narrow(NULL, NULL, 0);
+    free(halves);
+    free(got);
+    free(floats);
+    free(wide);
+}
+
 static void converts_nothing_without_an_address(void **state)
 {
     (void)state;
@@ -251,6 +294,7 @@ int main(void)
         cmocka_unit_test(clamps_raises_and_counts),
         cmocka_unit_test(gives_the_same_in_both_forms),
         cmocka_unit_test(gives_the_same_for_every_exponent_in_both_forms),
+        cmocka_unit_test(converts_many_as_it_does_one),
         cmocka_unit_test(converts_nothing_without_an_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,46 @@ static void asks_for_dims_that_are_open(void **state)
                                      "input's shape");
 }
 
+static void refuses_an_output_that_is_declared_otherwise(void **state)
+{
+    static const struct cz_test_failure rows[] = {
+        {"in x f32[4]; const c f32[1] 0; y = Greater(x, c); out y f16[4]",
+         CZ_ESHAPE, "'y' is declared float16, but is bool"},
+        {"in x f32[4]; y = Shape(x); out y bf16[1]", CZ_ESHAPE,
+         "'y' is declared bfloat16, but is int64"},
+        {"in x f32[4]; y = Cast(x) to=7; out y f32[4]", CZ_ESHAPE,
+         "'y' is declared float32, but is int64"},
+        /* of a size and a type that only a frame tells */
+        {"in x f32[4]; n = NonZero(x); y = Neg(n); out y f16[1,?]", CZ_ESHAPE,
+         "'y' is declared float16, but is int64"},
+    };
+    (void)state;
+    CHECK_REFUSED(rows);
+}
+
+/* More than a thread converts at a time, and a rest. */
+static void converts_all_of_a_half_precision_port(void **state)
+{
+    (void)state;
+    enum { N = 3 * (1 << 16) + 5 };
+    static const char *const texts[] = {
+        "in x f16[196613]; y = Neg(x); out y f16[196613]",
+        "in x bf16[196613]; y = Neg(x); out y bf16[196613]"};
+    for (size_t t = 0; t < COUNT(texts); t++) {
+        struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
+        options.threads = 1 + t;
+        struct cz_test_engine e = cz_test_engine(texts[t], &options);
+        uint16_t *x = cz_plan_inputs(e.plan, NULL)->data;
+        for (size_t i = 0; i < N; i++)
+            x[i] = (uint16_t)(i % 0x7c00);
+        cz_test_run(&e);
+        const uint16_t *y = cz_plan_outputs(e.plan, NULL)->data;
+        for (size_t i = 0; i < N; i++)
+            assert_int_equal(y[i], x[i] ^ 0x8000);
+        cz_test_engine_fini(&e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -60,6 +100,8 @@ int main(void)
         cmocka_unit_test(takes_constant_nodes_of_every_kind),
         cmocka_unit_test(names_every_operator_that_is_missing),
         cmocka_unit_test(asks_for_dims_that_are_open),
+        cmocka_unit_test(refuses_an_output_that_is_declared_otherwise),
+        cmocka_unit_test(converts_all_of_a_half_precision_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
