@@ -1,5 +1,6 @@
 /* `compress infer`: one frame, raw tensors or an image in, raw tensors out. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -209,6 +210,21 @@ static bool is_same_file(const char *a, const char *b)
            x.st_ino == y.st_ino;
 }
 
+/* Do both name one entry of one folder, whether or not it is there? */
+static bool is_same_place(const char *a, const char *b)
+{
+    const char *const paths[] = {a, b}, *names[2];
+    char folders[2][PATH_MAX];
+    for (size_t i = 0; i < 2; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        names[i] = slash ? slash + 1 : paths[i];
+        const int length = (int)(names[i] - paths[i]);
+        snprintf(folders[i], sizeof folders[i], "%.*s.", length, paths[i]);
+    }
+    return strcmp(names[0], names[1]) == 0 &&
+           is_same_file(folders[0], folders[1]);
+}
+
 /* No output may replace what is read, nor another output. */
 static enum cz_status check_output(const struct infer *infer, size_t i,
                                    struct cz_error *err)
@@ -218,7 +234,7 @@ static enum cz_status check_output(const struct infer *infer, size_t i,
     for (size_t k = 0; k < infer->inputs.count; k++)
         taken |= is_same_file(path, infer->inputs.items[k].path);
     for (size_t k = 0; k < i; k++)
-        taken |= strcmp(path, infer->outputs.items[k].path) == 0;
+        taken |= is_same_place(path, infer->outputs.items[k].path);
     if (taken)
         return cz_error_set(err, CZ_EINVAL,
                             "%s: the output is another file of this command; "

@@ -4,16 +4,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Level i has the first i features. */
+static const char *const levels[] = {"baseline", "avx2", "avx512",
+                                     "avx512_bf16"};
+
+#define N_LEVELS (sizeof levels / sizeof *levels)
+
+/* The level that CZ_CPU names; N_LEVELS where it is none. */
+static size_t find_limit(const char *text)
+{
+    size_t i = 0;
+    while (text && i < N_LEVELS && strcmp(levels[i], text) != 0)
+        i++;
+    return text ? i : N_LEVELS;
+}
+
 static bool is_allowed(enum cz_cpu_feature feature)
 {
-    const char *limit = getenv("CZ_CPU");
-    if (!limit)
-        return true;
-    if (!strcmp(limit, "baseline"))
-        return false;
-    if (!strcmp(limit, "avx2"))
-        return feature == CZ_CPU_AVX2;
-    return strcmp(limit, "avx512") != 0 || feature != CZ_CPU_AVX512_BF16;
+    return (size_t)feature < find_limit(getenv("CZ_CPU"));
+}
+
+enum cz_status cz_cpu_check(struct cz_error *err)
+{
+    const char *text = getenv("CZ_CPU");
+    if (!text || !*text || find_limit(text) < N_LEVELS)
+        return CZ_OK;
+    return cz_error_set(
+        err, CZ_EINVAL,
+        "CZ_CPU is '%.100s', want baseline, avx2, avx512 or avx512_bf16", text);
+}
+
+const char *cz_cpu_level(void)
+{
+    size_t i = N_LEVELS - 1;
+    while (i > 0 && !cz_cpu_has((enum cz_cpu_feature)(i - 1)))
+        i--;
+    return levels[i];
 }
 
 bool cz_cpu_has(enum cz_cpu_feature feature)

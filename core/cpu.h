@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "core/error.h"
+
 enum cz_cpu_feature {
     CZ_CPU_AVX2,       /* with FMA */
     CZ_CPU_AVX512,     /* F, with what CZ_CPU_AVX2 asks for */
@@ -11,8 +13,15 @@ enum cz_cpu_feature {
 };
 
 /* Whether kernels may use `feature`: the processor has it, and the environment
- * variable CZ_CPU (baseline, avx2 or avx512, which is without AVX512_BF16;
- * unset: no limit) allows it. Asked when a plan is compiled. */
+ * variable CZ_CPU (baseline, avx2, avx512, which is without AVX512_BF16, or
+ * avx512_bf16; unset, empty or anything else: no limit) allows it. Asked when a
+ * plan is compiled. */
 bool cz_cpu_has(enum cz_cpu_feature feature);
+
+/* CZ_EINVAL where CZ_CPU is anything else. */
+enum cz_status cz_cpu_check(struct cz_error *err);
+
+/* What kernels may use, as CZ_CPU names it. */
+const char *cz_cpu_level(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/cpu.h"
 #include "engine/ort_internal.h"
 #include "engine/plan_internal.h"
 
@@ -98,6 +99,7 @@ enum cz_status cz_engine_open(struct cz_engine **engine, const char *path,
                               struct cz_error *err)
 {
     *engine = NULL;
+    CZ_TRY(cz_cpu_check(err));
     struct cz_engine *opened = cz_calloc(1, sizeof *opened);
     if (!opened)
         return cz_error_nomem(err);

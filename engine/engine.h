@@ -102,8 +102,11 @@ struct cz_port {
 struct cz_plan;
 
 /* CZ_EUNSUPPORTED names every operator that is not supported, with a node for
- * each; CZ_ESHAPE the node whose operands contradict each other, or the input
- * whose shape is not known. */
+ * each; CZ_ESHAPE the node whose operands contradict each other, the output
+ * that is declared otherwise than its node makes it, or the input whose shape
+ * is not known; CZ_EINVAL the shape, tap, pass or kernel that is not the
+ * model's or not ours, or the CZ_CPU that is not known (core/cpu.h). *plan is
+ * NULL then. */
 enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
                                const struct cz_plan_options *options,
                                struct cz_error *err);

@@ -35,6 +35,33 @@ static bool is_off(const struct cz_plan *plan, const struct cz_kernel *kernel)
     return false;
 }
 
+/* Does any kernel have the name [length]? */
+static bool is_name(const char *name, size_t length)
+{
+    for (size_t t = 0; t < N_TABLES; t++) {
+        for (const struct cz_kernel *k = tables[t]; k->name; k++) {
+            if (strlen(k->name) == length && memcmp(k->name, name, length) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+enum cz_status cz_kernels_check(const char *list, struct cz_error *err)
+{
+    while (list && *list) {
+        size_t length = strcspn(list, ",");
+        if (*list != '-' || !is_name(list + 1, length - 1))
+            return cz_error_set(err, CZ_EINVAL,
+                                "there is no kernel to leave out by '%.*s'; "
+                                "write -NAME,-NAME",
+                                (int)(length < 100 ? length : 100), list);
+        list += length;
+        list += *list == ',';
+    }
+    return CZ_OK;
+}
+
 static bool suits(const struct cz_kernel *kernel, const struct cz_step *step,
                   const struct cz_plan *plan)
 {

@@ -22,6 +22,9 @@ extern const struct cz_kernel cz_kernels_bf16[];  /* group 1, any window */
 extern const struct cz_kernel cz_kernels_place[]; /* Concat, Split */
 extern const struct cz_kernel cz_kernels_simd[];  /* activations, Softmax */
 
+/* CZ_EINVAL where a list as in cz_plan_options.kernels names none of them. */
+enum cz_status cz_kernels_check(const char *list, struct cz_error *err);
+
 /* Does any kernel fit the step as it is? */
 bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan);
 

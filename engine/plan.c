@@ -124,6 +124,7 @@ static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
 
 static enum cz_status compile(struct cz_plan *plan, struct cz_error *err)
 {
+    CZ_TRY(cz_kernels_check(plan->options.kernels, err));
     CZ_TRY(cz_plan_build(plan, err));
     CZ_TRY(cz_plan_rewrite(plan, err));
     CZ_TRY(cz_plan_label(plan, err));
@@ -137,6 +138,8 @@ enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
                                const struct cz_plan_options *options,
                                struct cz_error *err)
 {
+    *plan = NULL;
+    CZ_TRY(cz_cpu_check(err));
     struct cz_plan *p = cz_calloc(1, sizeof *p);
     if (!p)
         return cz_error_nomem(err);

@@ -1,6 +1,7 @@
 /* Models that are wrong, or made to do harm: each is refused with a message
  * that names the node and the numbers, soon, and without much memory. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "core/alloc.h"
@@ -460,6 +461,28 @@ static void refuses_what_the_model_does_not_have(void **state)
     options.passes = "-foo";
     try_options("in x f32[1]; y = Relu(x); out y", &options, CZ_EINVAL,
                 "'-foo'");
+    options.passes = NULL;
+    static const char *const kernels[] = {"-winogradd", "winograd", "-gemm,-",
+                                          "-gemm,,-simd"};
+    for (size_t i = 0; i < COUNT(kernels); i++) {
+        options.kernels = kernels[i];
+        try_options("in x f32[1]; y = Relu(x); out y", &options, CZ_EINVAL,
+                    "there is no kernel to leave out by '");
+    }
+}
+
+static void refuses_a_limit_that_is_not_known(void **state)
+{
+    struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
+    (void)state;
+    setenv("CZ_CPU", "avx-2", 1);
+    try_options("in x f32[1]; y = Relu(x); out y", &options, CZ_EINVAL,
+                "CZ_CPU is 'avx-2', want baseline, avx2, avx512 or "
+                "avx512_bf16");
+    setenv("CZ_CPU", "", 1);
+    assert_ok(
+        cz_test_engine_try("in x f32[1]; y = Relu(x); out y", cz_test_error()));
+    unsetenv("CZ_CPU");
 }
 
 int main(void)
@@ -479,6 +502,7 @@ int main(void)
         cmocka_unit_test(joins_many_parts_in_linear_time),
         cmocka_unit_test(runs_windows_that_are_mostly_outside_soon),
         cmocka_unit_test(refuses_what_the_model_does_not_have),
+        cmocka_unit_test(refuses_a_limit_that_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
