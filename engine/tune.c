@@ -2,7 +2,7 @@
  * arrays of the real size, and remembered in a JSON file:
  *
  *     {"schema": "compress.tune/1",
- *      "cpu": {"AMD EPYC, block 8, ...": {"Conv x[1,16,...": "winograd"}}}
+ *      "cpu": {"AMD EPYC, avx2, ...": {"Conv x[1,16,...": "winograd"}}}
  *
  * A file that cannot be read or written is no error: then the timing is done
  * again. */
@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "core/clock.h"
+#include "core/cpu.h"
 #include "core/output.h"
 #include "engine/kernels_internal.h"
 #include "engine/matrix_internal.h"
@@ -48,9 +49,13 @@ static json_t *load(const char *path)
     return json_pack("{s:s, s:{}}", "schema", SCHEMA, "cpu");
 }
 
-/* Results hold for one CPU, with its limits, and one version of each part. */
-static void name_cpu(char *name, size_t size, const struct cz_plan *plan)
+/* Results hold for one CPU, with the limits of its features and of the kernels,
+ * and one version of these. The version of OpenBLAS is not in it: to ask for it
+ * is to load it, which takes longer than what it would save. False where the
+ * name is too long. */
+static bool name_cpu(char *name, size_t size, const struct cz_plan *plan)
 {
+    const char *kernels = plan->options.kernels ? plan->options.kernels : "";
     char model[128] = "unknown";
     char line[256];
     FILE *file = fopen("/proc/cpuinfo", "re");
@@ -60,20 +65,21 @@ static void name_cpu(char *name, size_t size, const struct cz_plan *plan)
     }
     if (file)
         fclose(file);
-    snprintf(name, size, "%s, block %zu, kernels %d", model, plan->block,
-             CZ_KERNELS_VERSION);
+    const int length = snprintf(
+        name, size, "%s, %s, block %zu, kernels %d%s%s", model, cz_cpu_level(),
+        plan->block, CZ_KERNELS_VERSION, *kernels ? " " : "", kernels);
+    return length > 0 && (size_t)length < size;
 }
 
 struct cz_tuner *cz_tuner_open(const struct cz_plan *plan)
 {
-    char cpu[256];
+    char cpu[512];
     struct cz_tuner *tuner;
-    if (plan->options.tune == CZ_TUNE_OFF)
+    if (plan->options.tune == CZ_TUNE_OFF || !name_cpu(cpu, sizeof cpu, plan))
         return NULL;
     tuner = cz_calloc(1, sizeof *tuner);
     if (!tuner)
         return NULL;
-    name_cpu(cpu, sizeof cpu, plan);
     tuner->file = load(plan->options.cache_file);
     json_t *all = json_object_get(tuner->file, "cpu");
     if (all && !json_is_object(json_object_get(all, cpu)))

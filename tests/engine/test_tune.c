@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <jansson.h>
+
 #include "core/alloc.h"
 #include "engine/plan_internal.h"
 #include "tests/support/plan.h"
@@ -264,6 +266,31 @@ static void keeps_results_of_other_shapes_and_processors(void **state)
     cz_test_tuning_free(&f);
 }
 
+/* What was found under a limit is not what is looked up without it. */
+static void keeps_results_of_limits_apart(void **state)
+{
+    (void)state;
+    struct cz_test_tuning f = cz_test_tuning_new(MODEL);
+    struct cz_plan *plan = compile(f.model, CZ_TUNE_CACHE, "-onednn", f.file);
+    cz_plan_free(plan);
+    setenv("CZ_CPU", "baseline", 1);
+    tuned(&f);
+    setenv("CZ_CPU", "avx2", 1);
+    tuned(&f);
+    unsetenv("CZ_CPU");
+    tuned(&f);
+    json_t *file = json_load_file(f.file, 0, NULL);
+    const char *name;
+    json_t *results;
+    size_t limited = 0;
+    json_object_foreach(json_object_get(file, "cpu"), name, results) limited +=
+        strstr(name, " -onednn") || strstr(name, ", baseline,");
+    assert_int_equal(limited, 2);
+    assert_true(json_object_size(json_object_get(file, "cpu")) >= 3);
+    json_decref(file);
+    cz_test_tuning_free(&f);
+}
+
 static void times_again_what_is_no_kernel(void **state)
 {
     (void)state;
@@ -348,6 +375,7 @@ int main(void)
         cmocka_unit_test(finds_all_kernels_in_the_tables),
         cmocka_unit_test(writes_what_it_found_and_believes_it),
         cmocka_unit_test(keeps_results_of_other_shapes_and_processors),
+        cmocka_unit_test(keeps_results_of_limits_apart),
         cmocka_unit_test(times_again_what_is_no_kernel),
         cmocka_unit_test(ignores_files_of_another_kind),
         cmocka_unit_test(does_without_a_file_that_cannot_be_written),
