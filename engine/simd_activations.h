@@ -16,13 +16,17 @@
     UNROLL                                                                     \
     for (size_t k = 0; k < count; k++)
 
-/* exp(-x) = up / down for x in [-87, 87]; beyond, that of the nearer end. */
+/* Below it sigmoid(x) is taken for what it is here, 1.6e-38. */
+#define LEAST SPLAT(-87)
+
+/* exp(-x) = up / down for x in [-87, 87], beyond 87 that of 87; anything where
+ * x is less than LEAST. */
 INLINE void exp_of_minus(const vec *x, vec *up, vec *down, size_t count)
 {
     const vec round = SPLAT(0x1.8p23f); /* adding it leaves an integer */
     const vec scale = SPLAT(-0x1.715476p+0f);
     vec r[TURNS], n[TURNS], a[TURNS];
-    EACH r[k] = MIN(SPLAT(87), MAX(SPLAT(-87), x[k]));
+    EACH r[k] = MIN(SPLAT(87), x[k]);
     EACH n[k] = MULTIPLY_ADD(r[k], scale, round);
     EACH r[k] = MULTIPLY_ADD(r[k], scale, round - n[k]);
     EACH a[k] = r[k] * r[k];
@@ -51,10 +55,12 @@ INLINE void activate(const struct cz_activation *a,
         EACH y[k] = MIN(beta, MAX(alpha, y[k]));
         break;
     case CZ_ACT_SIGMOID:
+        EACH y[k] = MAX(LEAST, y[k]);
         exp_of_minus(y, e, d, count);
         EACH y[k] = d[k] / (d[k] + e[k]);
         break;
-    case CZ_ACT_SILU:
+    case CZ_ACT_SILU: /* the product too: sigmoid(-1e38) would not be 0 */
+        EACH y[k] = MAX(LEAST, y[k]);
         exp_of_minus(y, e, d, count);
         EACH y[k] *= d[k] / (d[k] + e[k]);
         break;

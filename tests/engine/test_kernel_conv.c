@@ -601,6 +601,8 @@ static void reports_when_memory_is_short(void **state)
 /* ---- activations ------------------------------------------------------ */
 
 #define SWEEP 4096
+/* x sigmoid(x) at x = -85, where the sweep ends. */
+#define EXTREME_TOLERANCE 1e-34
 
 /* What rounding is relative to: the piecewise ones add numbers of the size of
  * x and cancel; the others keep the digits of small results, but for those that
@@ -630,6 +632,29 @@ static void check_activation(const struct cz_simd *simd,
     }
 }
 
+/* Beyond what exp() has a result for: sigmoid() is 0 or 1 then, or next to it,
+ * whatever it is multiplied by. */
+static void check_extremes(const struct cz_simd *simd,
+                           enum cz_activation_kind kind)
+{
+    static const float extremes[] = {-85,    -87.5f, -88.9f, -104, -1e6f,
+                                     -1e30f, -1e36f, -3e38f, 89,   3e38f};
+    const struct cz_activation activation = {kind, 0, 0};
+    for (size_t e = 0; e < sizeof extremes / sizeof *extremes; e++) {
+        float y[2 * MAX_LANES];
+        for (size_t i = 0; i < 2 * simd->lanes; i++)
+            y[i] = extremes[e];
+        simd->finish(&activation, y, NULL, 2);
+        const double want = (double)cz_activate(&activation, extremes[e]);
+        for (size_t i = 0; i < 2 * simd->lanes; i++) {
+            if (!(fabs((double)y[i] - want) <=
+                  ACTIVATION_TOLERANCE * fabs(want) + EXTREME_TOLERANCE))
+                fail_msg("activation %d of %g: %.9g, want %.9g", (int)kind,
+                         (double)extremes[e], (double)y[i], want);
+        }
+    }
+}
+
 static void check_activations_on(const struct cz_simd *simd, const void *user)
 {
     (void)user;
@@ -638,6 +663,8 @@ static void check_activations_on(const struct cz_simd *simd, const void *user)
                                                  0.2f, 0.5f};
         check_activation(simd, &activation);
     }
+    check_extremes(simd, CZ_ACT_SIGMOID);
+    check_extremes(simd, CZ_ACT_SILU);
 }
 
 static void activates_as_the_reference_does(void **state)
