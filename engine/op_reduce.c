@@ -42,7 +42,6 @@ struct reduce_params {
     int64_t axes[CZ_RANK_MAX];
     /* By shape(): */
     bool reduced[CZ_RANK_MAX];
-    bool is_noop;
 };
 
 /* ---- folding ---------------------------------------------------------- */
@@ -346,16 +345,16 @@ static enum cz_status parse(struct cz_step *step, const struct cz_node *node,
                          &p->noop_with_empty_axes);
 }
 
-/* Which dimensions are reduced; none named is all of them. */
+/* Which dimensions are reduced; none named is all of them or none: then each
+ * element is a result of its own, |x| for ReduceL2, as ONNX Runtime has it. */
 static enum cz_status set_reduced(const struct cz_step *step,
                                   struct cz_error *err)
 {
     struct reduce_params *p = step->params;
     const size_t rank = step->inputs[0]->dims.rank;
     size_t axis;
-    p->is_noop = p->n_axes == 0 && p->noop_with_empty_axes;
     for (size_t d = 0; d < rank; d++)
-        p->reduced[d] = p->n_axes == 0 && !p->is_noop;
+        p->reduced[d] = p->n_axes == 0 && !p->noop_with_empty_axes;
     for (size_t i = 0; i < p->n_axes; i++) {
         CZ_TRY(cz_step_axis(step, p->axes[i], rank, &axis, err));
         if (p->reduced[axis])
@@ -406,10 +405,6 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
     };
     if (walk.count == 0)
         return CZ_OK;
-    if (p->is_noop) {
-        memcpy(walk.output->data, walk.input->data, walk.count * walk.bytes);
-        return CZ_OK;
-    }
     set_sides(&walk, p->reduced);
     walk.folds = cz_array_count(walk.input) ? side_count(&walk.reduced) : 0;
     walk.chunk = CHUNK / (walk.folds * walk.run + 1) + 1;

@@ -409,6 +409,22 @@ static void refuses_data_that_point_outside(void **state)
     cz_test_refusals(cases, sizeof cases / sizeof *cases);
 }
 
+static void has_no_index_for_a_window_without_a_number(void **state)
+{
+    (void)state;
+    const struct cz_test_case cases[] = {
+        {"in x f32[1,2,1,4]; m, y = MaxPool(x) kernel_shape=[1,2] "
+         "strides=[1,2]; out y",
+         CZ_NUMBERS(1, 2, 4, 3, NAN, NAN, 5, NAN), "int64[1,2,1,2]",
+         CZ_NUMBERS(1, 2, -1, 6), EXACT},
+        {"in x f32[1,2,2,2]; m, y = MaxPool(x) kernel_shape=[1,2] "
+         "storage_order=1; out y",
+         CZ_NUMBERS(1, 2, 4, 3, NAN, NAN, 5, NAN), "int64[1,2,2,1]",
+         CZ_NUMBERS(2, 1, -1, 5), EXACT},
+    };
+    CHECK_CASES(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +441,7 @@ int main(void)
         cmocka_unit_test(aligns_regions),
         cmocka_unit_test(takes_the_maximum_of_regions),
         cmocka_unit_test(refuses_data_that_point_outside),
+        cmocka_unit_test(has_no_index_for_a_window_without_a_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

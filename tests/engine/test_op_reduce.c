@@ -85,6 +85,24 @@ static void takes_no_axes_for_all_or_for_none(void **state)
         {"opset 18; in x f32[2,2]; const a i64[0]; out y;"
          "y = ReduceMax(x, a) noop_with_empty_axes=1",
          N(1, 2, 3, 4), "float32[2,2]", N(1, 2, 3, 4), EXACT},
+        {"opset 18; in x f32[2,2]; out y;"
+         "y = ReduceL2(x) noop_with_empty_axes=1",
+         N(1, -2, 3, -4), "float32[2,2]", N(1, 2, 3, 4), EXACT},
+        {"opset 18; in x f32[2,2]; out y;"
+         "y = ReduceL1(x) noop_with_empty_axes=1",
+         N(1, -2, 3, -4), "float32[2,2]", N(1, 2, 3, 4), EXACT},
+        {"opset 18; in x f32[2,2]; out y;"
+         "y = ReduceSumSquare(x) noop_with_empty_axes=1",
+         N(1, -2, 3, -4), "float32[2,2]", N(1, 4, 9, 16), EXACT},
+        {"opset 18; in x f32[2]; out y;"
+         "y = ReduceLogSum(x) noop_with_empty_axes=1",
+         N(1, 2.718281828), "float32[2]", N(0, 1), FLOAT32},
+        {"opset 18; in x f32[2,2]; out y;"
+         "y = ReduceLogSumExp(x) noop_with_empty_axes=1",
+         N(1, -2, 3, -4), "float32[2,2]", N(1, -2, 3, -4), EXACT},
+        {"opset 18; in x f32[]; out y; y = ReduceMean(x) "
+         "noop_with_empty_axes=1",
+         N(-3), "float32[]", N(-3), EXACT},
     };
     CHECK_CASES(cases);
 }

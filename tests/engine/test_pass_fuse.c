@@ -125,6 +125,9 @@ static void keeps_what_only_looks_like_an_activation(void **state)
         {"HardSigmoid with ONNX's own alpha",
          "in x f32[9]; s = HardSigmoid(x); y = Mul(x, s); out y", NULL,
          "HardSigmoid Mul", "HardSigmoid Mul"},
+        {"HardSigmoid with an alpha that is not quite a sixth",
+         "in x f32[9]; s = HardSigmoid(x) alpha=0.16676; y = Mul(x, s); out y",
+         NULL, "HardSigmoid Mul", "HardSigmoid Mul"},
         {"HardSigmoid with another beta",
          "in x f32[9]; s = HardSigmoid(x) alpha=0.16666667 beta=0.4; "
          "y = Mul(x, s); out y",
