@@ -42,7 +42,6 @@ static void add_run(struct bench *bench, const char *model,
     run->options.kind = kind;
     run->options.plan.precision = precision;
     run->options.plan.threads = threads;
-    bench->pauses |= bench->n_runs > 1 && threads > 1;
 }
 
 /* One for each precision; of other engines than ours there is one. */
@@ -70,8 +69,11 @@ static enum cz_status list_runs(struct bench *bench, struct cz_error *err)
         for (size_t t = 0; t < o->n_threads; t++)
             for (size_t e = 0; e < o->n_engines; e++)
                 add_engine(bench, o->models[m], o->engines[e], o->threads[t]);
-    for (size_t i = 0; i < bench->n_runs; i++)
-        bench->runs[i].options.ort_sleeps = bench->n_runs > 1;
+    for (size_t i = 0; i < bench->n_runs; i++) {
+        struct cz_engine_options *options = &bench->runs[i].options;
+        options->ort_sleeps = bench->n_runs > 1;
+        bench->pauses |= bench->n_runs > 1 && options->plan.threads > 1;
+    }
     return CZ_OK;
 }
 
