@@ -1,5 +1,6 @@
 /* compress: dispatches to its commands. What is no command is a model. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/app.h"
@@ -24,6 +25,8 @@ int main(int argc, char **argv)
     };
 
     app_catch_interrupts();
+    /* See engine/openblas_internal.h; later there are threads. */
+    setenv("OPENBLAS_NUM_THREADS", "1", 0);
     static char program[] = "compress"; /* what getopt's messages begin with */
     if (argc > 0)
         argv[0] = program;

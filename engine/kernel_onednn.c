@@ -1,4 +1,4 @@
-/* Conv, ConvTranspose and pools by oneDNN, whose kernels are made at run time
+/* Conv and MaxPool by oneDNN, whose kernels are made at run time
  * for the shape and the CPU at hand. Activation and residual are its "post
  * operations". */
 #include <string.h>
@@ -243,6 +243,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     if (!d.state)
         return cz_error_nomem(err);
     d.state->dnn = plan->onednn;
+    cz_onednn_use_threads(plan->onednn);
     if (!make(&d)) {
         release(d.state);
         return cz_step_unsupported(step, err, "oneDNN cannot run it");
@@ -273,6 +274,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 {
     const struct state *s = step->state;
     (void)exec;
+    cz_onednn_use_threads(s->dnn);
     if (s->dnn->primitive_execute(s->primitive, s->dnn->stream, s->n_args,
                                   s->args) != dnnl_success)
         return cz_error_set(err, CZ_EINTERNAL, "%s '%.200s': oneDNN failed",

@@ -21,18 +21,21 @@ static bool find_functions(struct cz_onednn *dnn)
     return all;
 }
 
-/* Debian's oneDNN works with the threads of GNU's OpenMP, which came with it;
- * the number is that of the thread that calls. */
-static void set_threads(size_t threads)
+/* Debian's oneDNN works with the threads of GNU's OpenMP, which came with it,
+ * and stays as long. */
+static void find_openmp(struct cz_onednn *dnn)
 {
     void *openmp = dlopen(OPENMP, RTLD_NOW | RTLD_NOLOAD);
-    void (*set)(int);
     void *found = openmp ? dlsym(openmp, "omp_set_num_threads") : NULL;
-    memcpy(&set, &found, sizeof found);
-    if (set)
-        set((int)threads);
+    memcpy(&dnn->set_threads, &found, sizeof found);
     if (openmp)
         dlclose(openmp);
+}
+
+void cz_onednn_use_threads(const struct cz_onednn *dnn)
+{
+    if (dnn->set_threads)
+        dnn->set_threads((int)dnn->threads);
 }
 
 struct cz_onednn *cz_onednn_new(size_t threads)
@@ -49,9 +52,11 @@ bool cz_onednn_load(struct cz_onednn *dnn)
         return dnn->stream != NULL;
     dnn->was_tried = true;
     dnn->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    set_threads(dnn->threads);
-    return dnn->library && find_functions(dnn) &&
-           dnn->version()->major == DNNL_VERSION_MAJOR &&
+    if (!dnn->library)
+        return false;
+    find_openmp(dnn);
+    cz_onednn_use_threads(dnn);
+    return find_functions(dnn) && dnn->version()->major == DNNL_VERSION_MAJOR &&
            dnn->engine_create(&dnn->engine, dnnl_cpu, 0) == dnnl_success &&
            dnn->stream_create(&dnn->stream, dnn->engine,
                               dnnl_stream_default_flags) == dnnl_success;

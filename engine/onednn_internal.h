@@ -8,15 +8,11 @@
 #include "engine/plan_internal.h"
 
 #define CZ_ONEDNN_FUNCTIONS(X)                                                 \
-    X(binary_desc_init)                                                        \
-    X(convolution_forward_desc_init)                                           \
-    X(deconvolution_forward_desc_init)                                         \
     X(dilated_convolution_forward_desc_init)                                   \
     X(engine_create)                                                           \
     X(engine_destroy)                                                          \
     X(memory_create)                                                           \
     X(memory_desc_equal)                                                       \
-    X(memory_desc_get_size)                                                    \
     X(memory_desc_init_by_tag)                                                 \
     X(memory_destroy)                                                          \
     X(pooling_forward_desc_init)                                               \
@@ -30,7 +26,6 @@
     X(primitive_create)                                                        \
     X(primitive_desc_create)                                                   \
     X(primitive_desc_destroy)                                                  \
-    X(primitive_desc_query)                                                    \
     X(primitive_desc_query_md)                                                 \
     X(primitive_destroy)                                                       \
     X(primitive_execute)                                                       \
@@ -44,6 +39,7 @@ struct cz_onednn {
     size_t threads;
     bool was_tried;
     void *library;
+    void (*set_threads)(int); /* of the calling thread's loops; may be NULL */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
 #define CZ_ONEDNN_FIELD(name) __typeof__(&dnnl_##name) name;
@@ -55,8 +51,11 @@ struct cz_onednn *cz_onednn_new(size_t threads);
 void cz_onednn_free(struct cz_onednn *dnn);
 
 /* Loads it, the first time; false where it is not installed or of another major
- * version: the plan does without. The calling thread's loops in it use the
- * plan's number of threads. */
+ * version: the plan does without. */
 bool cz_onednn_load(struct cz_onednn *dnn);
+
+/* The calling thread's loops in it use the plan's number of threads: to be said
+ * before each, as other plans may have another one. */
+void cz_onednn_use_threads(const struct cz_onednn *dnn);
 
 #endif

@@ -10,8 +10,8 @@
 
 /* ---- maxima ----------------------------------------------------------- */
 
-/* NaN is not larger than anything, and is passed over, wherever it stands in the
- * window; to keep it would make a pool 40 % slower. */
+/* NaN is not larger than anything, and is passed over, wherever it stands in
+ * the window: to keep it would make a pool 40 % slower. */
 #define DEFINE_MAX(type, lowest)                                               \
     static void start_max_##type(void *row, size_t count)                      \
     {                                                                          \

@@ -2,26 +2,11 @@
 #include "engine/openblas_internal.h"
 
 #include <dlfcn.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LIBRARY "libopenblas.so.0"
-#define THREADS "OPENBLAS_NUM_THREADS"
 
 enum { ROW_MAJOR = 101, AS_IT_IS = 111, TRANSPOSED = 112 };
-
-/* It starts a thread for each core as it is opened, which spin for some 50 ms,
- * unless the environment says that one is enough. */
-static void *open_library(void)
-{
-    const bool is_set = getenv(THREADS) != NULL;
-    if (!is_set)
-        setenv(THREADS, "1", 0);
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!is_set)
-        unsetenv(THREADS);
-    return library;
-}
 
 struct cz_openblas *cz_openblas_new(void)
 {
@@ -39,7 +24,7 @@ bool cz_openblas_load(struct cz_openblas *openblas)
     if (openblas->was_tried)
         return openblas->sgemm != NULL;
     openblas->was_tried = true;
-    void *library = open_library();
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     void (*set_threads)(int);
     void *found = library ? dlsym(library, "openblas_set_num_threads") : NULL;
     if (!found)

@@ -1,6 +1,6 @@
 /* Every allocation fails once, in compiling and in running, with all after it
- * or alone: the work ends with CZ_ENOMEM or, where there is another way, with the right numbers, and frees
- * what it had (the address sanitizer looks). */
+ * or alone: the work ends with CZ_ENOMEM or, where there is another way, with
+ * the right numbers, and frees what it had (the address sanitizer looks). */
 #include <math.h>
 #include <stdio.h>
 
