@@ -97,8 +97,8 @@ static enum cz_status measure_starts(struct bench *bench, struct cz_error *err)
             uint64_t peak = run->peak_rss_bytes;
             CZ_TRY(tick(bench, "start", s * bench->n_runs + i,
                         (APP_BENCH_STARTS + 1) * bench->n_runs, err));
-            CZ_TRY(app_bench_measure_start(bench->runs, i, bench->argc,
-                                           bench->argv, err));
+            CZ_TRY(
+                app_bench_measure_start(run, i, bench->argc, bench->argv, err));
             if (s == 0)
                 continue;
             run->starts_ms[s - 1] = run->first_ms;
@@ -212,13 +212,20 @@ static const char *computed_in(const struct app_bench_run *run)
                : "-";
 }
 
+/* The type of the parameters, if there are any. */
+static const char *type_of(const struct app_bench_run *run)
+{
+    return run->precision == CZ_DTYPE_UNDEFINED ? "-"
+                                                : app_precision(run->precision);
+}
+
 static void print_row(const struct app_bench_run *run, double first_median_ms,
                       bool several)
 {
     char peak[APP_NUMBER_BYTES];
     printf("%-12s %-5s %-8s %7zu %9.2f %9.2f %9.2f %9.2f %9.1f %9s",
-           cz_engine_name(run->options.kind), app_precision(run->precision),
-           computed_in(run), run->options.plan.threads, run->latency.min_ms,
+           cz_engine_name(run->options.kind), type_of(run), computed_in(run),
+           run->options.plan.threads, run->latency.min_ms,
            run->latency.median_ms, run->latency.p90_ms, run->latency.p99_ms,
            run->first_ms, app_bytes(peak, run->peak_rss_bytes));
     if (several)

@@ -57,10 +57,10 @@ struct app_bench_run {
     struct app_bench_profile profile; /* n_steps 0: none */
 };
 
-/* Fills in first_ms and peak_rss_bytes of runs[index], from a process that
- * does nothing else: this program once more, with the arguments of this
- * command ([argc], as app_bench() got them). */
-enum cz_status app_bench_measure_start(struct app_bench_run *runs, size_t index,
+/* Fills in first_ms and peak_rss_bytes of the run, which is the command's
+ * index-th, from a process that does nothing else: this program once more, with
+ * the arguments of this command ([argc], as app_bench() got them). */
+enum cz_status app_bench_measure_start(struct app_bench_run *run, size_t index,
                                        int argc, char *const *argv,
                                        struct cz_error *err);
 

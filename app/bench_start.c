@@ -114,11 +114,10 @@ static enum cz_status wait_for(struct app_bench_run *run, pid_t child, int fd,
     return message.err.code;
 }
 
-enum cz_status app_bench_measure_start(struct app_bench_run *runs, size_t index,
+enum cz_status app_bench_measure_start(struct app_bench_run *run, size_t index,
                                        int argc, char *const *argv,
                                        struct cz_error *err)
 {
-    struct app_bench_run *run = &runs[index];
     int pipe_fds[2];
     if (pipe(pipe_fds) != 0)
         return fail(run, "cannot make a pipe", err);

@@ -9,8 +9,8 @@
  *              fit in the registers
  *     IS_NATIVE   whether the processor computes with bfloat16
  *
- * and, where IS_NATIVE, the type `couples`, LOAD_COUPLES(p), SPLAT_COUPLE(p),
- * DOT(sum, x, w) and ROUND(x, y); else MULTIPLY_ADD(a, b, c). It exports
+ * and, where IS_NATIVE, struct couples, load_couples(), splat_couple(), dot()
+ * and round_vector() as they are below; else MULTIPLY_ADD(a, b, c). It exports
  * BF16_LOOPS, the initializer of its struct cz_bf16. */
 #include <string.h>
 

@@ -13,7 +13,8 @@
  * and must not be edited meanwhile. One thread uses a plan at a time; it works
  * with as many as the options say. Running a frame allocates nothing, but for
  * arrays whose size depends on the data (behind NonMaxSuppression, NonZero),
- * which grow when they have to. */
+ * which grow when they have to, and for the lists that NonMaxSuppression and
+ * Unique make while they run. */
 #ifndef CZ_ENGINE_ENGINE_H
 #define CZ_ENGINE_ENGINE_H
 
@@ -89,7 +90,8 @@ struct cz_plan_options {
 #define CZ_PLAN_OPTIONS_INIT ((struct cz_plan_options){.tune = CZ_TUNE_OFF})
 
 /* An input, output or tap: `data` is dense and row-major; it stays where it is
- * until the plan is freed (one with an open size: until the next frame). An
+ * until the plan is freed (one with an open size: until the next frame begins,
+ * whether or not that one works). An
  * input keeps its elements, an output has them until the next frame begins. */
 struct cz_port {
     const char *name;
@@ -139,6 +141,7 @@ struct cz_step_info {
 };
 
 size_t cz_plan_step_count(const struct cz_plan *plan);
+/* i: below that. */
 struct cz_step_info cz_plan_step(const struct cz_plan *plan, size_t i);
 
 /* Runs the steps from..to-1. Wants a plan with `keep_all`, whose values before

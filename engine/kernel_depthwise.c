@@ -61,14 +61,6 @@ static void choose_bands(struct depthwise *d, size_t threads)
         cz_least(cz_most(cz_divide_up(s->out_h, rows), bands_wanted), s->out_h);
 }
 
-static void release(void *state)
-{
-    struct depthwise *d = state;
-    if (d) {
-        cz_free(d);
-    }
-}
-
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
                               void **state, struct cz_error *err)
 {
@@ -83,7 +75,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     d->w =
         cz_store_floats(plan->store, weights + channels + s->in_w * s->lanes);
     if (!d->w) {
-        release(d);
+        cz_free(d);
         return cz_error_nomem(err);
     }
     *state = d;
@@ -180,6 +172,6 @@ const struct cz_kernel cz_kernels_depthwise[] = {
      .fits = fits,
      .prepare = prepare,
      .run = run,
-     .release = release},
+     .release = cz_free},
     {.name = NULL},
 };

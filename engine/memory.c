@@ -325,9 +325,7 @@ static void set_addresses(struct cz_plan *plan)
         struct cz_array *a = plan->arrays[i];
         size_t offset;
         const struct cz_array *root = root_of(a, &offset);
-        if (root != a && !has_place(root))
-            a->data = (char *)root->data + offset;
-        else if (has_place(a) && root->first_step != SIZE_MAX)
+        if (has_place(a) && root->first_step != SIZE_MAX)
             a->data = plan->memory + root->offset + offset;
     }
 }

@@ -400,7 +400,7 @@ static enum cz_status run_planes(struct cz_step *step,
     struct planes planes = {.x = x->data,
                             .y = step->outputs[0]->data,
                             .count = cz_dims_product(&x->dims, 2, x->dims.rank),
-                            .p = params ? params->p : 0};
+                            .p = params->p};
     cz_team_for(exec, cz_dims_product(&x->dims, 0, 2), work, &planes);
     return CZ_OK;
 }

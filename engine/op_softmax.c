@@ -160,8 +160,6 @@ static enum cz_status run_softmax(struct cz_step *step,
     return CZ_OK;
 }
 
-/* ---- CumSum ----------------------------------------------------------- */
-
 bool cz_op_softmax(const struct cz_step *step, struct cz_softmax_range *range)
 {
     const struct cz_dims *dims = &step->inputs[0]->dims;
@@ -175,6 +173,8 @@ bool cz_op_softmax(const struct cz_step *step, struct cz_softmax_range *range)
     range->inner = cz_dims_product(dims, end, dims->rank);
     return true;
 }
+
+/* ---- CumSum ----------------------------------------------------------- */
 
 struct cumsum_params {
     bool is_exclusive, is_reverse;

@@ -33,8 +33,8 @@ struct cz_array {
     struct cz_dims dims;
     enum cz_layout layout;
     /* Its elements, plain, where they are known at compile time (whether or
-     * not a step makes them again at run time); while a dynamic step is
-     * shaped at run time, those of its inputs. Else NULL. */
+     * not a step makes them again at run time); from when a dynamic step that
+     * reads it is first shaped at run time, those of the frame. Else NULL. */
     const void *known;
     bool is_constant;         /* data == known, and no step makes it */
     struct cz_tensor *tensor; /* of the model, where a constant's data are */
