@@ -1,7 +1,6 @@
 /* Raw tensors: read, write, sum up, make up. */
 #include "app/tensor_file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/text.h"
+#include "core/file.h"
 #include "core/half.h"
 #include "core/output.h"
 
@@ -17,11 +17,6 @@
 #endif
 
 /* ---- reading ---------------------------------------------------------- */
-
-static enum cz_status fail_io(const char *path, struct cz_error *err)
-{
-    return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-}
 
 static enum cz_status wrong_size(const struct cz_port *port, const char *path,
                                  const char *size, struct cz_error *err)
@@ -33,24 +28,6 @@ static enum cz_status wrong_size(const struct cz_port *port, const char *path,
                         app_dims(dims, &port->dims), port->size_bytes);
 }
 
-/* As many bytes as there are, at most `size`. */
-static enum cz_status read_up_to(size_t *done, int fd, char *data, size_t size,
-                                 const char *path, struct cz_error *err)
-{
-    *done = 0;
-    while (*done < size) {
-        ssize_t n = read(fd, data + *done, size - *done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_io(path, err);
-        if (n == 0)
-            break;
-        *done += (size_t)n;
-    }
-    return CZ_OK;
-}
-
 static enum cz_status read_open(const struct cz_port *port, int fd,
                                 const char *path, struct cz_error *err)
 {
@@ -58,13 +35,13 @@ static enum cz_status read_open(const struct cz_port *port, int fd,
     size_t done, more;
     char size[APP_NUMBER_BYTES], beyond;
     if (fstat(fd, &info) != 0)
-        return fail_io(path, err);
+        return cz_file_fail(path, err);
     if (S_ISREG(info.st_mode) && (size_t)info.st_size != port->size_bytes) {
         snprintf(size, sizeof size, "%lld", (long long)info.st_size);
         return wrong_size(port, path, size, err);
     }
-    CZ_TRY(read_up_to(&done, fd, port->data, port->size_bytes, path, err));
-    CZ_TRY(read_up_to(&more, fd, &beyond, 1, path, err));
+    CZ_TRY(cz_file_read(&done, fd, port->data, port->size_bytes, path, err));
+    CZ_TRY(cz_file_read(&more, fd, &beyond, 1, path, err));
     if (done == port->size_bytes && !more)
         return CZ_OK;
     snprintf(size, sizeof size, "%s%zu", more ? "more than " : "", done);
@@ -76,7 +53,7 @@ enum cz_status app_tensor_read(const struct cz_port *port, const char *path,
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fail_io(path, err);
+        return cz_file_fail(path, err);
     enum cz_status status = read_open(port, fd, path, err);
     close(fd);
     return status;
@@ -84,26 +61,13 @@ enum cz_status app_tensor_read(const struct cz_port *port, const char *path,
 
 /* ---- writing ---------------------------------------------------------- */
 
-static enum cz_status write_all(int fd, const char *data, size_t size,
-                                const char *path, struct cz_error *err)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(fd, data + done, size - done);
-        if (n < 0 && errno != EINTR)
-            return fail_io(path, err);
-        if (n > 0)
-            done += (size_t)n;
-    }
-    return CZ_OK;
-}
-
 enum cz_status app_tensor_write(const struct cz_port *port, const char *path,
                                 bool overwrite, struct cz_error *err)
 {
     struct cz_output output;
     CZ_TRY(cz_output_open(&output, path, overwrite, err));
     enum cz_status status =
-        write_all(output.fd, port->data, port->size_bytes, path, err);
+        cz_file_write(output.fd, port->data, port->size_bytes, path, err);
     if (status == CZ_OK)
         return cz_output_commit(&output, err);
     cz_output_abort(&output);

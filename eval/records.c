@@ -17,6 +17,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "core/alloc.h"
+#include "core/file.h"
 
 #define CHUNK_BYTES ((size_t)256 * 1024)
 #define NUMBER_BYTES_MAX                                                       \
@@ -426,30 +427,22 @@ static enum cz_status parse(struct reader *r, const void *bytes, size_t size)
     return CZ_OK;
 }
 
-static enum cz_status io_error(const char *name, struct cz_error *err)
-{
-    return cz_error_set(err, CZ_EIO, "%s: %s", name, strerror(errno));
-}
-
 static enum cz_status parse_open_file(struct reader *r, int file, char *chunk)
 {
-    for (;;) {
-        ssize_t size = read(file, chunk, CHUNK_BYTES);
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size < 0)
-            return io_error(r->name, r->err);
-        if (size == 0)
-            return CZ_OK;
-        CZ_TRY(parse(r, chunk, (size_t)size));
+    size_t size = CHUNK_BYTES;
+    while (size == CHUNK_BYTES) {
+        CZ_TRY(cz_file_read(&size, file, chunk, CHUNK_BYTES, r->name, r->err));
+        if (size)
+            CZ_TRY(parse(r, chunk, size));
     }
+    return CZ_OK;
 }
 
 static enum cz_status parse_file(struct reader *r, const char *path)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
-        return io_error(path, r->err);
+        return cz_file_fail(path, r->err);
     char *chunk = cz_malloc(CHUNK_BYTES);
     enum cz_status status =
         chunk ? parse_open_file(r, file, chunk) : cz_error_nomem(r->err);

@@ -1,0 +1,26 @@
+/* Files that are read and written as they are. */
+#ifndef CZ_CORE_FILE_H
+#define CZ_CORE_FILE_H
+
+#include <stddef.h>
+
+#include "core/error.h"
+
+/* CZ_EIO: `path` and what errno says. */
+enum cz_status cz_file_fail(const char *path, struct cz_error *err);
+
+/* Reads `size` bytes, or fewer where the file ends: `*done` of them. `path` is
+ * for messages. */
+enum cz_status cz_file_read(size_t *done, int fd, void *bytes, size_t size,
+                            const char *path, struct cz_error *err);
+
+enum cz_status cz_file_write(int fd, const void *bytes, size_t size,
+                             const char *path, struct cz_error *err);
+
+/* The content of a regular file of at most `most` bytes; cz_free() it. Waits
+ * for nothing: folders, pipes and devices are CZ_EIO, larger files
+ * CZ_EUNSUPPORTED. */
+enum cz_status cz_file_load(void **bytes, size_t *size, const char *path,
+                            size_t most, struct cz_error *err);
+
+#endif
