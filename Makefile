@@ -30,20 +30,23 @@ COMMON := -iquote . $(MODE) $(WARN) -fPIE -ffunction-sections -fdata-sections \
 	-pthread -MMD -MP
 C_FLAGS := -std=c11 -D_GNU_SOURCE $(COMMON) -Wconversion -Wstrict-prototypes
 CXX_FLAGS := -std=c++17 $(COMMON) -DONNX_ML=1 -DONNX_NAMESPACE=onnx
-COMPILE_C = $(CC) $(C_FLAGS) $(CPPFLAGS) $(CFLAGS)
-COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(CPPFLAGS) $(CXXFLAGS)
+# What some files need besides: set with their rules.
+OWN :=
+COMPILE_C = $(CC) $(C_FLAGS) $(OWN) $(CPPFLAGS) $(CFLAGS)
+COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(OWN) $(CPPFLAGS) $(CXXFLAGS)
 LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lm
-SHARED := -fPIC -shared -fvisibility=hidden -isystem /usr/include/opencv4 \
-	-Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
-OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
+LINK_SHARED = $(CXX) $(MODE) -shared -Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
+OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem /usr/include/opencv4
+OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg -lexif
 
 # --- files -------------------------------------------------------------------
 
 objects = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 # OpenCV's shim is a shared object of its own: see detect/opencv_shim.h.
-SOURCES := $(filter-out detect/opencv_shim.cpp, \
+OPENCV_SOURCES := detect/opencv_shim.cpp detect/jpeg.c
+SOURCES := $(filter-out $(OPENCV_SOURCES), \
 	$(wildcard $(FOLDERS:%=%/*.c) $(FOLDERS:%=%/*_shim.cpp)))
 MAIN := $(call objects,app/main.c)
 OBJECTS := $(filter-out $(MAIN),$(call objects,$(SOURCES)))
@@ -53,6 +56,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB := $(OUT)/libcompress.a
 BINARY := $(OUT)/compress
 OPENCV := $(OUT)/compress-opencv.so
+OPENCV_OBJECTS := $(call objects,$(OPENCV_SOURCES))
 MODELS := $(OUT)/models/.made
 
 # One short line for a command, or the command itself with V=1.
@@ -145,9 +149,10 @@ fuzz-build: $(FUZZERS) $(MODELS)
 $(BINARY): $(MAIN) $(LIB)
 	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
 
-$(OPENCV): detect/opencv_shim.cpp $(OUT)/flags | $(OUT)/headers
-	$(call run,LINK,$(COMPILE_CXX) $(SHARED) -MT $@ -MF $(@:.so=.d) -o $@ $< \
-		$(OPENCV_LIBS))
+$(OPENCV): $(OPENCV_OBJECTS)
+	$(call run,LINK,$(LINK_SHARED) -o $@ $^ $(OPENCV_LIBS))
+
+$(OPENCV_OBJECTS): private OWN = $(OPENCV_FLAGS)
 
 $(LIB): $(OBJECTS)
 	@rm -f $@
@@ -178,7 +183,7 @@ $(SCHEMAS): $(OUT)/flags | $(OUT)/headers
 	@rm $@.cpp && test -s $@
 
 $(OUT)/onnx/checker_shim.o: $(SCHEMAS)
-$(OUT)/onnx/checker_shim.o: private CPPFLAGS += -iquote $(OUT)
+$(OUT)/onnx/checker_shim.o: private OWN = -iquote $(OUT)
 
 # Other flags, other objects: this file changes when the command lines do.
 $(OUT)/flags: FORCE
@@ -187,12 +192,13 @@ $(OUT)/flags: FORCE
 	cmp -s $$new $@ && rm $$new || mv $$new $@
 
 # Tried once, so that a missing package is one sentence and not fifty errors.
-$(OUT)/headers:
+$(OUT)/headers: packages.txt
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h \
-		yajl/yajl_parse.h yaml.h \
+		yajl/yajl_parse.h yaml.h cstdio jpeglib.h libexif/exif-data.h \
 		opencv2/imgcodecs.hpp opencv2/imgproc.hpp > $@.cpp
-	@$(COMPILE_CXX) -isystem /usr/include/opencv4 -fsyntax-only -MF /dev/null $@.cpp 2> $@.log || { \
+	@$(COMPILE_CXX) $(OPENCV_FLAGS) -fsyntax-only -MF /dev/null $@.cpp \
+		2> $@.log || { \
 		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
 		exit 1; } >&2
 	@rm $@.cpp && mv $@.log $@
@@ -202,5 +208,5 @@ $(MODELS): $(wildcard tests/models/*.py)
 	$(call run,MAKE,$(PYTHON) -B tests/models/make_models.py $(@D))
 	@touch $@
 
--include $(OPENCV:.so=.d) $(patsubst %.o,%.d,$(OBJECTS) $(MAIN) $(SUPPORT) \
+-include $(patsubst %.o,%.d,$(OBJECTS) $(OPENCV_OBJECTS) $(MAIN) $(SUPPORT) \
 	$(TESTS:=.o) $(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))

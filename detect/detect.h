@@ -49,15 +49,16 @@ struct cz_image {
 
 /* Reads what OpenCV's imread(IMREAD_COLOR) reads, with the same pixels: turned
  * as EXIF says, alpha dropped, grey and CMYK made BGR, 16 bits reduced to 8.
- * JPEG, PNG, BMP, WebP, TIFF. CZ_EIO; CZ_EPARSE for what is no image, and for
- * a JPEG that ends early: OpenCV would make up the rest. */
+ * JPEG, PNG, BMP, WebP, TIFF. CZ_EIO, also for what is no regular file, which
+ * is not waited for; CZ_EPARSE for what is no image, and for a JPEG that ends
+ * early or is damaged: OpenCV would make up the rest. */
 enum cz_status cz_image_read(struct cz_image *image,
                              const struct cz_opencv *opencv, const char *path,
                              struct cz_error *err);
 void cz_image_free(struct cz_image *image, const struct cz_opencv *opencv);
 
 /* The size that cz_image_read() will give, EXIF included: from the header of a
- * JPEG or PNG, else by decoding. */
+ * JPEG, which may end early behind it, else by decoding. */
 enum cz_status cz_image_size(size_t *width, size_t *height,
                              const struct cz_opencv *opencv, const char *path,
                              struct cz_error *err);

@@ -1,117 +1,52 @@
-/* Image files: read whole, decoded and encoded by OpenCV. */
-#include <errno.h>
-#include <fcntl.h>
+/* Image files: read whole, decoded and encoded by the shim. */
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/file.h"
 #include "core/output.h"
 #include "detect/image_internal.h"
 
 #define QUALITY 92
 
-struct file {
-    uint8_t *bytes;
-    size_t size;
-};
-
-static enum cz_status fail_io(const char *path, struct cz_error *err)
-{
-    return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-}
-
-/* ---- files ------------------------------------------------------------ */
-
-static enum cz_status fill(struct file *file, int fd, const char *path,
+/* The bytes of a file that may be an image; cz_free() them. */
+static enum cz_status load(void **bytes, size_t *size, const char *path,
                            struct cz_error *err)
 {
-    size_t done = 0;
-    while (done < file->size) {
-        ssize_t n = read(fd, file->bytes + done, file->size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_io(path, err);
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    file->size = done;
-    return CZ_OK;
+    CZ_TRY(cz_file_load(bytes, size, path, INT_MAX, err));
+    if (*size)
+        return CZ_OK;
+    cz_free(*bytes);
+    return cz_error_set(err, CZ_EPARSE, "%s: is empty, no image", path);
 }
 
-static enum cz_status read_open(struct file *file, int fd, const char *path,
-                                struct cz_error *err)
+static enum cz_status refuse(const char *path, const char *why,
+                             struct cz_error *err)
 {
-    struct stat info;
-    if (fstat(fd, &info) != 0)
-        return fail_io(path, err);
-    if (!S_ISREG(info.st_mode))
-        return cz_error_set(err, CZ_EIO, "%s: is no regular file", path);
-    if (info.st_size == 0)
-        return cz_error_set(err, CZ_EPARSE, "%s: is empty, no image", path);
-    if (info.st_size > INT_MAX)
-        return cz_error_set(err, CZ_EPARSE, "%s: is no image: more than 2 GB",
-                            path);
-    file->size = (size_t)info.st_size;
-    file->bytes = cz_malloc(file->size);
-    if (!file->bytes)
-        return cz_error_nomem(err);
-    return fill(file, fd, path, err);
-}
-
-/* On success cz_free() file->bytes. */
-static enum cz_status read_file(struct file *file, const char *path,
-                                struct cz_error *err)
-{
-    *file = (struct file){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail_io(path, err);
-    enum cz_status status = read_open(file, fd, path, err);
-    close(fd);
-    if (status != CZ_OK)
-        cz_free(file->bytes);
-    return status;
+    return cz_error_set(err, CZ_EPARSE, "%s: is no image that can be read: %s",
+                        path, why);
 }
 
 /* ---- reading ---------------------------------------------------------- */
-
-static enum cz_status decode(struct cz_image *image,
-                             const struct cz_opencv *opencv,
-                             const struct file *file, const char *path,
-                             struct cz_error *err)
-{
-    struct cz_image_header header;
-    struct cz_cv_picture picture = {0};
-    char why[CZ_CV_WHY_BYTES] = "";
-    cz_image_header(&header, file->bytes, file->size);
-    if (header.is_jpeg && !header.is_whole)
-        return cz_error_set(err, CZ_EPARSE,
-                            "%s: the JPEG ends early (no end marker in %zu "
-                            "bytes)",
-                            path, file->size);
-    if (!opencv->cv->decode(&picture, file->bytes, file->size, why))
-        return cz_error_set(err, CZ_EPARSE,
-                            "%s: is no image that can be read: %s", path, why);
-    *image = (struct cz_image){picture.pixels, picture.width, picture.height,
-                               picture.step, picture.owner};
-    return CZ_OK;
-}
 
 enum cz_status cz_image_read(struct cz_image *image,
                              const struct cz_opencv *opencv, const char *path,
                              struct cz_error *err)
 {
-    struct file file;
+    struct cz_cv_picture picture = {0};
+    char why[CZ_CV_WHY_BYTES] = "";
+    void *bytes;
+    size_t size;
     *image = (struct cz_image){0};
-    CZ_TRY(read_file(&file, path, err));
-    enum cz_status status = decode(image, opencv, &file, path, err);
-    cz_free(file.bytes);
-    return status;
+    CZ_TRY(load(&bytes, &size, path, err));
+    const bool is_read = opencv->cv->decode(&picture, bytes, size, why);
+    cz_free(bytes);
+    if (!is_read)
+        return refuse(path, why, err);
+    *image = (struct cz_image){picture.pixels, picture.width, picture.height,
+                               picture.step, picture.owner};
+    return CZ_OK;
 }
 
 void cz_image_free(struct cz_image *image, const struct cz_opencv *opencv)
@@ -126,21 +61,13 @@ enum cz_status cz_image_size(size_t *width, size_t *height,
                              const struct cz_opencv *opencv, const char *path,
                              struct cz_error *err)
 {
-    struct file file;
-    struct cz_image_header header;
-    struct cz_image image;
-    CZ_TRY(read_file(&file, path, err));
-    cz_image_header(&header, file.bytes, file.size);
-    cz_free(file.bytes);
-    *width = header.width;
-    *height = header.height;
-    if (*width && *height)
-        return CZ_OK;
-    CZ_TRY(cz_image_read(&image, opencv, path, err));
-    *width = image.width;
-    *height = image.height;
-    cz_image_free(&image, opencv);
-    return CZ_OK;
+    char why[CZ_CV_WHY_BYTES] = "";
+    void *bytes;
+    size_t size;
+    CZ_TRY(load(&bytes, &size, path, err));
+    const bool is_read = opencv->cv->measure(width, height, bytes, size, why);
+    cz_free(bytes);
+    return is_read ? CZ_OK : refuse(path, why, err);
 }
 
 bool cz_image_is_name(const char *path)
@@ -157,26 +84,14 @@ bool cz_image_is_name(const char *path)
 
 /* ---- writing ---------------------------------------------------------- */
 
-static enum cz_status write_all(int fd, const struct cz_cv_bytes *bytes,
-                                const char *path, struct cz_error *err)
-{
-    for (size_t done = 0; done < bytes->size;) {
-        ssize_t n = write(fd, bytes->data + done, bytes->size - done);
-        if (n < 0 && errno != EINTR)
-            return fail_io(path, err);
-        if (n > 0)
-            done += (size_t)n;
-    }
-    return CZ_OK;
-}
-
 static enum cz_status write_file(const struct cz_cv_bytes *bytes,
                                  const char *path, bool overwrite,
                                  struct cz_error *err)
 {
     struct cz_output output;
     CZ_TRY(cz_output_open(&output, path, overwrite, err));
-    enum cz_status status = write_all(output.fd, bytes, path, err);
+    enum cz_status status =
+        cz_file_write(output.fd, bytes->data, bytes->size, path, err);
     if (status == CZ_OK)
         return cz_output_commit(&output, err);
     cz_output_abort(&output);

@@ -49,8 +49,9 @@ static enum cz_status open_shim(struct cz_opencv *opencv, struct cz_error *err)
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
         return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "images need OpenCV 4 (apt install "
-                            "libopencv-imgcodecs406 libopencv-imgproc406): %s",
+                            "images need OpenCV 4 and libexif (apt install "
+                            "libopencv-imgcodecs406 libopencv-imgproc406 "
+                            "libexif12): %s",
                             dlerror());
     opencv->cv = dlsym(handle, "cz_cv_table");
     if (opencv->cv && opencv->cv->abi == CZ_CV_ABI)

@@ -1,4 +1,4 @@
-/* OpenCV for C: decode, encode, draw.
+/* OpenCV and libjpeg for C: decode, encode, draw.
  *
  * The shim is a shared object of its own, compress-opencv.so, because OpenCV
  * brings more than a hundred libraries: it is opened when a command needs
@@ -21,8 +21,8 @@ extern "C" {
 #endif
 
 /* Raised with every change of the table. */
-#define CZ_CV_ABI 1
-#define CZ_CV_WHY_BYTES 160
+#define CZ_CV_ABI 2
+#define CZ_CV_WHY_BYTES 200
 
 struct cz_cv_picture {
     uint8_t *pixels;
@@ -54,9 +54,14 @@ struct cz_cv_table {
     unsigned abi;
     const char *(*version)(void)CZ_NOEXCEPT;
     /* IMREAD_COLOR: turned as EXIF says, alpha dropped, grey and CMYK
-     * converted, 16 bits reduced to 8. */
+     * converted, 16 bits reduced to 8. A JPEG that ends early or is damaged
+     * fails. */
     bool (*decode)(struct cz_cv_picture *picture, const void *bytes,
                    size_t size, char *why) CZ_NOEXCEPT;
+    /* The size that decode() gives: from the header of a JPEG, else by
+     * decoding. */
+    bool (*measure)(size_t *width, size_t *height, const void *bytes,
+                    size_t size, char *why) CZ_NOEXCEPT;
     /* extension: ".png"; quality: 0..100, of JPEG and WebP only. */
     bool (*encode)(struct cz_cv_bytes *bytes,
                    const struct cz_cv_picture *picture, const char *extension,
