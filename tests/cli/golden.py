@@ -12,6 +12,7 @@ from process import execute
 
 # A requirement and the command that succeeds where it is met.
 REQUIREMENTS = {
+    "images": "/usr/bin/python3 -c 'import cv2, PIL'",
     "shared": 'test -d "$SHARED"',
     "ort": 'test -e "$ORT_LIB"',
     "root": 'test "$(id -u)" = 0',
