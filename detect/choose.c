@@ -6,6 +6,7 @@
 #include "detect/detector_internal.h"
 
 #define DIMS_BYTES 64
+#define SHAPES_BYTES 160
 #define ANCHORS 3
 /* As many rows as NMS gives at the most, where nothing else tells. */
 #define DETECTIONS_MAX 300
@@ -47,14 +48,18 @@ const char *cz_decoder_text(enum cz_decoder decoder)
 
 /* ---- what there is ---------------------------------------------------- */
 
-static void dims_text(char text[DIMS_BYTES], const struct cz_dims *dims)
+void cz_dims_print(char *text, size_t size, const int64_t *dims, size_t rank)
 {
-    size_t used = (size_t)snprintf(text, DIMS_BYTES, "[");
-    for (size_t i = 0; i < dims->rank && used < DIMS_BYTES; i++)
-        used += (size_t)snprintf(text + used, DIMS_BYTES - used, "%s%lld",
-                                 i ? "," : "", (long long)dims->size[i]);
-    if (used < DIMS_BYTES)
-        snprintf(text + used, DIMS_BYTES - used, "]");
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (size_t i = 0; i < rank && used < size; i++) {
+        const char *comma = i ? "," : "";
+        used += (size_t)(dims[i] < 0
+                             ? snprintf(text + used, size - used, "%s?", comma)
+                             : snprintf(text + used, size - used, "%s%lld",
+                                        comma, (long long)dims[i]));
+    }
+    if (used < size)
+        snprintf(text + used, size - used, "]");
 }
 
 /* "[1,10], [1,20,3]" */
@@ -65,7 +70,8 @@ static void outputs_text(char *text, size_t size, const struct cz_port *outputs,
     *text = 0;
     for (size_t i = 0; i < count && used < size; i++) {
         char dims[DIMS_BYTES];
-        dims_text(dims, &outputs[i].dims);
+        cz_dims_print(dims, sizeof dims, outputs[i].dims.size,
+                      outputs[i].dims.rank);
         used += (size_t)snprintf(text + used, size - used, "%s%s",
                                  i ? ", " : "", dims);
     }
@@ -75,7 +81,7 @@ static enum cz_status refuse(const struct cz_detector *detector,
                              const struct cz_port *outputs, size_t count,
                              const char *why, struct cz_error *err)
 {
-    char shapes[160];
+    char shapes[SHAPES_BYTES];
     enum cz_decoder wanted = detector->options.decoder;
     outputs_text(shapes, sizeof shapes, outputs, count);
     if (wanted)
@@ -277,6 +283,20 @@ static bool find_matrix(struct matrix *m, const struct cz_port *outputs,
     return false;
 }
 
+/* Whether another output is a matrix, too, of another shape. Two heads of one
+ * shape are what some models are trained with; the first is the better one. */
+static bool has_other_matrix(const struct cz_port *outputs, size_t count,
+                             const struct matrix *m)
+{
+    for (size_t i = m->port + 1; i < count; i++) {
+        const struct cz_dims *d = &outputs[i].dims;
+        if (d->rank == 3 && d->size[0] == 1 &&
+            ((size_t)d->size[1] != m->rows || (size_t)d->size[2] != m->columns))
+            return true;
+    }
+    return false;
+}
+
 /* Prototype masks beside the boxes. */
 static bool has_masks(const struct cz_port *outputs, size_t count)
 {
@@ -301,6 +321,10 @@ static bool choose(struct cz_detector *detector, const struct cz_port *outputs,
         *why = "boxes and 32 masks, as segmentation models have";
         return false;
     }
+    if (has_other_matrix(outputs, count, &m)) {
+        *why = "boxes and scores in outputs of their own are not decoded here";
+        return false;
+    }
     if (!detector->decoder)
         detector->decoder = auto_decoder(detector, &m);
     return choose_matrix(detector, &m, why);
@@ -309,18 +333,21 @@ static bool choose(struct cz_detector *detector, const struct cz_port *outputs,
 static enum cz_status check_types(const struct cz_port *outputs, size_t count,
                                   struct cz_error *err)
 {
+    char shapes[SHAPES_BYTES];
     if (!count || count > CZ_OUTPUTS_MAX)
         return cz_error_set(err, CZ_EUNSUPPORTED,
                             "has %zu outputs; a detector has 1 to %d", count,
                             CZ_OUTPUTS_MAX);
     for (size_t i = 0; i < count; i++) {
         if (outputs[i].dtype != CZ_DTYPE_FLOAT &&
-            outputs[i].dtype != CZ_DTYPE_FLOAT16)
+            outputs[i].dtype != CZ_DTYPE_FLOAT16) {
+            outputs_text(shapes, sizeof shapes, outputs, count);
             return cz_error_set(err, CZ_EUNSUPPORTED,
                                 "output '%s' is %s; decoders read float32 and "
-                                "float16",
+                                "float16, and none fits outputs %s",
                                 outputs[i].name,
-                                cz_dtype_name(outputs[i].dtype));
+                                cz_dtype_name(outputs[i].dtype), shapes);
+        }
     }
     return CZ_OK;
 }

@@ -11,6 +11,7 @@
 #define COCO_CLASSES 80
 /* How far behind an output its Sigmoid is looked for. */
 #define MOVES_MAX 32
+#define DIMS_BYTES 64
 
 /* ---- the graph -------------------------------------------------------- */
 
@@ -147,7 +148,8 @@ static struct cz_value *find_input(const struct cz_graph *graph, size_t *count)
 static bool is_pixels(const struct cz_value *input)
 {
     const struct cz_shape *s = &input->shape;
-    return s->known && s->rank == 4 && (s->dims[1] == 3 || s->dims[1] < 0) &&
+    return s->known && s->rank == 4 &&
+           (s->dims[1] == 3 || (s->dims[1] < 0 && s->dims[3] != 3)) &&
            s->dims[0] <= 1 &&
            (input->dtype == CZ_DTYPE_FLOAT || input->dtype == CZ_DTYPE_UINT8 ||
             input->dtype == CZ_DTYPE_FLOAT16);
@@ -159,13 +161,16 @@ static enum cz_status check_input(const struct cz_value *input, size_t count,
     if (count != 1)
         return cz_error_set(err, CZ_EUNSUPPORTED,
                             "has %zu inputs; a detector has one", count);
-    if (!is_pixels(input))
-        return cz_error_set(
-            err, CZ_EUNSUPPORTED,
-            "input '%s' is no image: want [1,3,height,width], float32, "
-            "float16 or uint8, one image at a time",
-            input->name);
-    return CZ_OK;
+    if (is_pixels(input))
+        return CZ_OK;
+    char dims[DIMS_BYTES] = "of any shape";
+    if (input->shape.known)
+        cz_dims_print(dims, sizeof dims, input->shape.dims, input->shape.rank);
+    return cz_error_set(
+        err, CZ_EUNSUPPORTED,
+        "input '%s', %s %s, is no image: want [1,3,height,width], float32, "
+        "float16 or uint8, one image at a time",
+        input->name, cz_dtype_name(input->dtype), dims);
 }
 
 /* A side of the input: what the model fixes, or what is wanted. */

@@ -72,6 +72,9 @@ struct cz_detector {
     size_t n_outputs;
 };
 
+/* "[1,3,?,?]" for dims of which some are negative. */
+void cz_dims_print(char *text, size_t size, const int64_t *dims, size_t rank);
+
 /* Fills levels, classes and decoder. */
 enum cz_status cz_decoder_choose(struct cz_detector *detector,
                                  const struct cz_port *outputs, size_t count,

@@ -195,6 +195,8 @@ static void refuses_outputs_of_no_decoder(void **state)
     } refused[] = {
         {0, 1, {{2, {1, 1000}}}, "classification"},
         {0, 1, {{1, {10}}}, "no decoder fits outputs [10]; there are v8"},
+        {0, 1, {{3, {2, 84, 84}}}, "no decoder fits outputs [2,84,84];"},
+        {0, 2, {{3, {1, 84, 80}}, {3, {1, 84, 4}}}, "[1,84,4]: boxes and"},
         {3, 2, {{3, {1, 39, 84}}, {4, {1, 32, 16, 16}}}, "segmentation"},
         {3, 1, {{3, {1, 8, 84}}}, "oriented boxes"},
         {1, 1, {{3, {1, 56, 84}}}, "pose"},
