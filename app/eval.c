@@ -148,7 +148,7 @@ static enum cz_status find_images(struct app_eval *eval, struct cz_error *err)
 
 /* ---- a model ---------------------------------------------------------- */
 
-/* From here on these images alone count: those that every model has seen. */
+/* From here on these images alone count: those that the models have seen. */
 static enum cz_status narrow(struct selection *s, const struct cz_eval_run *run,
                              struct cz_error *err)
 {
@@ -181,14 +181,29 @@ static enum cz_status check_run(const struct cz_eval_run *run,
                                        : eval->options->annotations);
 }
 
-static enum cz_status run_model(struct app_eval_result *result,
-                                struct app_eval *eval, struct selection *s,
-                                struct cz_error *err)
+/* A model's share of the run; its detections move to the result. */
+static void take_model(struct app_eval_result *result,
+                       const struct cz_eval_run *run,
+                       struct cz_eval_model *model)
+{
+    struct stat facts;
+    result->model = model;
+    result->bytes = stat(result->name, &facts) == 0 ? (size_t)facts.st_size : 0;
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+        result->latency[stage] =
+            app_latency(model->times_ms[stage], run->n_images);
+    result->detections = model->detections;
+    model->detections = (struct cz_coco_detections)CZ_COCO_DETECTIONS_INIT;
+}
+
+static enum cz_status run_models(struct app_eval *eval, struct selection *s,
+                                 struct cz_error *err)
 {
     const struct app_eval_options *o = eval->options;
     struct app_progress progress;
-    struct stat facts;
     const struct cz_eval_options options = {
+        .models = o->sources,
+        .n_models = o->n_models,
         .session = app_session_options(&o->detector),
         .images = eval->images,
         .image_ids = s->options.image_ids,
@@ -196,24 +211,18 @@ static enum cz_status run_model(struct app_eval_result *result,
         .strict = o->strict,
         .progress = &progress.callback,
     };
-    struct cz_eval_run *run = &result->run;
-    result->bytes = stat(result->name, &facts) == 0 ? (size_t)facts.st_size : 0;
     app_progress_init(&progress, o->quiet);
     const enum cz_status status =
-        cz_eval_run(run, result->name, eval->coco, &options, err);
+        cz_eval_run(&eval->run, eval->coco, &options, err);
     app_progress_fini(&progress);
     CZ_TRY(status);
-    CZ_TRY(check_run(run, eval, err));
-    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
-        result->latency[stage] =
-            app_latency(run->times_ms[stage], run->n_images);
-    result->detections = run->detections;
-    run->detections = (struct cz_coco_detections)CZ_COCO_DETECTIONS_INIT;
-    eval->interrupted = run->interrupted;
-    CZ_TRY(narrow(s, run, err));
+    CZ_TRY(check_run(&eval->run, eval, err));
+    for (size_t i = 0; i < o->n_models; i++)
+        take_model(&eval->results[i], &eval->run, &eval->run.models[i]);
+    CZ_TRY(narrow(s, &eval->run, err));
     if (o->save_dets)
-        CZ_TRY(cz_coco_detections_save(&result->detections, o->save_dets,
-                                       o->force, err));
+        CZ_TRY(cz_coco_detections_save(&eval->results[0].detections,
+                                       o->save_dets, o->force, err));
     return CZ_OK;
 }
 
@@ -230,18 +239,15 @@ static enum cz_status read_detections(struct app_eval_result *result,
     return CZ_OK;
 }
 
-/* The detections of all sources, until Ctrl-C. */
+/* The detections of all sources. */
 static enum cz_status collect(struct app_eval *eval, struct selection *s,
                               struct cz_error *err)
 {
     const struct app_eval_options *o = eval->options;
-    while (eval->n_results < o->n_sources && !eval->interrupted) {
-        struct app_eval_result *result = &eval->results[eval->n_results++];
-        result->name = o->sources[eval->n_results - 1];
-        result->is_model = eval->n_results <= o->n_models;
-        CZ_TRY(result->is_model ? run_model(result, eval, s, err)
-                                : read_detections(result, eval, err));
-    }
+    if (o->n_models)
+        CZ_TRY(run_models(eval, s, err));
+    for (size_t i = o->n_models; i < o->n_sources; i++)
+        CZ_TRY(read_detections(&eval->results[i], eval, err));
     return CZ_OK;
 }
 
@@ -353,6 +359,9 @@ static enum cz_status work(struct app_eval *eval, struct cz_error *err)
     eval->results = cz_calloc(o->n_sources, sizeof *eval->results);
     if (!eval->results)
         return cz_error_nomem(err);
+    eval->n_results = o->n_sources;
+    for (size_t i = 0; i < o->n_sources; i++)
+        eval->results[i].name = o->sources[i];
     if (o->save_dets)
         CZ_TRY(cz_output_check(o->save_dets, o->force, err));
     CZ_TRY(load_annotations(eval, err));
@@ -368,11 +377,11 @@ static void fini(struct app_eval *eval)
 {
     for (size_t i = 0; i < eval->n_results; i++) {
         struct app_eval_result *result = &eval->results[i];
-        cz_eval_run_fini(&result->run);
         cz_coco_report_fini(&result->report);
         cz_coco_matches_free(result->matches);
         cz_coco_detections_fini(&result->detections);
     }
+    cz_eval_run_fini(&eval->run);
     cz_coco_confusion_fini(&eval->confusion);
     cz_free(eval->results);
     cz_free(eval->images);
@@ -384,15 +393,15 @@ static void fini(struct app_eval *eval)
 /* Images that were left out, on stderr: their numbers are in no statistic. */
 static void tell_skipped(const struct app_eval *eval)
 {
-    const struct app_eval_result *first = &eval->results[0];
-    for (size_t i = 0; i < first->run.n_skipped; i++) {
+    const struct cz_eval_run *run = &eval->run;
+    for (size_t i = 0; i < run->n_skipped; i++) {
         if (i == SKIPPED_SHOWN) {
             fprintf(stderr, "compress: ... and %zu more were skipped\n",
-                    first->run.n_skipped - i);
+                    run->n_skipped - i);
             return;
         }
         fputs("compress: skipped: ", stderr);
-        app_print_clean(stderr, first->run.skipped[i].reason);
+        app_print_clean(stderr, run->skipped[i].reason);
         fputc('\n', stderr);
     }
 }
@@ -405,9 +414,9 @@ int app_eval(int argc, char **argv)
     int exit_code;
     if (app_eval_options_parse(&options, argc, argv, &exit_code)) {
         enum cz_status status = work(&eval, &err);
-        exit_code = status != CZ_OK    ? app_fail(&err)
-                    : eval.interrupted ? APP_INTERRUPTED
-                                       : APP_DONE;
+        exit_code = status != CZ_OK        ? app_fail(&err)
+                    : eval.run.interrupted ? APP_INTERRUPTED
+                                           : APP_DONE;
         if (status == CZ_OK)
             tell_skipped(&eval);
         if (status == CZ_OK && options.json)

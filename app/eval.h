@@ -31,9 +31,8 @@ void app_eval_options_fini(struct app_eval_options *options);
 
 /* Detections, and what they are worth. */
 struct app_eval_result {
-    const char *name; /* the file */
-    bool is_model;
-    struct cz_eval_run run; /* of a model; its detections moved out */
+    const char *name;                  /* the file */
+    const struct cz_eval_model *model; /* of the run; NULL: a file of them */
     struct app_latency latency[CZ_STAGE_COUNT];
     size_t bytes; /* of the model's file */
     struct cz_coco_detections detections;
@@ -47,11 +46,10 @@ struct app_eval_result {
 struct app_eval {
     const struct app_eval_options *options;
     struct cz_coco *coco;
-    /* [n_results], as many as the sources but after Ctrl-C; owned */
-    struct app_eval_result *results;
+    struct cz_eval_run run;          /* of the models; detections moved out */
+    struct app_eval_result *results; /* [n_results], one a source; owned */
     size_t n_results;
     char *images; /* their folder; NULL: names are paths; owned */
-    bool interrupted;
     /* Of the first result, where they were asked for. */
     struct cz_coco_f1 *f1, best_f1; /* [n_classes]; owned */
     struct cz_coco_confusion confusion;

@@ -152,41 +152,45 @@ static json_t *skipped_json(const struct cz_eval_run *run)
     return list;
 }
 
-/* How the model was run. */
-static json_t *run_json(const struct app_eval_result *result)
+/* How the model was run; the images are the same for all. */
+static json_t *run_json(const struct app_eval *eval,
+                        const struct app_eval_result *result)
 {
-    const struct cz_eval_run *run = &result->run;
+    const struct cz_eval_run *run = &eval->run;
+    const struct cz_eval_model *model = result->model;
     json_t *object = json_object();
     json_object_set_new(object, "bytes", app_json_count(result->bytes));
     json_object_set_new(object, "decoder",
-                        json_string(cz_decoder_name(run->decoder)));
+                        json_string(cz_decoder_name(model->decoder)));
     json_object_set_new(object, "letterbox",
                         json_string(run->rect ? "rect" : "square"));
-    json_object_set_new(object, "height", app_json_count(run->format.height));
-    json_object_set_new(object, "width", app_json_count(run->format.width));
-    json_object_set_new(object, "classes", app_json_count(run->n_classes));
+    json_object_set_new(object, "height", app_json_count(model->format.height));
+    json_object_set_new(object, "width", app_json_count(model->format.width));
+    json_object_set_new(object, "classes", app_json_count(model->n_classes));
     json_object_set_new(object, "conf_threshold",
-                        app_json_real((double)run->thresholds.confidence));
+                        app_json_real((double)model->thresholds.confidence));
     json_object_set_new(object, "iou_threshold",
-                        app_json_real((double)run->thresholds.iou));
+                        app_json_real((double)model->thresholds.iou));
     json_object_set_new(object, "threads", app_json_count(run->threads));
     json_object_set_new(object, "wall_ms", json_real(run->wall_ms));
     json_object_set_new(object, "latency_ms", latency_json(result));
     json_object_set_new(object, "skipped", skipped_json(run));
-    json_object_set_new(object, "not_finite", app_json_count(run->not_finite));
+    json_object_set_new(object, "not_finite",
+                        app_json_count(model->not_finite));
     json_object_set_new(object, "unknown_class",
-                        app_json_count(run->unknown_class));
+                        app_json_count(model->unknown_class));
     json_object_set_new(object, "other_size", app_json_count(run->n_resized));
     return object;
 }
 
-static void add_source(json_t *object, const struct app_eval_result *result)
+static void add_source(json_t *object, const struct app_eval *eval,
+                       const struct app_eval_result *result)
 {
     json_t *name = app_json_text(result->name);
-    json_object_set_new(object, "model", result->is_model ? name : json_null());
+    json_object_set_new(object, "model", result->model ? name : json_null());
     json_object_set_new(object, "run",
-                        result->is_model ? run_json(result) : json_null());
-    json_object_set_new(object, "dets", result->is_model ? json_null() : name);
+                        result->model ? run_json(eval, result) : json_null());
+    json_object_set_new(object, "dets", result->model ? json_null() : name);
     json_object_set_new(object, "detections",
                         app_json_count(result->detections.count));
 }
@@ -197,7 +201,7 @@ static json_t *compared_json(const struct app_eval *eval)
     for (size_t i = 1; i < eval->n_results; i++) {
         const struct app_eval_result *result = &eval->results[i];
         json_t *object = json_object();
-        add_source(object, result);
+        add_source(object, eval, result);
         json_object_set_new(object, "stats", stats_json(&result->report));
         json_object_set_new(object, "delta_AP", delta_json(&result->ap));
         json_object_set_new(object, "delta_AP50", delta_json(&result->ap50));
@@ -208,10 +212,10 @@ static json_t *compared_json(const struct app_eval *eval)
 
 static void add_times(json_t *root, const struct app_eval *eval)
 {
-    double read_ms = eval->read_ms, run_ms = 0, match_ms = 0;
+    const double run_ms = eval->run.wall_ms;
+    double read_ms = eval->read_ms, match_ms = 0;
     for (size_t i = 0; i < eval->n_results; i++) {
         read_ms += eval->results[i].read_ms;
-        run_ms += eval->results[i].run.wall_ms;
         match_ms += eval->results[i].match_ms;
     }
     json_t *stages = json_object();
@@ -234,8 +238,9 @@ void app_eval_print_json(const struct app_eval *eval)
     json_object_set_new(root, "annotations", app_json_text(o->annotations));
     json_object_set_new(root, "images", app_json_count(first->report.images));
     json_object_set_new(root, "boxes", app_json_count(first->report.boxes));
-    json_object_set_new(root, "interrupted", json_boolean(eval->interrupted));
-    add_source(root, first);
+    json_object_set_new(root, "interrupted",
+                        json_boolean(eval->run.interrupted));
+    add_source(root, eval, first);
     json_object_set_new(root, "stats", stats_json(&first->report));
     json_object_set_new(root, "ap_by_iou", ap_by_iou_json(&first->report));
     json_object_set_new(root, "per_class", per_class_json(eval));

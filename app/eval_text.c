@@ -63,53 +63,88 @@ static void print_counts(const struct app_eval *eval)
     printf(": %s detections\n", app_count(detections, first->detections.count));
 }
 
-/* ---- the run of a model ----------------------------------------------- */
+/* ---- the run of models ------------------------------------------------ */
 
-static void print_run(const struct app_eval_result *result)
+static void print_input(const struct app_eval *eval,
+                        const struct cz_eval_model *model)
 {
-    const struct cz_eval_run *run = &result->run;
-    const double seconds = run->wall_ms / 1e3;
-    printf("  read as: %s\n", cz_decoder_text(run->decoder));
-    if (run->rect)
+    if (eval->run.rect)
         printf("  input: rect, longest side %zu (figures of a square input "
                "differ)\n",
-               run->format.longest);
+               model->format.longest);
     else
         printf("  input: %zux%zu, letterbox (figures of rect inputs differ)\n",
-               run->format.width, run->format.height);
-    printf("  boxes: confidence above %g, NMS IoU %g, %zu an image\n",
-           (double)run->thresholds.confidence, (double)run->thresholds.iou,
-           run->thresholds.max_boxes);
-    printf("  %zu images in %.1f s, %zu at a time: %.1f images/s\n",
-           run->n_images, seconds, run->threads,
+               model->format.width, model->format.height);
+}
+
+static void print_speed(const struct app_eval *eval)
+{
+    const struct cz_eval_run *run = &eval->run;
+    const double seconds = run->wall_ms / 1e3;
+    printf("  %zu images", run->n_images);
+    if (run->n_models > 1)
+        printf(", each through %zu models", run->n_models);
+    printf(" in %.1f s, %zu at a time: %.1f images/s\n", seconds, run->threads,
            (double)run->n_images / seconds);
+}
+
+/* Of the first model. */
+static void print_run(const struct app_eval *eval)
+{
+    const struct app_eval_result *first = &eval->results[0];
+    const struct cz_thresholds *t = &first->model->thresholds;
+    printf("  read as: %s\n", cz_decoder_text(first->model->decoder));
+    print_input(eval, first->model);
+    printf("  boxes: confidence above %g, NMS IoU %g, %zu an image\n",
+           (double)t->confidence, (double)t->iou, t->max_boxes);
+    print_speed(eval);
     fputs("  ms an image on one thread, median:", stdout);
     for (size_t s = 0; s < CZ_STAGE_COUNT; s++)
         printf("%s %s %.2f", s ? "," : "", cz_stage_name((enum cz_stage)s),
-               result->latency[s].median_ms);
+               first->latency[s].median_ms);
     putchar('\n');
 }
 
-static void print_note(const char *what, size_t count)
+/* "note: 3 images ...", about one of several models: "note: a.onnx: ...". */
+static void print_note(const char *name, const char *what, size_t count)
 {
-    if (count)
-        printf("  note: %zu %s\n", count, what);
+    if (!count)
+        return;
+    fputs("  note: ", stdout);
+    if (name) {
+        app_print_clean(stdout, name);
+        fputs(": ", stdout);
+    }
+    printf("%zu %s\n", count, what);
 }
 
-static void print_run_notes(const struct cz_eval_run *run)
+static void print_run_notes(const struct app_eval *eval)
 {
-    if (run->n_skipped || run->n_resized || run->not_finite ||
-        run->unknown_class)
-        putchar('\n');
-    print_note("images could not be read and are in no number here; --strict "
+    const struct cz_eval_run *run = &eval->run;
+    putchar('\n');
+    print_note(NULL,
+               "images could not be read and are in no number here; --strict "
                "makes that an error",
                run->n_skipped);
-    print_note("images have another size than the annotations say",
+    print_note(NULL, "images have another size than the annotations say",
                run->n_resized);
-    print_note("candidates had NaN or infinite numbers and were dropped",
-               run->not_finite);
-    print_note("boxes were of classes that the annotations do not have",
-               run->unknown_class);
+    for (size_t i = 0; i < run->n_models; i++) {
+        const char *name = run->n_models > 1 ? eval->results[i].name : NULL;
+        print_note(name,
+                   "candidates had NaN or infinite numbers and were dropped",
+                   run->models[i].not_finite);
+        print_note(name,
+                   "boxes were of classes that the annotations do not have",
+                   run->models[i].unknown_class);
+    }
+}
+
+static bool has_run_notes(const struct cz_eval_run *run)
+{
+    size_t count = run->n_skipped + run->n_resized;
+    for (size_t i = 0; i < run->n_models; i++)
+        count += run->models[i].not_finite + run->models[i].unknown_class;
+    return count > 0;
 }
 
 /* A row of the four areas, or of area `all` alone (n = 1). */
@@ -229,7 +264,7 @@ static void print_cost(const struct app_eval *eval,
 {
     const struct app_eval_result *first = &eval->results[0];
     char bytes[APP_NUMBER_BYTES];
-    if (!result->is_model) {
+    if (!result->model) {
         printf("  %9s %8s %6s", "", "", "");
         return;
     }
@@ -282,11 +317,11 @@ void app_eval_print_text(const struct app_eval *eval)
 {
     const struct app_eval_options *o = eval->options;
     const struct app_eval_result *first = &eval->results[0];
-    if (eval->interrupted)
+    if (eval->run.interrupted)
         puts("interrupted: these are the numbers of the images that were done");
     print_counts(eval);
-    if (first->is_model)
-        print_run(first);
+    if (first->model)
+        print_run(eval);
     putchar('\n');
     print_stats(eval->results[0].report.stats);
     if (o->per_class)
@@ -297,7 +332,8 @@ void app_eval_print_text(const struct app_eval *eval)
         print_confusion(eval);
     if (eval->n_results > 1)
         print_comparison(eval);
-    print_run_notes(&first->run);
+    if (has_run_notes(&eval->run))
+        print_run_notes(eval);
     if (cz_coco_has_id_zero(eval->coco))
         fputs("\n  note: an annotation has the id 0, which pycocotools counts "
               "as never found;\n        so do we: number annotations from 1\n",

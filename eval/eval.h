@@ -302,11 +302,13 @@ enum cz_status cz_coco_confusion_count(
     const struct cz_coco_confusion_options *options, struct cz_error *err);
 void cz_coco_confusion_fini(struct cz_coco_confusion *confusion);
 
-/* ---- a model over images ---------------------------------------------- */
+/* ---- models over images ----------------------------------------------- */
 
 struct cz_eval_options {
+    const char *const *models; /* [n_models] files, at least one */
+    size_t n_models;
     /* engine.plan.threads: images at work at a time, each on one thread with
-     * a plan of its own (0: the cores that this process may use). That takes
+     * plans of its own (0: the cores that this process may use). That takes
      * less time than one image after the other on all cores, and reading
      * overlaps with inference by itself. On a GPU two sessions take turns. */
     struct cz_session_options session;
@@ -323,39 +325,48 @@ struct cz_eval_skipped {
     char *reason;
 };
 
-struct cz_eval_run {
+/* What a model made of the images, and how they went in. */
+struct cz_eval_model {
     struct cz_coco_detections detections; /* in the order of the images */
-    int64_t *image_ids;                   /* [n_images]: those that were run */
-    size_t n_images;
-    double *times_ms[CZ_STAGE_COUNT]; /* [n_images] each */
-    struct cz_eval_skipped *skipped;  /* [n_skipped] */
-    size_t n_skipped;
-    size_t n_resized;     /* images of another size than the annotations say */
+    double *times_ms[CZ_STAGE_COUNT];     /* [n_images] each; reading is done
+                                             once for all models */
     size_t not_finite;    /* candidates with NaN or infinite numbers */
     size_t unknown_class; /* boxes of classes that no category has */
-    /* How images went in and boxes came out. */
     enum cz_decoder decoder;
     struct cz_input_format format;
     size_t n_classes;
-    bool rect;
     struct cz_thresholds thresholds;
+};
+
+struct cz_eval_run {
+    struct cz_eval_model *models; /* [n_models] */
+    size_t n_models;
+    int64_t *image_ids; /* [n_images]: those that every model was run on */
+    size_t n_images;
+    struct cz_eval_skipped *skipped; /* [n_skipped] */
+    size_t n_skipped;
+    size_t n_resized; /* images of another size than the annotations say */
+    bool rect;
     double wall_ms;   /* from the first image to the end */
     size_t threads;   /* that worked */
     bool interrupted; /* by `progress`: the rest was not run */
 };
 
-/* Runs the model at `path` over images of `coco`. free with
- * cz_eval_run_fini(), also after an error. `coco` must outlive the result.
+/* Runs the models over images of `coco`. They take turns: an image is read
+ * once and goes through all of them, the first of an image being the second of
+ * the next, so that a slow moment of the machine meets all. Memory is that of
+ * n_models plans for each thread. free with cz_eval_run_fini(), also after an
+ * error. `coco` must outlive the result.
  *
  * Images that cannot be read are skipped, unless `strict`. CZ_EINTERRUPTED is
  * not an error here: `interrupted` is set and what was done is kept. The result
  * does not depend on the number of threads. Other errors: those of
  * cz_session_open(), cz_opencv_open() and cz_coco_map_classes(). */
-enum cz_status cz_eval_run(struct cz_eval_run *run, const char *path,
-                           const struct cz_coco *coco,
+enum cz_status cz_eval_run(struct cz_eval_run *run, const struct cz_coco *coco,
                            const struct cz_eval_options *options,
                            struct cz_error *err);
 void cz_eval_run_fini(struct cz_eval_run *run);
+
 /* ---- is a difference noise? ------------------------------------------- */
 
 struct cz_coco_bootstrap_options {

@@ -1,5 +1,5 @@
-/* A model over the images of a data set: several images at work at a time,
- * each in a thread with a plan of its own, the results put back in order. */
+/* Models over the images of a data set: several images at work at a time,
+ * each in a thread with plans of its own, the results put back in order. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,9 @@ struct pool {
     struct cz_eval_job job;
     struct cz_eval_result *results; /* [n_images], as they were asked for */
     struct cz_eval_result **tasks;  /* the same in the order of work */
+    struct cz_eval_found *found;    /* [n_images][n_models] */
     size_t n_images;
+    struct cz_opencv *opencv;
     struct cz_eval_worker first; /* was opened before the threads */
     pthread_mutex_t mutex;       /* for all below */
     pthread_cond_t changed;
@@ -48,20 +50,25 @@ static int by_shape(const void *a, const void *b)
 static enum cz_status choose_images(struct pool *pool, struct cz_error *err)
 {
     const struct cz_eval_options *options = pool->job.options;
+    const size_t n_models = options->n_models;
     size_t count;
     const struct cz_coco_image *all = cz_coco_images(pool->job.coco, &count);
     if (options->image_ids)
         count = options->n_images;
     pool->tasks = cz_calloc(count, sizeof *pool->tasks);
     pool->results = cz_calloc(count, sizeof *pool->results);
-    if (!pool->tasks || !pool->results)
+    pool->found = cz_calloc(count, n_models * sizeof *pool->found);
+    if (!pool->tasks || !pool->results || !pool->found)
         return cz_error_nomem(err);
     for (size_t i = 0; i < count; i++) {
         const struct cz_coco_image *image =
             options->image_ids
                 ? cz_coco_image(pool->job.coco, options->image_ids[i])
                 : &all[i];
-        pool->results[i].image = image;
+        pool->results[i] =
+            (struct cz_eval_result){.image = image,
+                                    .first_model = i % n_models,
+                                    .found = &pool->found[i * n_models]};
         pool->tasks[i] = &pool->results[i];
         if (!image)
             return cz_error_set(err, CZ_EINVAL, "no image has the id %lld",
@@ -172,6 +179,20 @@ static size_t run_threads(struct pool *pool, size_t threads)
 
 /* ---- what came of it -------------------------------------------------- */
 
+static enum cz_status keep_found(struct cz_eval_model *model,
+                                 const struct cz_eval_found *found,
+                                 size_t place, struct cz_error *err)
+{
+    for (size_t i = 0; i < found->count; i++)
+        CZ_TRY(
+            cz_coco_detections_add(&model->detections, &found->items[i], err));
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+        model->times_ms[stage][place] = found->times_ms[stage];
+    model->not_finite += found->not_finite;
+    model->unknown_class += found->unknown_class;
+    return CZ_OK;
+}
+
 /* Appends an image's result to those of the images before it. */
 static enum cz_status keep_result(struct cz_eval_run *run,
                                   struct cz_eval_result *result,
@@ -184,33 +205,69 @@ static enum cz_status keep_result(struct cz_eval_run *run,
     }
     if (!result->is_done)
         return CZ_OK;
-    for (size_t i = 0; i < result->count; i++)
+    for (size_t i = 0; i < run->n_models; i++)
         CZ_TRY(
-            cz_coco_detections_add(&run->detections, &result->items[i], err));
-    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
-        run->times_ms[stage][run->n_images] = result->times_ms[stage];
+            keep_found(&run->models[i], &result->found[i], run->n_images, err));
     run->image_ids[run->n_images++] = result->image->id;
     run->n_resized += result->is_resized;
-    run->not_finite += result->not_finite;
-    run->unknown_class += result->unknown_class;
     return CZ_OK;
+}
+
+static bool make_room(struct cz_eval_run *run, size_t n_images)
+{
+    run->image_ids = cz_calloc(n_images, sizeof *run->image_ids);
+    run->skipped = cz_calloc(n_images, sizeof *run->skipped);
+    bool ok = run->image_ids && run->skipped;
+    for (size_t i = 0; i < run->n_models; i++) {
+        double **times_ms = run->models[i].times_ms;
+        for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++) {
+            times_ms[stage] = cz_calloc(n_images, sizeof(double));
+            ok = ok && times_ms[stage];
+        }
+    }
+    return ok;
 }
 
 static enum cz_status keep_results(struct cz_eval_run *run, struct pool *pool,
                                    struct cz_error *err)
 {
-    const size_t n = pool->n_images;
-    run->image_ids = cz_calloc(n, sizeof *run->image_ids);
-    run->skipped = cz_calloc(n, sizeof *run->skipped);
-    bool ok = run->image_ids && run->skipped;
-    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++) {
-        run->times_ms[stage] = cz_calloc(n, sizeof(double));
-        ok = ok && run->times_ms[stage];
-    }
-    if (!ok)
+    if (!make_room(run, pool->n_images))
         return cz_error_nomem(err);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < pool->n_images; i++)
         CZ_TRY(keep_result(run, &pool->results[i], err));
+    return CZ_OK;
+}
+
+/* ---- before the first image ------------------------------------------- */
+
+/* Whatever is wrong with the models is found here, once, in one of the threads
+ * of the run. OpenCV takes as long to open: both at a time. */
+struct opening {
+    struct pool *pool;
+    enum cz_status status[2];
+    struct cz_error err[2];
+};
+
+static void open_one(void *user, size_t i)
+{
+    struct opening *o = user;
+    struct pool *pool = o->pool;
+    o->status[i] =
+        i ? cz_opencv_open(&pool->opencv, &o->err[i])
+          : cz_eval_worker_init(&pool->first, &pool->job, &o->err[i]);
+}
+
+static enum cz_status open_both(struct pool *pool, struct cz_error *err)
+{
+    struct opening o = {.pool = pool};
+    cz_parallel_for(2, 2, open_one, &o);
+    pool->job.opencv = pool->opencv;
+    for (int i = 0; i < 2; i++) {
+        if (o.status[i] == CZ_OK)
+            continue;
+        *err = o.err[i];
+        return o.status[i];
+    }
     return CZ_OK;
 }
 
@@ -233,24 +290,35 @@ static size_t count_threads(const struct pool *pool)
     return threads < pool->n_images ? threads : pool->n_images;
 }
 
-static void describe(struct cz_eval_run *run,
-                     const struct cz_eval_worker *worker)
+static enum cz_status describe(struct cz_eval_run *run,
+                               const struct cz_eval_worker *worker,
+                               struct cz_error *err)
 {
-    const struct cz_detector *detector = cz_session_detector(worker->session);
-    run->decoder = cz_detector_decoder(detector);
+    const size_t n = worker->job->options->n_models;
     run->rect = worker->job->session.rect;
-    run->n_classes = cz_detector_classes(detector);
-    run->format = *cz_detector_format(detector);
-    run->thresholds = *cz_session_thresholds(worker->session);
+    run->models = cz_calloc(n, sizeof *run->models);
+    if (!run->models)
+        return cz_error_nomem(err);
+    run->n_models = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct cz_session *session = worker->seats[i].session;
+        const struct cz_detector *detector = cz_session_detector(session);
+        run->models[i] = (struct cz_eval_model){
+            .detections = CZ_COCO_DETECTIONS_INIT,
+            .decoder = cz_detector_decoder(detector),
+            .format = *cz_detector_format(detector),
+            .n_classes = cz_detector_classes(detector),
+            .thresholds = *cz_session_thresholds(session)};
+    }
+    return CZ_OK;
 }
 
 static enum cz_status run_pool(struct cz_eval_run *run, struct pool *pool,
                                struct cz_error *err)
 {
     CZ_TRY(choose_images(pool, err));
-    /* Whatever is wrong with the model is found here, once. */
-    CZ_TRY(cz_eval_worker_init(&pool->first, &pool->job, err));
-    describe(run, &pool->first);
+    CZ_TRY(open_both(pool, err));
+    CZ_TRY(describe(run, &pool->first, err));
     const double start = cz_now_ms();
     run->threads = run_threads(pool, count_threads(pool));
     run->wall_ms = cz_now_ms() - start;
@@ -264,35 +332,45 @@ static enum cz_status run_pool(struct cz_eval_run *run, struct pool *pool,
     return keep_results(run, pool, err);
 }
 
-enum cz_status cz_eval_run(struct cz_eval_run *run, const char *path,
-                           const struct cz_coco *coco,
+static void pool_fini(struct pool *pool)
+{
+    const size_t n = pool->n_images, n_models = pool->job.options->n_models;
+    cz_eval_worker_fini(&pool->first);
+    for (size_t i = 0; pool->results && i < n; i++)
+        cz_free(pool->results[i].skipped);
+    for (size_t i = 0; pool->found && i < n * n_models; i++)
+        cz_free(pool->found[i].items);
+    cz_free(pool->results);
+    cz_free(pool->found);
+    cz_free(pool->tasks);
+    cz_opencv_close(pool->opencv);
+}
+
+enum cz_status cz_eval_run(struct cz_eval_run *run, const struct cz_coco *coco,
                            const struct cz_eval_options *options,
                            struct cz_error *err)
 {
-    struct cz_opencv *opencv;
-    struct pool pool = {.mutex = PTHREAD_MUTEX_INITIALIZER,
-                        .changed = PTHREAD_COND_INITIALIZER};
+    struct pool pool = {
+        .job = {coco, options, NULL, options->session},
+        .mutex = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER,
+    };
     *run = (struct cz_eval_run){.threads = 0};
-    CZ_TRY(cz_opencv_open(&opencv, err));
-    pool.job =
-        (struct cz_eval_job){path, coco, options, opencv, options->session};
     pool.job.session.engine.plan.threads = 1;
     const enum cz_status status = run_pool(run, &pool, err);
-    cz_eval_worker_fini(&pool.first);
-    for (size_t i = 0; pool.results && i < pool.n_images; i++)
-        cz_eval_result_fini(&pool.results[i]);
-    cz_free(pool.results);
-    cz_free(pool.tasks);
-    cz_opencv_close(opencv);
+    pool_fini(&pool);
     return status;
 }
 
 void cz_eval_run_fini(struct cz_eval_run *run)
 {
-    cz_coco_detections_fini(&run->detections);
+    for (size_t i = 0; i < run->n_models; i++) {
+        cz_coco_detections_fini(&run->models[i].detections);
+        for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+            cz_free(run->models[i].times_ms[stage]);
+    }
+    cz_free(run->models);
     cz_free(run->image_ids);
-    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
-        cz_free(run->times_ms[stage]);
     for (size_t i = 0; i < run->n_skipped; i++)
         cz_free(run->skipped[i].reason);
     cz_free(run->skipped);

@@ -1,4 +1,5 @@
-/* One thread's share of a run: images to detections of categories. */
+/* One thread's share of a run: images to detections of categories, a model
+ * after the other. */
 #include "eval/worker_internal.h"
 
 #include <stdio.h>
@@ -7,19 +8,20 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 
-/* ---- the model -------------------------------------------------------- */
+/* ---- the models ------------------------------------------------------- */
 
 /* Which category each class of the model is. */
-static enum cz_status map_classes(struct cz_eval_worker *worker,
+static enum cz_status map_classes(struct cz_eval_seat *seat,
+                                  const struct cz_coco *coco,
                                   struct cz_error *err)
 {
-    const struct cz_detector *detector = cz_session_detector(worker->session);
+    const struct cz_detector *detector = cz_session_detector(seat->session);
     const size_t n = cz_detector_classes(detector);
     const char **names = cz_calloc(n, sizeof *names);
     bool named = true;
     enum cz_status status = CZ_ENOMEM;
-    worker->category_ids = cz_calloc(n, sizeof *worker->category_ids);
-    if (!names || !worker->category_ids) {
+    seat->category_ids = cz_calloc(n, sizeof *seat->category_ids);
+    if (!names || !seat->category_ids) {
         cz_error_nomem(err);
         goto out;
     }
@@ -27,8 +29,8 @@ static enum cz_status map_classes(struct cz_eval_worker *worker,
         names[i] = cz_detector_label(detector, (uint32_t)i);
         named = named && names[i];
     }
-    status = cz_coco_map_classes(worker->category_ids, named ? names : NULL, n,
-                                 worker->job->coco, err);
+    status = cz_coco_map_classes(seat->category_ids, named ? names : NULL, n,
+                                 coco, err);
 out:
     cz_free(names);
     return status;
@@ -38,15 +40,28 @@ enum cz_status cz_eval_worker_init(struct cz_eval_worker *worker,
                                    const struct cz_eval_job *job,
                                    struct cz_error *err)
 {
+    const size_t n = job->options->n_models;
     *worker = (struct cz_eval_worker){.job = job};
-    CZ_TRY(cz_session_open(&worker->session, job->path, &job->session, err));
-    return cz_error_prefix(err, map_classes(worker, err), job->path);
+    worker->seats = cz_calloc(n, sizeof *worker->seats);
+    if (!worker->seats)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        struct cz_eval_seat *seat = &worker->seats[i];
+        const char *path = job->options->models[i];
+        CZ_TRY(cz_session_open(&seat->session, path, &job->session, err));
+        CZ_TRY(cz_error_prefix(err, map_classes(seat, job->coco, err), path));
+    }
+    return CZ_OK;
 }
 
 void cz_eval_worker_fini(struct cz_eval_worker *worker)
 {
-    cz_session_close(worker->session);
-    cz_free(worker->category_ids);
+    for (size_t i = 0; worker->seats && i < worker->job->options->n_models;
+         i++) {
+        cz_session_close(worker->seats[i].session);
+        cz_free(worker->seats[i].category_ids);
+    }
+    cz_free(worker->seats);
     *worker = (struct cz_eval_worker){.job = NULL};
 }
 
@@ -87,28 +102,47 @@ static enum cz_status skip(struct cz_eval_result *result,
 }
 
 /* The boxes as detections of the image's categories. */
-static enum cz_status keep_boxes(const struct cz_eval_worker *worker,
-                                 struct cz_eval_result *result,
-                                 const struct cz_boxes *boxes,
+static enum cz_status keep_boxes(struct cz_eval_found *found,
+                                 const struct cz_eval_seat *seat,
+                                 const struct cz_boxes *boxes, int64_t image_id,
                                  struct cz_error *err)
 {
-    result->not_finite = boxes->not_finite;
-    result->items = cz_calloc(boxes->count, sizeof *result->items);
-    if (!result->items)
+    found->not_finite = boxes->not_finite;
+    found->items = cz_calloc(boxes->count, sizeof *found->items);
+    if (!found->items)
         return cz_error_nomem(err);
     for (size_t i = 0; i < boxes->count; i++) {
         const struct cz_box *box = &boxes->items[i];
-        const int64_t category = worker->category_ids[box->label];
+        const int64_t category = seat->category_ids[box->label];
         if (category < 0) {
-            result->unknown_class++;
+            found->unknown_class++;
             continue;
         }
-        result->items[result->count++] = (struct cz_coco_detection){
-            .image_id = result->image->id,
+        found->items[found->count++] = (struct cz_coco_detection){
+            .image_id = image_id,
             .category_id = category,
             .bbox = {box->x1, box->y1, (double)box->x2 - box->x1,
                      (double)box->y2 - box->y1},
             .score = box->score};
+    }
+    return CZ_OK;
+}
+
+static enum cz_status run_models(struct cz_eval_worker *worker,
+                                 struct cz_eval_result *result,
+                                 const struct cz_image *pixels, double read_ms,
+                                 struct cz_error *err)
+{
+    const size_t n = worker->job->options->n_models;
+    for (size_t i = 0; i < n; i++) {
+        const size_t model = (result->first_model + i) % n;
+        const struct cz_eval_seat *seat = &worker->seats[model];
+        struct cz_eval_found *found = &result->found[model];
+        const struct cz_boxes *boxes;
+        found->times_ms[CZ_STAGE_READ] = read_ms;
+        CZ_TRY(cz_session_run(seat->session, &boxes, found->times_ms, pixels,
+                              err));
+        CZ_TRY(keep_boxes(found, seat, boxes, result->image->id, err));
     }
     return CZ_OK;
 }
@@ -119,28 +153,17 @@ enum cz_status cz_eval_worker_run(struct cz_eval_worker *worker,
 {
     const struct cz_eval_job *job = worker->job;
     const struct cz_coco_image *image = result->image;
-    const struct cz_boxes *boxes;
     struct cz_image pixels;
     const double start = cz_now_ms();
     enum cz_status status = read_image(&pixels, job, image, err);
     if (status != CZ_OK)
         return skip(result, job, status, err);
-    result->times_ms[CZ_STAGE_READ] = cz_now_ms() - start;
+    const double read_ms = cz_now_ms() - start;
     result->is_resized = image->width && image->height &&
                          ((size_t)image->width != pixels.width ||
                           (size_t)image->height != pixels.height);
-    status =
-        cz_session_run(worker->session, &boxes, result->times_ms, &pixels, err);
-    if (status == CZ_OK)
-        status = keep_boxes(worker, result, boxes, err);
+    status = run_models(worker, result, &pixels, read_ms, err);
     result->is_done = status == CZ_OK;
     cz_image_free(&pixels, job->opencv);
     return status;
-}
-
-void cz_eval_result_fini(struct cz_eval_result *result)
-{
-    cz_free(result->items);
-    cz_free(result->skipped);
-    *result = (struct cz_eval_result){.items = NULL};
 }

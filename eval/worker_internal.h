@@ -1,5 +1,5 @@
-/* One thread's share of cz_eval_run(): a session, and what becomes of an image
- * in it. */
+/* One thread's share of cz_eval_run(): a session for each model, and what
+ * becomes of an image in them. */
 #ifndef CZ_EVAL_WORKER_INTERNAL_H
 #define CZ_EVAL_WORKER_INTERNAL_H
 
@@ -7,30 +7,40 @@
 
 /* What all workers share and none changes. */
 struct cz_eval_job {
-    const char *path; /* of the model */
     const struct cz_coco *coco;
     const struct cz_eval_options *options;
     const struct cz_opencv *opencv;
     struct cz_session_options session; /* of each worker: one thread */
 };
 
-struct cz_eval_worker {
-    const struct cz_eval_job *job;
+/* A model in a worker. */
+struct cz_eval_seat {
     struct cz_session *session;
     int64_t *category_ids; /* [classes of the model]; -1: none */
+};
+
+struct cz_eval_worker {
+    const struct cz_eval_job *job;
+    struct cz_eval_seat *seats; /* [job->options->n_models]; owned */
+};
+
+/* What a model found in an image. */
+struct cz_eval_found {
+    struct cz_coco_detection *items; /* [count]; owned */
+    size_t count, not_finite, unknown_class;
+    double times_ms[CZ_STAGE_COUNT];
 };
 
 /* An image, and what came of it. */
 struct cz_eval_result {
     const struct cz_coco_image *image;
-    struct cz_coco_detection *items; /* [count]; owned */
-    size_t count, not_finite, unknown_class;
-    bool is_done, is_resized;
-    char *skipped; /* the reason; owned */
-    double times_ms[CZ_STAGE_COUNT];
+    size_t first_model;          /* that it goes through */
+    struct cz_eval_found *found; /* [n_models] */
+    bool is_done, is_resized;    /* done: by all models */
+    char *skipped;               /* the reason; owned */
 };
 
-/* Opens the model. Ends with _fini in any case. */
+/* Opens the models. Ends with _fini in any case. */
 enum cz_status cz_eval_worker_init(struct cz_eval_worker *worker,
                                    const struct cz_eval_job *job,
                                    struct cz_error *err);
@@ -41,7 +51,5 @@ void cz_eval_worker_fini(struct cz_eval_worker *worker);
 enum cz_status cz_eval_worker_run(struct cz_eval_worker *worker,
                                   struct cz_eval_result *result,
                                   struct cz_error *err);
-
-void cz_eval_result_fini(struct cz_eval_result *result);
 
 #endif
