@@ -99,10 +99,11 @@ bench-engine: ## Measure the inference engine beside ONNX Runtime.
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/engine
 
-bench-eval: ## Measure the evaluation beside numpy.
+bench-eval: ## Measure the evaluation beside numpy and beside inference.
 	tools/setup build test
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/eval
+	tests/bench/eval_models
 
 install: all ## Install the program and its manual (PREFIX, DESTDIR).
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress

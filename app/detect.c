@@ -151,7 +151,8 @@ static enum cz_status write_results(struct app_detect *detect,
 
 static enum cz_status work_on(struct app_detect *detect,
                               struct app_detect_image *image,
-                              const struct cz_image *pixels, double *times_ms,
+                              const struct cz_image *pixels,
+                              struct cz_stage_times *times,
                               struct cz_error *err)
 {
     struct app_detector *d = &detect->detector;
@@ -160,13 +161,13 @@ static enum cz_status work_on(struct app_detect *detect,
     image->height = pixels->height;
     image->format =
         cz_session_format(d->session, pixels->width, pixels->height);
-    CZ_TRY(cz_session_run(d->session, &boxes, times_ms, pixels, err));
+    CZ_TRY(cz_session_run(d->session, &boxes, times, pixels, err));
     CZ_TRY(keep_boxes(image, boxes, err));
     const double start = cz_now_ms();
     CZ_TRY(write_results(detect, image, pixels, boxes, err));
-    times_ms[APP_STAGE_WRITE] = cz_now_ms() - start;
-    for (size_t stage = 0; stage < APP_STAGE_COUNT; stage++)
-        detect->ms[stage] += times_ms[stage];
+    detect->ms[APP_STAGE_WRITE] += cz_now_ms() - start;
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
+        detect->ms[stage] += times->wall_ms[stage];
     detect->n_done++;
     return CZ_OK;
 }
@@ -177,15 +178,15 @@ static enum cz_status do_image(struct app_detect *detect,
                                struct cz_error *err)
 {
     struct cz_image pixels;
-    double times_ms[APP_STAGE_COUNT];
-    const double start = cz_now_ms();
+    struct cz_stage_times times = {.wall_ms = {0}};
+    struct cz_moment start = cz_moment_now();
     enum cz_status status = cz_image_read(&pixels, detect->detector.opencv,
                                           image->path, &image->failed);
     detect->n_failed += status != CZ_OK;
     if (status != CZ_OK)
         return CZ_OK;
-    times_ms[CZ_STAGE_READ] = cz_now_ms() - start;
-    status = work_on(detect, image, &pixels, times_ms, err);
+    cz_stage_end(&times, CZ_STAGE_READ, &start);
+    status = work_on(detect, image, &pixels, &times, err);
     cz_image_free(&pixels, detect->detector.opencv);
     return status;
 }

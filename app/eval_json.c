@@ -138,6 +138,18 @@ static json_t *latency_json(const struct app_eval_result *result)
     return stages;
 }
 
+/* Of an image. */
+static json_t *cpu_json(const struct cz_eval_run *run,
+                        const struct cz_eval_model *model)
+{
+    json_t *stages = json_object();
+    for (size_t s = 0; s < CZ_STAGE_COUNT; s++)
+        json_object_set_new(
+            stages, cz_stage_name((enum cz_stage)s),
+            json_real(model->cpu_ms[s] / (double)run->n_images));
+    return stages;
+}
+
 static json_t *skipped_json(const struct cz_eval_run *run)
 {
     json_t *list = json_array();
@@ -174,6 +186,7 @@ static json_t *run_json(const struct app_eval *eval,
     json_object_set_new(object, "threads", app_json_count(run->threads));
     json_object_set_new(object, "wall_ms", json_real(run->wall_ms));
     json_object_set_new(object, "latency_ms", latency_json(result));
+    json_object_set_new(object, "cpu_ms", cpu_json(run, model));
     json_object_set_new(object, "skipped", skipped_json(run));
     json_object_set_new(object, "not_finite",
                         app_json_count(model->not_finite));

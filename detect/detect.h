@@ -284,6 +284,24 @@ enum cz_stage {
 /* "read", "letterbox", ... */
 const char *cz_stage_name(enum cz_stage stage);
 
+/* What the stages of an image took, and how much processor time of the thread
+ * that called them: less where it had to wait for a core, or where an engine
+ * has threads of its own. */
+struct cz_stage_times {
+    double wall_ms[CZ_STAGE_COUNT], cpu_ms[CZ_STAGE_COUNT];
+};
+
+/* Where both clocks of a thread stand. */
+struct cz_moment {
+    double wall_ms, cpu_ms;
+};
+
+struct cz_moment cz_moment_now(void);
+
+/* Notes what `stage` took since `*start`, which becomes now. */
+void cz_stage_end(struct cz_stage_times *times, enum cz_stage stage,
+                  struct cz_moment *start);
+
 struct cz_session_options {
     struct cz_engine_options engine;
     struct cz_detector_options detector;
@@ -316,11 +334,12 @@ struct cz_input_format cz_session_format(const struct cz_session *session,
                                          size_t width, size_t height);
 
 /* From an image to boxes in its pixels, best first, which are good until the
- * next image. times_ms[CZ_STAGE_COUNT] gets what each stage but the first took.
+ * next image. `times` gets what each stage but the first took.
  * With `rect` another shape of input compiles the model anew: that is not in
  * the times. */
 enum cz_status cz_session_run(struct cz_session *session,
-                              const struct cz_boxes **boxes, double *times_ms,
+                              const struct cz_boxes **boxes,
+                              struct cz_stage_times *times,
                               const struct cz_image *image,
                               struct cz_error *err);
 

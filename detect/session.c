@@ -30,6 +30,20 @@ const char *cz_stage_name(enum cz_stage stage)
     return stage_names[stage];
 }
 
+struct cz_moment cz_moment_now(void)
+{
+    return (struct cz_moment){cz_now_ms(), cz_thread_cpu_ms()};
+}
+
+void cz_stage_end(struct cz_stage_times *times, enum cz_stage stage,
+                  struct cz_moment *start)
+{
+    const struct cz_moment now = cz_moment_now();
+    times->wall_ms[stage] = now.wall_ms - start->wall_ms;
+    times->cpu_ms[stage] = now.cpu_ms - start->cpu_ms;
+    *start = now;
+}
+
 /* ---- opening ---------------------------------------------------------- */
 
 /* An engine for inputs of session->format, and how its outputs are read. */
@@ -146,37 +160,30 @@ static enum cz_status fit_engine(struct cz_session *session, size_t width,
     return is_same && session->engine ? CZ_OK : open_engine(session, err);
 }
 
-/* The time since *start, which becomes now. */
-static double lap_ms(double *start)
-{
-    const double before = *start;
-    *start = cz_now_ms();
-    return *start - before;
-}
-
 enum cz_status cz_session_run(struct cz_session *session,
-                              const struct cz_boxes **boxes, double *times_ms,
+                              const struct cz_boxes **boxes,
+                              struct cz_stage_times *times,
                               const struct cz_image *image,
                               struct cz_error *err)
 {
     struct cz_fit fit;
     size_t count;
     CZ_TRY(fit_engine(session, image->width, image->height, err));
-    double start = cz_now_ms();
+    struct cz_moment start = cz_moment_now();
     void *input = cz_engine_inputs(session->engine, &count)->data;
     cz_letterbox_fit(&fit, &session->format, image->width, image->height);
     CZ_TRY(cz_letterbox_fill(input, &fit, &session->format, image, err));
-    times_ms[CZ_STAGE_LETTERBOX] = lap_ms(&start);
+    cz_stage_end(times, CZ_STAGE_LETTERBOX, &start);
     CZ_TRY(cz_error_prefix(err, cz_engine_run(session->engine, err),
                            session->path));
-    times_ms[CZ_STAGE_INFERENCE] = lap_ms(&start);
+    cz_stage_end(times, CZ_STAGE_INFERENCE, &start);
     const struct cz_port *outputs = cz_engine_outputs(session->engine, &count);
     CZ_TRY(cz_detector_decode(session->detector, outputs, count,
                               &session->thresholds, &session->boxes, err));
-    times_ms[CZ_STAGE_DECODE] = lap_ms(&start);
+    cz_stage_end(times, CZ_STAGE_DECODE, &start);
     CZ_TRY(cz_boxes_suppress(&session->boxes, &session->thresholds, err));
     cz_letterbox_undo(&fit, &session->boxes);
-    times_ms[CZ_STAGE_NMS] = lap_ms(&start);
+    cz_stage_end(times, CZ_STAGE_NMS, &start);
     *boxes = &session->boxes;
     return CZ_OK;
 }

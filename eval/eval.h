@@ -330,6 +330,7 @@ struct cz_eval_model {
     struct cz_coco_detections detections; /* in the order of the images */
     double *times_ms[CZ_STAGE_COUNT];     /* [n_images] each; reading is done
                                              once for all models */
+    double cpu_ms[CZ_STAGE_COUNT];        /* sums; see struct cz_stage_times */
     size_t not_finite;    /* candidates with NaN or infinite numbers */
     size_t unknown_class; /* boxes of classes that no category has */
     enum cz_decoder decoder;

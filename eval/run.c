@@ -186,8 +186,10 @@ static enum cz_status keep_found(struct cz_eval_model *model,
     for (size_t i = 0; i < found->count; i++)
         CZ_TRY(
             cz_coco_detections_add(&model->detections, &found->items[i], err));
-    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++)
-        model->times_ms[stage][place] = found->times_ms[stage];
+    for (size_t stage = 0; stage < CZ_STAGE_COUNT; stage++) {
+        model->times_ms[stage][place] = found->times.wall_ms[stage];
+        model->cpu_ms[stage] += found->times.cpu_ms[stage];
+    }
     model->not_finite += found->not_finite;
     model->unknown_class += found->unknown_class;
     return CZ_OK;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/clock.h"
 
 /* ---- the models ------------------------------------------------------- */
 
@@ -130,7 +129,8 @@ static enum cz_status keep_boxes(struct cz_eval_found *found,
 
 static enum cz_status run_models(struct cz_eval_worker *worker,
                                  struct cz_eval_result *result,
-                                 const struct cz_image *pixels, double read_ms,
+                                 const struct cz_image *pixels,
+                                 const struct cz_stage_times *times,
                                  struct cz_error *err)
 {
     const size_t n = worker->job->options->n_models;
@@ -139,9 +139,9 @@ static enum cz_status run_models(struct cz_eval_worker *worker,
         const struct cz_eval_seat *seat = &worker->seats[model];
         struct cz_eval_found *found = &result->found[model];
         const struct cz_boxes *boxes;
-        found->times_ms[CZ_STAGE_READ] = read_ms;
-        CZ_TRY(cz_session_run(seat->session, &boxes, found->times_ms, pixels,
-                              err));
+        found->times = *times;
+        CZ_TRY(
+            cz_session_run(seat->session, &boxes, &found->times, pixels, err));
         CZ_TRY(keep_boxes(found, seat, boxes, result->image->id, err));
     }
     return CZ_OK;
@@ -154,15 +154,16 @@ enum cz_status cz_eval_worker_run(struct cz_eval_worker *worker,
     const struct cz_eval_job *job = worker->job;
     const struct cz_coco_image *image = result->image;
     struct cz_image pixels;
-    const double start = cz_now_ms();
+    struct cz_stage_times times = {.wall_ms = {0}};
+    struct cz_moment start = cz_moment_now();
     enum cz_status status = read_image(&pixels, job, image, err);
     if (status != CZ_OK)
         return skip(result, job, status, err);
-    const double read_ms = cz_now_ms() - start;
+    cz_stage_end(&times, CZ_STAGE_READ, &start);
     result->is_resized = image->width && image->height &&
                          ((size_t)image->width != pixels.width ||
                           (size_t)image->height != pixels.height);
-    status = run_models(worker, result, &pixels, read_ms, err);
+    status = run_models(worker, result, &pixels, &times, err);
     result->is_done = status == CZ_OK;
     cz_image_free(&pixels, job->opencv);
     return status;

@@ -28,7 +28,7 @@ struct cz_eval_worker {
 struct cz_eval_found {
     struct cz_coco_detection *items; /* [count]; owned */
     size_t count, not_finite, unknown_class;
-    double times_ms[CZ_STAGE_COUNT];
+    struct cz_stage_times times;
 };
 
 /* An image, and what came of it. */
