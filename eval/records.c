@@ -18,6 +18,7 @@
 
 #include "core/alloc.h"
 #include "core/file.h"
+#include "eval/number_shim.h"
 
 #define CHUNK_BYTES ((size_t)256 * 1024)
 #define NUMBER_BYTES_MAX                                                       \
@@ -144,6 +145,9 @@ static bool parse_number(struct reader *r, double *number, const char *text,
                          size_t size)
 {
     char copy[NUMBER_BYTES_MAX + 1];
+    if (cz_number_parse(number, text, size))
+        return true;
+    /* Too large, or so small that it is 0. */
     if (size <= NUMBER_BYTES_MAX) {
         memcpy(copy, text, size);
         copy[size] = 0;
