@@ -56,17 +56,18 @@ static void evaluate_slice(struct cell cells[CZ_COCO_IOUS],
     }
 }
 
-static void evaluate_class(void *user, size_t k)
+/* A slice of a class. */
+static void evaluate_item(void *user, size_t i)
 {
     struct evaluation *e = user;
+    const struct cz_class_matches *class = &e->matches->classes[i / SLICES];
+    const size_t slice = i % SLICES;
     struct cz_curves curves;
-    if (cz_curves_init(&curves, &e->matches->classes[k], 1, NULL) != CZ_OK) {
+    if (cz_curves_init(&curves, class, 1, NULL) != CZ_OK) {
         atomic_store(&e->no_memory, true);
         return;
     }
-    for (size_t s = 0; s < SLICES; s++)
-        evaluate_slice(e->cells[k][s], &curves, &e->matches->classes[k],
-                       &slices[s]);
+    evaluate_slice(e->cells[i / SLICES][slice], &curves, class, &slices[slice]);
     cz_curves_fini(&curves);
 }
 
@@ -174,7 +175,7 @@ enum cz_status cz_coco_evaluate(struct cz_coco_report *report,
     e.cells = cz_calloc(matches->n_classes, sizeof *e.cells);
     if (!e.cells)
         return cz_error_nomem(err);
-    cz_parallel_for(matches->n_classes, threads, evaluate_class, &e);
+    cz_parallel_for(matches->n_classes * SLICES, threads, evaluate_item, &e);
     enum cz_status status = atomic_load(&e.no_memory)
                                 ? cz_error_nomem(err)
                                 : make_report(report, &e, err);

@@ -1,5 +1,7 @@
 /* From detections to matches: sorted by class and image, in such an order that
- * nothing is sorted twice; then each image's are matched with its boxes. */
+ * nothing is sorted twice; then each image's are matched with its boxes.
+ * Sorting is parallel over classes, matching over pieces of them, so that a
+ * single class keeps all cores busy, too. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +10,7 @@
 #include "eval/group_internal.h"
 #include "eval/order_internal.h"
 
-/* ---- one class -------------------------------------------------------- */
+#define PIECE 256 /* detections, about */
 
 /* Places of detections or boxes, those of a class together, in it those of an
  * image together, in it as in the file. */
@@ -18,47 +20,67 @@ struct sorted {
     size_t *starts;         /* [n_classes + 1]; owned */
 };
 
+/* A class by image, in the order of matching. */
+struct lists {
+    struct cz_arena arena;
+    const struct cz_coco_detection **detections; /* best first */
+    struct cz_match **matches;                   /* likewise */
+    const struct cz_coco_box **boxes;
+    uint16_t *taken; /* of each box */
+    size_t pieces;
+};
+
 struct matching {
     struct cz_coco_matches *result;
     const struct cz_coco_detection *detections;
     struct sorted by_detection, by_box;
+    struct lists *lists; /* [n_classes]; owned */
     atomic_bool no_memory;
 };
 
-/* What is needed for one class and then no more. */
-struct class_scratch {
+/* Places of class k: [count]. */
+static const uint32_t *places_of(const struct sorted *sorted, size_t k,
+                                 size_t *count)
+{
+    *count = sorted->starts[k + 1] - sorted->starts[k];
+    return sorted->places + sorted->starts[k];
+}
+
+/* ---- in which order --------------------------------------------------- */
+
+/* What is needed to sort a class and then no more. */
+struct sorting {
     struct cz_arena arena;
     struct cz_scored *scored, *other;
     uint32_t *run;    /* where the image's detections begin */
     uint32_t *filled; /* how many of the run there are yet */
-    const struct cz_coco_detection **detections; /* by image, best first */
-    struct cz_match **matches;                   /* likewise */
-    const struct cz_coco_box **boxes;            /* by image */
-    uint16_t *taken;
-    struct cz_candidates candidates;
 };
 
-static bool scratch_init(struct class_scratch *s, size_t n, size_t n_boxes)
+static bool sorting_init(struct sorting *s, size_t n)
 {
-    *s = (struct class_scratch){.arena = {NULL}};
+    *s = (struct sorting){.arena = {NULL}};
     s->scored = cz_arena_alloc(&s->arena, n, sizeof *s->scored);
     s->other = cz_arena_alloc(&s->arena, n, sizeof *s->other);
     s->run = cz_arena_alloc(&s->arena, n, sizeof *s->run);
     s->filled = cz_arena_alloc(&s->arena, n, sizeof *s->filled);
-    s->detections = cz_arena_alloc(&s->arena, n, sizeof *s->detections);
-    s->matches = cz_arena_alloc(&s->arena, n, sizeof *s->matches);
-    s->boxes = cz_arena_alloc(&s->arena, n_boxes, sizeof *s->boxes);
-    s->taken = cz_arena_alloc(&s->arena, n_boxes, sizeof *s->taken);
-    return s->scored && s->other && s->run && s->filled && s->detections &&
-           s->matches && s->boxes && s->taken;
+    return s->scored && s->other && s->run && s->filled;
+}
+
+static bool lists_init(struct lists *l, size_t n, size_t n_boxes)
+{
+    l->detections = cz_arena_alloc(&l->arena, n, sizeof *l->detections);
+    l->matches = cz_arena_alloc(&l->arena, n, sizeof *l->matches);
+    l->boxes = cz_arena_alloc(&l->arena, n_boxes, sizeof *l->boxes);
+    l->taken = cz_arena_alloc(&l->arena, n_boxes, sizeof *l->taken);
+    l->pieces = (n + PIECE - 1) / PIECE;
+    return l->detections && l->matches && l->boxes && l->taken;
 }
 
 /* Makes the class's matches in the order of the curve, and the lists by image
  * in the order of matching: both fall out of one sort by score. */
-static void order_detections(struct class_scratch *s,
-                             struct cz_class_matches *class,
-                             const struct matching *m, const uint32_t *places,
-                             size_t n)
+static void order_detections(struct lists *l, struct cz_class_matches *class,
+                             struct sorting *s, const struct matching *m,
+                             const uint32_t *places, size_t n)
 {
     const uint32_t *images = m->by_detection.images;
     for (size_t i = 0; i < n; i++) {
@@ -77,48 +99,9 @@ static void order_detections(struct class_scratch *s,
             .image = images[places[at]],
             .rank = (uint8_t)(rank < CZ_BEST_MAX ? rank : CZ_BEST_MAX),
         };
-        s->detections[run + rank] = detection;
-        s->matches[run + rank] = &class->matches[i];
+        l->detections[run + rank] = detection;
+        l->matches[run + rank] = &class->matches[i];
     }
-}
-
-static size_t run_length(const struct sorted *sorted, const uint32_t *places,
-                         size_t begin, size_t n)
-{
-    size_t end = begin + 1;
-    while (end < n &&
-           sorted->images[places[end]] == sorted->images[places[begin]])
-        end++;
-    return end - begin;
-}
-
-/* Goes through the images that have detections of the class. */
-static bool match_images(struct class_scratch *s, const struct matching *m,
-                         size_t k)
-{
-    const struct sorted *ds = &m->by_detection, *bs = &m->by_box;
-    const uint32_t *detections = ds->places + ds->starts[k];
-    const uint32_t *boxes = bs->places + bs->starts[k];
-    size_t n = ds->starts[k + 1] - ds->starts[k];
-    size_t n_boxes = bs->starts[k + 1] - bs->starts[k], box = 0;
-    for (size_t d = 0, length; d < n; d += length) {
-        uint32_t image = ds->images[detections[d]];
-        length = run_length(ds, detections, d, n);
-        while (box < n_boxes && bs->images[boxes[box]] < image)
-            box++;
-        bool has_boxes = box < n_boxes && bs->images[boxes[box]] == image;
-        const struct cz_group group = {
-            .detections = s->detections + d,
-            .matches = s->matches + d,
-            .n = length < CZ_BEST_MAX ? length : CZ_BEST_MAX,
-            .boxes = s->boxes + box,
-            .n_boxes = has_boxes ? run_length(bs, boxes, box, n_boxes) : 0,
-            .taken = s->taken,
-        };
-        if (!cz_group_match(&group, &s->candidates, &s->arena))
-            return false;
-    }
-    return true;
 }
 
 /* Counts the boxes to find. */
@@ -146,6 +129,110 @@ static bool count_boxes(struct cz_class_matches *class,
     return true;
 }
 
+static void list_class(void *user, size_t k)
+{
+    struct matching *m = user;
+    struct cz_class_matches *class = &m->result->classes[k];
+    struct lists *l = &m->lists[k];
+    struct sorting sorting;
+    size_t n, n_boxes;
+    const uint32_t *detections = places_of(&m->by_detection, k, &n);
+    const uint32_t *boxes = places_of(&m->by_box, k, &n_boxes);
+    class->matches = cz_calloc(n, sizeof *class->matches);
+    if (sorting_init(&sorting, n) && lists_init(l, n, n_boxes) &&
+        class->matches && count_boxes(class, m, boxes, n_boxes)) {
+        for (size_t i = 0; i < n_boxes; i++)
+            l->boxes[i] = &m->result->coco->boxes[boxes[i]];
+        order_detections(l, class, &sorting, m, detections, n);
+    } else {
+        atomic_store(&m->no_memory, true);
+    }
+    cz_arena_fini(&sorting.arena);
+}
+
+/* ---- image by image --------------------------------------------------- */
+
+static size_t run_length(const struct sorted *sorted, const uint32_t *places,
+                         size_t begin, size_t n)
+{
+    size_t end = begin + 1;
+    while (end < n &&
+           sorted->images[places[end]] == sorted->images[places[begin]])
+        end++;
+    return end - begin;
+}
+
+/* The first place from `at` on with which an image begins. */
+static size_t next_image(const struct sorted *sorted, const uint32_t *places,
+                         size_t at, size_t n)
+{
+    if (at == 0 || at >= n)
+        return at < n ? at : n;
+    return at - 1 + run_length(sorted, places, at - 1, n);
+}
+
+/* The first box of this image or a later one. */
+static size_t first_box(const struct sorted *sorted, const uint32_t *places,
+                        size_t n, uint32_t image)
+{
+    size_t low = 0;
+    while (low < n) {
+        size_t middle = low + (n - low) / 2;
+        if (sorted->images[places[middle]] < image)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return low;
+}
+
+/* Goes through the images whose detections of class k begin in a piece. */
+static bool match_images(const struct matching *m, size_t k, size_t piece,
+                         struct cz_candidates *candidates,
+                         struct cz_arena *arena)
+{
+    const struct sorted *ds = &m->by_detection, *bs = &m->by_box;
+    const struct lists *l = &m->lists[k];
+    size_t n, n_boxes;
+    const uint32_t *detections = places_of(ds, k, &n);
+    const uint32_t *boxes = places_of(bs, k, &n_boxes);
+    size_t end = next_image(ds, detections, (piece + 1) * PIECE, n);
+    size_t d = next_image(ds, detections, piece * PIECE, n), length;
+    for (; d < end; d += length) {
+        uint32_t image = ds->images[detections[d]];
+        size_t box = first_box(bs, boxes, n_boxes, image);
+        bool has_boxes = box < n_boxes && bs->images[boxes[box]] == image;
+        length = run_length(ds, detections, d, n);
+        const struct cz_group group = {
+            .detections = l->detections + d,
+            .matches = l->matches + d,
+            .n = length < CZ_BEST_MAX ? length : CZ_BEST_MAX,
+            .boxes = l->boxes + box,
+            .n_boxes = has_boxes ? run_length(bs, boxes, box, n_boxes) : 0,
+            .taken = l->taken + box,
+        };
+        if (!cz_group_match(&group, candidates, arena))
+            return false;
+    }
+    return true;
+}
+
+/* A piece of the pieces of all classes. */
+static void match_piece(void *user, size_t piece)
+{
+    struct matching *m = user;
+    struct cz_arena arena = {NULL};
+    struct cz_candidates candidates = {.items = NULL};
+    size_t k = 0;
+    for (; piece >= m->lists[k].pieces; k++)
+        piece -= m->lists[k].pieces;
+    if (!match_images(m, k, piece, &candidates, &arena))
+        atomic_store(&m->no_memory, true);
+    cz_arena_fini(&arena);
+}
+
+/* ---- what is left ----------------------------------------------------- */
+
 static bool found_any(const struct cz_match *match)
 {
     unsigned found = 0;
@@ -155,8 +242,11 @@ static bool found_any(const struct cz_match *match)
 }
 
 /* Leaves out what is beyond the 100 best of its image. */
-static void drop_excess(struct cz_class_matches *class, size_t n)
+static void drop_excess(void *user, size_t k)
 {
+    struct matching *m = user;
+    struct cz_class_matches *class = &m->result->classes[k];
+    size_t n = m->by_detection.starts[k + 1] - m->by_detection.starts[k];
     for (size_t i = 0; i < n; i++) {
         if (class->matches[i].rank == CZ_BEST_MAX)
             continue;
@@ -166,33 +256,25 @@ static void drop_excess(struct cz_class_matches *class, size_t n)
     }
 }
 
-static bool match_class(const struct matching *m, size_t k)
+static enum cz_status match_classes(struct matching *m, size_t threads,
+                                    struct cz_error *err)
 {
-    struct cz_class_matches *class = &m->result->classes[k];
-    const struct sorted *ds = &m->by_detection, *bs = &m->by_box;
-    size_t n = ds->starts[k + 1] - ds->starts[k];
-    const uint32_t *boxes = bs->places + bs->starts[k];
-    size_t n_boxes = bs->starts[k + 1] - bs->starts[k];
-    struct class_scratch scratch;
-    class->matches = cz_calloc(n, sizeof *class->matches);
-    bool ok = scratch_init(&scratch, n, n_boxes) && class->matches &&
-              count_boxes(class, m, boxes, n_boxes);
-    if (ok) {
-        for (size_t i = 0; i < n_boxes; i++)
-            scratch.boxes[i] = &m->result->coco->boxes[boxes[i]];
-        order_detections(&scratch, class, m, ds->places + ds->starts[k], n);
-        ok = match_images(&scratch, m, k);
-        drop_excess(class, n);
-    }
-    cz_arena_fini(&scratch.arena);
-    return ok;
-}
-
-static void match_class_in_parallel(void *user, size_t k)
-{
-    struct matching *m = user;
-    if (!match_class(m, k))
-        atomic_store(&m->no_memory, true);
+    const size_t n_classes = m->result->n_classes;
+    size_t pieces = 0;
+    m->lists = cz_calloc(n_classes, sizeof *m->lists);
+    if (!m->lists)
+        return cz_error_nomem(err);
+    cz_parallel_for(n_classes, threads, list_class, m);
+    for (size_t k = 0; k < n_classes; k++)
+        pieces += m->lists[k].pieces;
+    if (!atomic_load(&m->no_memory))
+        cz_parallel_for(pieces, threads, match_piece, m);
+    if (!atomic_load(&m->no_memory))
+        cz_parallel_for(n_classes, threads, drop_excess, m);
+    for (size_t k = 0; k < n_classes; k++)
+        cz_arena_fini(&m->lists[k].arena);
+    cz_free(m->lists);
+    return atomic_load(&m->no_memory) ? cz_error_nomem(err) : CZ_OK;
 }
 
 /* ---- what belongs where ----------------------------------------------- */
@@ -340,10 +422,7 @@ static enum cz_status match_all(struct matching *m, size_t n_detections,
     if (status == CZ_OK)
         status = sort_boxes(m, &boxes, err);
     if (status == CZ_OK)
-        cz_parallel_for(m->result->n_classes, threads, match_class_in_parallel,
-                        m);
-    if (atomic_load(&m->no_memory))
-        status = cz_error_nomem(err);
+        status = match_classes(m, threads, err);
     places_fini(&detections, &m->by_detection);
     places_fini(&boxes, &m->by_box);
     return status;

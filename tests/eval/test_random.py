@@ -75,7 +75,7 @@ def make_results(rng: random.Random, truth: dict, step: float) -> list[dict]:
     scores = rng.choice([[.5], [.1, .5, .9, 0, 1], None])
     few = rng.random() < .5  # one class of one image has most of them
     results = []
-    for _ in range(rng.choice([0, 5, 150, 600])):
+    for _ in range(rng.choice([0, 5, 150, 1500])):
         near = truth["annotations"] and rng.random() < .6
         box = make_box(rng, step)
         image = rng.choice(truth["images"][:1] if few else truth["images"])
