@@ -14,16 +14,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <yajl/yajl_parse.h>
 
 #include "core/alloc.h"
 #include "core/file.h"
+#include "eval/json_internal.h"
 #include "eval/number_shim.h"
 
 #define CHUNK_BYTES ((size_t)256 * 1024)
-#define NUMBER_BYTES_MAX                                                       \
-    63 /* no number that a person or a program writes is
-                               longer; it may be cut into two chunks */
+/* Of numbers that std::from_chars() has no answer for, and of whole ones. */
+#define NUMBER_BYTES_MAX 63
 
 struct reader {
     const char *name;
@@ -33,7 +32,7 @@ struct reader {
     struct cz_error *err;
     enum cz_status status; /* of the callback that ended the parse */
 
-    yajl_handle parser;
+    struct cz_json json;
     const unsigned char *chunk;
     size_t lines_before; /* line ends in the chunks before this one */
     bool is_empty;       /* there was no chunk */
@@ -69,7 +68,7 @@ static size_t count_lines(const unsigned char *bytes, size_t size)
 
 static size_t line(const struct reader *r)
 {
-    size_t consumed = yajl_get_bytes_consumed(r->parser);
+    size_t consumed = cz_json_consumed(&r->json);
     return r->lines_before + 1 + count_lines(r->chunk, consumed);
 }
 
@@ -397,7 +396,7 @@ static const yajl_callbacks callbacks = {
 /* yajl's message is several lines of which the first is worth something. */
 static int syntax_error(struct reader *r, size_t size)
 {
-    size_t at = yajl_get_bytes_consumed(r->parser);
+    size_t at = cz_json_consumed(&r->json);
     if (size == 0)
         return FAIL(r, r->is_empty ? "is empty" : "ends in the middle");
     at = at > 0 && at <= size ? at - 1 : 0;
@@ -419,14 +418,13 @@ static enum cz_status parse(struct reader *r, const void *bytes, size_t size)
 {
     r->chunk = bytes;
     r->is_empty = r->is_empty && size == 0;
-    yajl_status result = size ? yajl_parse(r->parser, bytes, size)
-                              : yajl_complete_parse(r->parser);
-    if (result == yajl_status_client_canceled)
-        return r->status;
-    if (result != yajl_status_ok) {
+    const enum cz_json_result result = cz_json_feed(&r->json, bytes, size);
+    if (result == CZ_JSON_NO_MEMORY)
+        return cz_error_nomem(r->err);
+    if (result == CZ_JSON_SYNTAX)
         syntax_error(r, size);
+    if (result != CZ_JSON_OK)
         return r->status;
-    }
     r->lines_before += count_lines(bytes, size);
     return CZ_OK;
 }
@@ -485,11 +483,10 @@ enum cz_status cz_records_read(const struct cz_source *source,
                        .user = user,
                        .err = err,
                        .is_empty = true};
-    r.parser = yajl_alloc(&callbacks, NULL, &r);
-    if (!r.parser)
-        return cz_error_nomem(err);
-    enum cz_status status = read_all(&r, source);
-    yajl_free(r.parser);
+    enum cz_status status = cz_json_open(&r.json, &callbacks, &r)
+                                ? read_all(&r, source)
+                                : cz_error_nomem(err);
+    cz_json_close(&r.json);
     for (size_t i = 0; i < CZ_FIELDS_MAX; i++)
         cz_free(r.texts[i].bytes);
     return status;

@@ -116,6 +116,30 @@ static void survives_while_evaluating(void **state)
     fail_one_by_one(work);
 }
 
+#define DEEP_16 "[[[[[[[[[[[[[[[["
+#define DEEP_80 DEEP_16 DEEP_16 DEEP_16 DEEP_16 DEEP_16
+#define UP_16 "]]]]]]]]]]]]]]]]"
+#define UP_80 UP_16 UP_16 UP_16 UP_16 UP_16
+
+/* What makes yajl itself ask for more memory: depth and escapes. */
+static enum cz_status read_odd_json(struct cz_error *err)
+{
+    static const char text[] =
+        "{\"info\": " DEEP_80 DEEP_80 "\"\\n\"" UP_80 UP_80 ", \"images\": "
+        "[{\"id\": 1, \"file_name\": \"\\u00e9\\t\\u20ac.jpg\"}], "
+        "\"categories\": [{\"id\": 1}], \"annotations\": []}";
+    struct cz_coco *coco;
+    CZ_TRY(cz_coco_parse(&coco, text, sizeof text - 1, "ann.json", err));
+    cz_coco_free(coco);
+    return CZ_OK;
+}
+
+static void survives_in_odd_json(void **state)
+{
+    (void)state;
+    fail_one_by_one(read_odd_json);
+}
+
 static void survives_in_a_yolo_data_set(void **state)
 {
     (void)state;
@@ -136,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(survives_while_evaluating),
+        cmocka_unit_test(survives_in_odd_json),
         cmocka_unit_test(survives_in_a_yolo_data_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
