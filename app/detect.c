@@ -82,7 +82,7 @@ static enum cz_status check_outputs(const struct app_detect *detect,
                                     const struct app_detect_image *image,
                                     struct cz_error *err)
 {
-    bool force = detect->options->force;
+    bool force = detect->options->detector.force;
     if (image->picture && is_same_file(image->picture, image->path))
         return cz_error_set(err, CZ_EINVAL,
                             "%s: the picture would replace the image; give "
@@ -139,7 +139,7 @@ static enum cz_status write_results(struct app_detect *detect,
                                     struct cz_error *err)
 {
     const struct app_detector *d = &detect->detector;
-    bool force = detect->options->force;
+    bool force = detect->options->detector.force;
     if (image->txt)
         CZ_TRY(app_detect_write_txt(image, force, err));
     if (!image->picture)
@@ -251,8 +251,8 @@ static enum cz_status do_images(struct app_detect *detect, struct cz_error *err)
     if (!turns)
         return cz_error_nomem(err);
     order_turns(turns, detect);
-    app_progress_init(&progress,
-                      detect->options->quiet || detect->options->json);
+    app_progress_init(&progress, detect->options->detector.quiet ||
+                                     detect->options->detector.json);
     enum cz_status status = do_turns(detect, turns, &progress.callback, err);
     app_progress_fini(&progress);
     cz_free(turns);
@@ -291,9 +291,9 @@ static int run(struct app_detect_options *options)
     enum cz_status status = work(&detect, options, &err);
     int exit_code = status == CZ_OK ? tell_failures(&detect) : app_fail(&err);
     if (status == CZ_OK && detect.n_done) {
-        if (options->json)
+        if (options->detector.json)
             app_detect_print_json(&detect);
-        else if (!options->quiet)
+        else if (!options->detector.quiet)
             app_detect_print(&detect);
     }
     app_detector_close(&detect.detector);
@@ -309,17 +309,10 @@ static int run(struct app_detect_options *options)
 
 int app_detect(int argc, char **argv)
 {
-    struct app_detect_options options = {
-        .detector.thresholds = CZ_THRESHOLDS_DEMO,
-        .detector.detector = CZ_DETECTOR_OPTIONS_INIT};
-    options.detector.thresholds.iou = 0;
-    int exit_code = APP_FAILED;
-    if (app_engine_options_init(&options.detector.engine, APP_DETECT_COMMAND,
-                                argc)) {
-        exit_code = APP_USAGE;
-        if (app_detect_parse(&options, argc, argv, &exit_code))
-            exit_code = run(&options);
-    }
-    app_engine_options_fini(&options.detector.engine);
+    struct app_detect_options options;
+    int exit_code;
+    if (app_detect_options_parse(&options, argc, argv, &exit_code))
+        exit_code = run(&options);
+    app_detect_options_fini(&options);
     return exit_code;
 }

@@ -5,8 +5,6 @@
 #include "app/detector.h"
 #include "app/image_files.h"
 
-#define APP_DETECT_COMMAND "compress detect"
-
 /* The stages of an image: those of sessions, and then the drawing. */
 enum { APP_STAGE_WRITE = CZ_STAGE_COUNT, APP_STAGE_COUNT };
 
@@ -17,7 +15,6 @@ struct app_detect_options {
     const char *model;
     char **images; /* arguments */
     int n_images;
-    bool force, json, quiet;
 };
 
 /* What was found in an image. */
@@ -41,9 +38,11 @@ struct app_detect {
     double ms[APP_STAGE_COUNT]; /* sums over the images that were done */
 };
 
-/* False after a usage error or when the command is over. */
-bool app_detect_parse(struct app_detect_options *options, int argc, char **argv,
-                      int *exit_code);
+/* Parses the command line. False when the command is over, with its exit code
+ * in `*exit_code`. Ends with _fini in any case. */
+bool app_detect_options_parse(struct app_detect_options *options, int argc,
+                              char **argv, int *exit_code);
+void app_detect_options_fini(struct app_detect_options *options);
 
 void app_detect_print(const struct app_detect *detect);
 void app_detect_print_json(const struct app_detect *detect);

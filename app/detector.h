@@ -10,16 +10,19 @@
 
 #define APP_ANCHORS_MAX 24 /* numbers: 4 strides, 3 anchors each */
 
+/* What the command line of every command that runs detectors has. */
 struct app_detector_options {
     struct app_engine_options engine;
     struct cz_detector_options detector;
     struct cz_thresholds thresholds; /* iou 0: the authors' own */
     float anchors[APP_ANCHORS_MAX];
-    bool rect;
+    bool rect, force, json, quiet;
+    const char *help; /* the text of --help */
 };
 
 enum {
-    APP_OPTION_DECODER = 600,
+    APP_OPTION_ENGINE = 600,
+    APP_OPTION_DECODER,
     APP_OPTION_PIXELS,
     APP_OPTION_SIZE,
     APP_OPTION_NAMES,
@@ -31,8 +34,12 @@ enum {
     APP_OPTION_AGNOSTIC,
 };
 
+#define APP_DETECTOR_SHORT_OPTIONS "t:fjqh"
+
 #define APP_DETECTOR_LONG_OPTIONS                                              \
-    {"decoder", required_argument, NULL, APP_OPTION_DECODER},                  \
+    {"engine", required_argument, NULL, APP_OPTION_ENGINE},                    \
+        {"threads", required_argument, NULL, 't'},                             \
+        {"decoder", required_argument, NULL, APP_OPTION_DECODER},              \
         {"pixels", required_argument, NULL, APP_OPTION_PIXELS},                \
         {"size", required_argument, NULL, APP_OPTION_SIZE},                    \
         {"names", required_argument, NULL, APP_OPTION_NAMES},                  \
@@ -42,7 +49,21 @@ enum {
         {"iou", required_argument, NULL, APP_OPTION_IOU},                      \
         {"max-det", required_argument, NULL, APP_OPTION_MAX_DET},              \
         {"agnostic", no_argument, NULL, APP_OPTION_AGNOSTIC},                  \
-        APP_PLAN_LONG_OPTIONS
+        APP_PLAN_LONG_OPTIONS, {"force", no_argument, NULL, 'f'},              \
+        {"json", no_argument, NULL, 'j'}, {"quiet", no_argument, NULL, 'q'},   \
+    {                                                                          \
+        "help", no_argument, NULL, 'h'                                         \
+    }
+
+/* Besides these, a command explains its --threads and --force. */
+#define APP_ENGINE_KIND_HELP                                                   \
+    "  --engine E          compress (default), ort (ONNX Runtime), "           \
+    "ort:cuda,\n"                                                              \
+    "                      ort:tensorrt\n"
+#define APP_OUTPUT_HELP                                                        \
+    "  -j, --json          print one JSON object on stdout, nothing else\n"    \
+    "  -q, --quiet         print nothing but errors\n"                         \
+    "  -h, --help          this text\n"
 
 #define APP_DETECTOR_HELP                                                      \
     "  --decoder D         how the outputs are read: auto (default), v8, "     \
@@ -62,9 +83,18 @@ enum {
     "  --agnostic          boxes of different classes are one object, "        \
     "too\n" APP_PLAN_HELP
 
-/* Takes one of the options above, and those of engines. */
+/* The IoU of NMS becomes the authors' own; for the rest see
+ * app_engine_options_init(). */
+bool app_detector_options_init(struct app_detector_options *options,
+                               const char *command, const char *help,
+                               const struct cz_thresholds *thresholds,
+                               int argc);
+void app_detector_options_fini(struct app_detector_options *options);
+
+/* Takes one of the options above. False when the command is over: after --help,
+ * with `*exit_code` set, or a usage error. */
 bool app_detector_option(struct app_detector_options *options, int option,
-                         char *argument);
+                         char *argument, int *exit_code);
 
 /* The same as a session takes them. */
 struct cz_session_options

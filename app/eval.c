@@ -211,7 +211,7 @@ static enum cz_status run_models(struct app_eval *eval, struct selection *s,
         .strict = o->strict,
         .progress = &progress.callback,
     };
-    app_progress_init(&progress, o->quiet);
+    app_progress_init(&progress, o->detector.quiet);
     const enum cz_status status =
         cz_eval_run(&eval->run, eval->coco, &options, err);
     app_progress_fini(&progress);
@@ -222,7 +222,7 @@ static enum cz_status run_models(struct app_eval *eval, struct selection *s,
     CZ_TRY(narrow(s, &eval->run, err));
     if (o->save_dets)
         CZ_TRY(cz_coco_detections_save(&eval->results[0].detections,
-                                       o->save_dets, o->force, err));
+                                       o->save_dets, o->detector.force, err));
     return CZ_OK;
 }
 
@@ -363,7 +363,7 @@ static enum cz_status work(struct app_eval *eval, struct cz_error *err)
     for (size_t i = 0; i < o->n_sources; i++)
         eval->results[i].name = o->sources[i];
     if (o->save_dets)
-        CZ_TRY(cz_output_check(o->save_dets, o->force, err));
+        CZ_TRY(cz_output_check(o->save_dets, o->detector.force, err));
     CZ_TRY(load_annotations(eval, err));
     CZ_TRY(find_images(eval, err));
     enum cz_status status = work_with(eval, &selection, err);
@@ -419,9 +419,9 @@ int app_eval(int argc, char **argv)
                                            : APP_DONE;
         if (status == CZ_OK)
             tell_skipped(&eval);
-        if (status == CZ_OK && options.json)
+        if (status == CZ_OK && options.detector.json)
             app_eval_print_json(&eval);
-        else if (status == CZ_OK && !options.quiet)
+        else if (status == CZ_OK && !options.detector.quiet)
             app_eval_print_text(&eval);
         fini(&eval);
     }

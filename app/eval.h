@@ -19,8 +19,8 @@ struct app_eval_options {
     const char *save_dets; /* where a model's detections go, or NULL */
     char *classes;         /* names and ids with commas between, or NULL */
     size_t limit;          /* images; 0: all */
-    size_t threads, resamples, seed;
-    bool per_class, curves, confusion, strict, force, json, quiet;
+    size_t resamples, seed;
+    bool per_class, curves, confusion, strict;
 };
 
 /* Parses the command line. False when the command is over, with its exit code

@@ -6,7 +6,6 @@
 #include "app/arguments.h"
 #include "app/eval.h"
 #include "core/alloc.h"
-#include "core/parallel.h"
 
 #define COMMAND "compress eval"
 #define RESAMPLES_MAX 1000000
@@ -41,22 +40,16 @@ static const char help[] =
     "  --resamples N       draws of images for the intervals of differences "
     "(1000)\n"
     "  --seed N            of these draws (1)\n"
-    "  --conf P            lowest score (0.001)\n"
-    "  --engine E          compress (default), ort (ONNX Runtime), ort:cuda,\n"
-    "                      ort:tensorrt\n"
+    "  --conf P            lowest score (0.001)\n" APP_ENGINE_KIND_HELP
     "  -t, --threads N     images at work at a time; default: the cores that\n"
     "                      this process may use\n" APP_DETECTOR_HELP
-    "  -f, --force         overwrite FILE of --save-dets\n"
-    "  -j, --json          print one JSON object on stdout, nothing else\n"
-    "  -q, --quiet         print nothing but errors\n"
-    "  -h, --help          this text\n";
+    "  -f, --force         overwrite FILE of --save-dets\n" APP_OUTPUT_HELP;
 
 enum {
     OPTION_DETS = 256,
     OPTION_IMAGES,
     OPTION_SAVE_DETS,
     OPTION_STRICT,
-    OPTION_ENGINE,
     OPTION_ANN,
     OPTION_LIMIT,
     OPTION_CLASSES,
@@ -80,13 +73,7 @@ static const struct option long_options[] = {
     {"images", required_argument, NULL, OPTION_IMAGES},
     {"save-dets", required_argument, NULL, OPTION_SAVE_DETS},
     {"strict", no_argument, NULL, OPTION_STRICT},
-    {"engine", required_argument, NULL, OPTION_ENGINE},
-    {"threads", required_argument, NULL, 't'},
     APP_DETECTOR_LONG_OPTIONS,
-    {"force", no_argument, NULL, 'f'},
-    {"json", no_argument, NULL, 'j'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -135,21 +122,14 @@ static bool parse_report(struct app_eval_options *o, int option)
         return o->confusion = true;
     case OPTION_RESAMPLES:
         return number(&o->resamples, "--resamples", 1, RESAMPLES_MAX);
-    case OPTION_SEED:
-        return number(&o->seed, "--seed", 0, SIZE_MAX);
-    case 'f':
-        return o->force = true;
-    case 'j':
-        return o->json = true;
     default:
-        return o->quiet = true;
+        return number(&o->seed, "--seed", 0, SIZE_MAX);
     }
 }
 
 /* False after a usage error, or when the command is over. */
 static bool parse_option(struct app_eval_options *o, int option, int *exit_code)
 {
-    struct cz_engine_options *engine = &o->detector.engine.engine;
     switch (option) {
     case OPTION_DETS:
     case OPTION_ANN:
@@ -164,23 +144,9 @@ static bool parse_option(struct app_eval_options *o, int option, int *exit_code)
     case OPTION_CONFUSION:
     case OPTION_RESAMPLES:
     case OPTION_SEED:
-    case 'f':
-    case 'j':
-    case 'q':
         return parse_report(o, option);
-    case OPTION_ENGINE:
-        return app_parse_engine(&engine->kind, COMMAND, optarg);
-    case 't':
-        return number(&engine->plan.threads, "--threads", 1, CZ_THREADS_MAX);
-    case 'h':
-        fputs(help, stdout);
-        *exit_code = APP_DONE;
-        return false;
-    case '?':
-        fputs("Try '" COMMAND " --help'.\n", stderr);
-        return false;
     default:
-        return app_detector_option(&o->detector, option, optarg);
+        return app_detector_option(&o->detector, option, optarg, exit_code);
     }
 }
 
@@ -217,8 +183,8 @@ static bool parse(struct app_eval_options *options, int argc, char **argv,
     int option;
     *exit_code = APP_USAGE;
     optind = 0;
-    while ((option = getopt_long(argc, argv, "t:fjqh", long_options, NULL)) !=
-           -1) {
+    while ((option = getopt_long(argc, argv, APP_DETECTOR_SHORT_OPTIONS,
+                                 long_options, NULL)) != -1) {
         if (!parse_option(options, option, exit_code))
             return false;
     }
@@ -229,14 +195,10 @@ static bool parse(struct app_eval_options *options, int argc, char **argv,
 bool app_eval_options_parse(struct app_eval_options *options, int argc,
                             char **argv, int *exit_code)
 {
-    *options = (struct app_eval_options){
-        .resamples = 1000,
-        .seed = 1,
-        .detector = {.detector = CZ_DETECTOR_OPTIONS_INIT,
-                     .thresholds = CZ_THRESHOLDS_EVAL}};
-    options->detector.thresholds.iou = 0;
+    *options = (struct app_eval_options){.resamples = 1000, .seed = 1};
     *exit_code = APP_FAILED;
-    if (!app_engine_options_init(&options->detector.engine, COMMAND, argc))
+    if (!app_detector_options_init(&options->detector, COMMAND, help,
+                                   &CZ_THRESHOLDS_EVAL, argc))
         return false;
     options->sources = cz_calloc((size_t)argc, sizeof *options->sources);
     if (options->sources)
@@ -247,6 +209,6 @@ bool app_eval_options_parse(struct app_eval_options *options, int argc,
 
 void app_eval_options_fini(struct app_eval_options *options)
 {
-    app_engine_options_fini(&options->detector.engine);
+    app_detector_options_fini(&options->detector);
     cz_free(options->sources);
 }
