@@ -51,9 +51,8 @@ static enum cz_status read_open(const struct cz_port *port, int fd,
 enum cz_status app_tensor_read(const struct cz_port *port, const char *path,
                                struct cz_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return cz_file_fail(path, err);
+    int fd;
+    CZ_TRY(cz_file_open(&fd, path, err));
     enum cz_status status = read_open(port, fd, path, err);
     close(fd);
     return status;

@@ -3,15 +3,45 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
 
+#define DRAIN_BYTES 4096 /* at first */
+
 enum cz_status cz_file_fail(const char *path, struct cz_error *err)
 {
     return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
+}
+
+/* Until there is something to read, or the other side is closed. A signal ends
+ * poll() whatever its flags are. */
+static enum cz_status wait_for(int fd, const char *path, struct cz_error *err)
+{
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    if (poll(&waiting, 1, -1) >= 0)
+        return CZ_OK;
+    if (errno != EINTR)
+        return cz_file_fail(path, err);
+    return cz_error_set(err, CZ_EINTERRUPTED,
+                        "%s: interrupted while it was waited for", path);
+}
+
+enum cz_status cz_file_open(int *fd, const char *path, struct cz_error *err)
+{
+    struct stat info;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return cz_file_fail(path, err);
+    if (fstat(*fd, &info) != 0 || !S_ISFIFO(info.st_mode))
+        return CZ_OK;
+    enum cz_status status = wait_for(*fd, path, err);
+    if (status != CZ_OK)
+        close(*fd);
+    return status;
 }
 
 enum cz_status cz_file_read(size_t *done, int fd, void *bytes, size_t size,
@@ -22,6 +52,10 @@ enum cz_status cz_file_read(size_t *done, int fd, void *bytes, size_t size,
         ssize_t n = read(fd, (char *)bytes + *done, size - *done);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN) {
+            CZ_TRY(wait_for(fd, path, err));
+            continue;
+        }
         if (n < 0)
             return cz_file_fail(path, err);
         if (n == 0)
@@ -56,10 +90,50 @@ static enum cz_status load(void **bytes, size_t *size, int fd, const char *path,
         return cz_error_set(err, CZ_EUNSUPPORTED,
                             "%s: has %lld bytes, the most is %zu", path,
                             (long long)info.st_size, most);
-    *bytes = cz_malloc((size_t)info.st_size);
-    if (!*bytes)
+    char *text = cz_malloc((size_t)info.st_size + 1);
+    *bytes = text;
+    if (!text)
         return cz_error_nomem(err);
-    return cz_file_read(size, fd, *bytes, (size_t)info.st_size, path, err);
+    CZ_TRY(cz_file_read(size, fd, text, (size_t)info.st_size, path, err));
+    text[*size] = 0;
+    return CZ_OK;
+}
+
+static enum cz_status drain(void **bytes, size_t *size, int fd,
+                            const char *path, size_t most, struct cz_error *err)
+{
+    size_t done, capacity = DRAIN_BYTES;
+    for (char *text = NULL;; capacity *= 2) {
+        text = cz_realloc_array(text, capacity + 1, 1);
+        if (!text)
+            return cz_error_nomem(err);
+        *bytes = text;
+        CZ_TRY(cz_file_read(&done, fd, text + *size, capacity - *size, path,
+                            err));
+        *size += done;
+        text[*size] = 0;
+        if (*size > most)
+            return cz_error_set(err, CZ_EUNSUPPORTED,
+                                "%s: has more than %zu bytes", path, most);
+        if (*size < capacity)
+            return CZ_OK;
+    }
+}
+
+enum cz_status cz_file_drain(void **bytes, size_t *size, const char *path,
+                             size_t most, struct cz_error *err)
+{
+    int fd;
+    *bytes = NULL;
+    *size = 0;
+    CZ_TRY(cz_file_open(&fd, path, err));
+    enum cz_status status = drain(bytes, size, fd, path, most, err);
+    close(fd);
+    if (status != CZ_OK) {
+        cz_free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
 }
 
 enum cz_status cz_file_load(void **bytes, size_t *size, const char *path,
@@ -77,4 +151,11 @@ enum cz_status cz_file_load(void **bytes, size_t *size, const char *path,
         *bytes = NULL;
     }
     return status;
+}
+
+bool cz_file_is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
 }

@@ -1,13 +1,14 @@
 /* Class names: from a model's metadata, from a file, or COCO's. */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alloc.h"
+#include "core/file.h"
 #include "detect/detector_internal.h"
 
 #define NAME_BYTES 256
 #define NAMES_MAX 100000
+#define FILE_BYTES_MAX ((size_t)NAME_BYTES * NAMES_MAX)
 
 static enum cz_status add(struct cz_labels *names, const char *text,
                           size_t size, struct cz_error *err)
@@ -95,21 +96,20 @@ enum cz_status cz_labels_parse(struct cz_labels *names, const char *text,
 
 /* ---- files ------------------------------------------------------------ */
 
-static enum cz_status read_lines(struct cz_labels *names, FILE *file,
+static enum cz_status read_lines(struct cz_labels *names, char *text,
                                  const char *path, struct cz_error *err)
 {
-    char line[NAME_BYTES];
-    while (fgets(line, sizeof line, file)) {
-        size_t size = strcspn(line, "\r\n");
-        if (size == sizeof line - 1 || names->count == NAMES_MAX)
+    for (char *line; (line = strsep(&text, "\n"));) {
+        size_t size = strcspn(line, "\r");
+        bool is_end = !text && !size;
+        if (size >= NAME_BYTES - 1 || (names->count == NAMES_MAX && !is_end))
             return cz_error_set(err, CZ_EPARSE,
                                 "%s: line %zu: want a class name a line, at "
                                 "most %d bytes each",
                                 path, names->count + 1, NAME_BYTES - 2);
-        CZ_TRY(add(names, line, size, err));
+        if (!is_end)
+            CZ_TRY(add(names, line, size, err));
     }
-    if (ferror(file))
-        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
     while (names->count && !*names->items[names->count - 1])
         names->count--;
     if (!names->count)
@@ -120,11 +120,14 @@ static enum cz_status read_lines(struct cz_labels *names, FILE *file,
 enum cz_status cz_labels_read(struct cz_labels *names, const char *path,
                               struct cz_error *err)
 {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    enum cz_status status = read_lines(names, file, path, err);
-    fclose(file);
+    void *text;
+    size_t size;
+    CZ_TRY(cz_file_drain(&text, &size, path, FILE_BYTES_MAX, err));
+    enum cz_status status =
+        memchr(text, 0, size)
+            ? cz_error_set(err, CZ_EPARSE, "%s: has a NUL, is no text", path)
+            : read_lines(names, text, path, err);
+    cz_free(text);
     names->source = "file";
     return status;
 }

@@ -21,8 +21,15 @@
 #include "eval/number_shim.h"
 
 #define CHUNK_BYTES ((size_t)256 * 1024)
+<<<<<<< HEAD
 /* Of numbers that std::from_chars() has no answer for, and of whole ones. */
 #define NUMBER_BYTES_MAX 63
+=======
+#define SILENT_BYTES_MAX ((size_t)1024 * 1024)
+#define NUMBER_BYTES_MAX                                                       \
+    63 /* no number that a person or a program writes is
+                               longer; it may be cut into two chunks */
+>>>>>>> 30196ca (eval: wait for pipes until a signal comes)
 
 struct reader {
     const char *name;
@@ -34,6 +41,7 @@ struct reader {
 
     struct cz_json json;
     const unsigned char *chunk;
+    size_t silent_bytes; /* since the last event, in whole chunks */
     size_t lines_before; /* line ends in the chunks before this one */
     bool is_empty;       /* there was no chunk */
 
@@ -137,6 +145,14 @@ static int misplaced(struct reader *r, const char *what)
     return 1;
 }
 
+/* The reader of an event. */
+static struct reader *reader_of(void *context)
+{
+    struct reader *r = context;
+    r->silent_bytes = 0;
+    return r;
+}
+
 /* ---- values ----------------------------------------------------------- */
 
 /* The number; false after an error. */
@@ -209,7 +225,7 @@ static int take_field_number(struct reader *r, const char *text, size_t size)
 
 static int on_number(void *context, const char *text, size_t size)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     if (at_box(r)) {
         if (r->n_box == 4)
             return FAIL(r, "'%s' has more than 4 numbers", r->field->name);
@@ -239,7 +255,7 @@ static const char *keep_text(struct reader *r, const unsigned char *text,
 
 static int on_string(void *context, const unsigned char *text, size_t size)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     if (!at_field(r) ||
         (r->field->kind != CZ_FIELD_TEXT && r->field->kind != CZ_FIELD_ID))
         return misplaced(r, "a string");
@@ -255,7 +271,7 @@ static int on_string(void *context, const unsigned char *text, size_t size)
 
 static int on_boolean(void *context, int boolean)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     if (!at_field(r) || r->field->kind != CZ_FIELD_FLAG)
         return misplaced(r, boolean ? "true" : "false");
     value_of(r)->integer = boolean;
@@ -265,7 +281,7 @@ static int on_boolean(void *context, int boolean)
 
 static int on_null(void *context)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     if (!at_field(r) || r->field->required)
         return misplaced(r, "null");
     value_of(r)->present = false;
@@ -289,7 +305,7 @@ static int start_list(struct reader *r, const struct cz_record_list *list)
 
 static int on_start_array(void *context)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     bool is_whole = r->depth == 0 && !r->lists->key;
     bool is_named = !r->in_list && r->list && r->depth + 1 == r->list_depth;
     if (at_field(r) && r->field->kind == CZ_FIELD_BOX) {
@@ -306,7 +322,7 @@ static int on_start_array(void *context)
 
 static int on_end_array(void *context)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     r->depth--;
     if (r->in_box && r->depth == r->list_depth + 1) {
         r->in_box = false;
@@ -323,7 +339,7 @@ static int on_end_array(void *context)
 
 static int on_start_map(void *context)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     bool is_whole = r->depth == 0 && r->lists->key;
     bool is_record = r->in_list && r->depth == r->list_depth;
     if (!is_whole && !is_record && !misplaced(r, "an object"))
@@ -339,7 +355,7 @@ static int on_start_map(void *context)
 /* Finds the list of a key of the file's object, or the field of an object. */
 static int on_map_key(void *context, const unsigned char *key, size_t size)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
 #define IS_KEY(name) (strlen(name) == size && memcmp(name, key, size) == 0)
     if (!r->in_list && r->depth == 1) {
         r->list = NULL;
@@ -374,7 +390,7 @@ static int end_record(struct reader *r)
 
 static int on_end_map(void *context)
 {
-    struct reader *r = context;
+    struct reader *r = reader_of(context);
     r->depth--;
     return r->in_list && r->depth == r->list_depth ? end_record(r) : 1;
 }
@@ -413,11 +429,20 @@ static int syntax_error(struct reader *r, size_t size)
                 (const char *)r->chunk + begin);
 }
 
+static bool is_blank(const char *bytes, size_t size)
+{
+    size_t i = 0;
+    while (i < size && strchr(" \t\r\n", bytes[i]) && bytes[i])
+        i++;
+    return i == size;
+}
+
 /* The next bytes of the text; none: it is at its end. */
 static enum cz_status parse(struct reader *r, const void *bytes, size_t size)
 {
     r->chunk = bytes;
     r->is_empty = r->is_empty && size == 0;
+    r->silent_bytes = is_blank(bytes, size) ? 0 : r->silent_bytes + size;
     const enum cz_json_result result = cz_json_feed(&r->json, bytes, size);
     if (result == CZ_JSON_NO_MEMORY)
         return cz_error_nomem(r->err);
@@ -425,6 +450,9 @@ static enum cz_status parse(struct reader *r, const void *bytes, size_t size)
         syntax_error(r, size);
     if (result != CZ_JSON_OK)
         return r->status;
+    /* yajl begins anew with each chunk of what a string or a number has. */
+    if (r->silent_bytes > SILENT_BYTES_MAX)
+        return FAIL(r, "a string or a number has more than 1 MB"), r->status;
     r->lines_before += count_lines(bytes, size);
     return CZ_OK;
 }
@@ -442,9 +470,8 @@ static enum cz_status parse_open_file(struct reader *r, int file, char *chunk)
 
 static enum cz_status parse_file(struct reader *r, const char *path)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return cz_file_fail(path, r->err);
+    int file;
+    CZ_TRY(cz_file_open(&file, path, r->err));
     char *chunk = cz_malloc(CHUNK_BYTES);
     enum cz_status status =
         chunk ? parse_open_file(r, file, chunk) : cz_error_nomem(r->err);

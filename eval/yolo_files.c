@@ -3,7 +3,7 @@
  * (get_img_files). */
 #include <errno.h>
 #include <fts.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -132,20 +132,19 @@ static enum cz_status add_folder(struct cz_texts *images, struct cz_yolo *yolo,
 /* ---- list files ------------------------------------------------------- */
 
 static enum cz_status add_lines(struct cz_texts *images, struct cz_yolo *yolo,
-                                const char *path, FILE *file,
+                                const char *path, char *text,
                                 struct cz_error *err)
 {
     const char *slash = strrchr(path, '/');
     const char *folder = cz_arena_strdup(
         &yolo->arena, path, slash ? (size_t)(slash + 1 - path) : 0);
-    char line[4096 + 2]; /* PATH_MAX, and a line end */
     size_t number = 0;
     if (!folder)
         return cz_error_nomem(err);
-    while (fgets(line, sizeof line, file)) {
-        size_t size = strcspn(line, "\r\n");
+    for (char *line; (line = strsep(&text, "\n"));) {
+        size_t size = strcspn(line, "\r");
         number++;
-        if (!line[size] && !feof(file))
+        if (size >= PATH_MAX)
             return cz_error_set(err, CZ_EPARSE,
                                 "%s: line %zu: is no path: it is too long",
                                 path, number);
@@ -163,19 +162,16 @@ static enum cz_status add_lines(struct cz_texts *images, struct cz_yolo *yolo,
             return cz_error_nomem(err);
         CZ_TRY(cz_texts_add(images, &yolo->arena, joined, err));
     }
-    return ferror(file)
-               ? cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno))
-               : CZ_OK;
+    return CZ_OK;
 }
 
 static enum cz_status add_list(struct cz_texts *images, struct cz_yolo *yolo,
                                const char *path, struct cz_error *err)
 {
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    enum cz_status status = add_lines(images, yolo, path, file, err);
-    fclose(file);
+    char *text;
+    CZ_TRY(cz_yolo_text_load(&text, path, err));
+    enum cz_status status = add_lines(images, yolo, path, text, err);
+    cz_free(text);
     return status;
 }
 
@@ -205,5 +201,11 @@ enum cz_status cz_yolo_images(struct cz_texts *images, struct cz_yolo *yolo,
         return cz_error_set(err, CZ_EINVAL, "there is no image in '%s'",
                             yolo->val.count ? yolo->val.items[0] : "");
     qsort(images->items, images->count, sizeof *images->items, compare_texts);
+    for (size_t i = 1; i < images->count; i++) {
+        if (compare_texts(&images->items[i - 1], &images->items[i]) == 0)
+            return cz_error_set(err, CZ_EINVAL,
+                                "the image %s is there twice in 'val:'",
+                                images->items[i]);
+    }
     return CZ_OK;
 }

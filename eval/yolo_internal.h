@@ -34,6 +34,11 @@ enum cz_status cz_yolo_images(struct cz_texts *images, struct cz_yolo *yolo,
 /* Where the labels of an image are; in `arena`. NULL: no memory. */
 const char *cz_yolo_label_path(struct cz_arena *arena, const char *image);
 
+/* The text of a list file or a file of labels, whole; cz_free() it. CZ_EIO for
+ * what is no regular file, CZ_EPARSE for one with a NUL in it. */
+enum cz_status cz_yolo_text_load(char **text, const char *path,
+                                 struct cz_error *err);
+
 /* Appends the boxes of the image at place `image`, whose labels are at `path`;
  * where that is not there, none. */
 enum cz_status cz_yolo_labels(struct cz_coco *coco, size_t image,

@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "core/file.h"
 #include "eval/yolo_internal.h"
+
+#define TEXT_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 /* Fractions may leave the image by this much, for want of decimals. */
 #define SLACK .01
@@ -137,38 +141,50 @@ static enum cz_status add(struct cz_coco *coco, size_t image,
     return cz_coco_add_box(coco, &box, err);
 }
 
-static enum cz_status read_lines(struct cz_coco *coco, size_t image, FILE *file,
+enum cz_status cz_yolo_text_load(char **text, const char *path,
+                                 struct cz_error *err)
+{
+    void *bytes;
+    size_t size, lines = 1;
+    CZ_TRY(cz_file_load(&bytes, &size, path, TEXT_BYTES_MAX, err));
+    *text = bytes;
+    const char *nul = memchr(bytes, 0, size);
+    if (!nul)
+        return CZ_OK;
+    for (const char *c = bytes; c < nul; c++)
+        lines += *c == '\n';
+    cz_free(bytes);
+    return cz_error_set(err, CZ_EPARSE, "%s: line %zu: has a NUL, is no text",
+                        path, lines);
+}
+
+static enum cz_status read_lines(struct cz_coco *coco, size_t image, char *text,
                                  const char *path, struct cz_error *err)
 {
     struct line line = {.path = path, .err = err};
     struct label label;
-    char *text = NULL;
-    size_t capacity = 0;
     enum cz_status status = CZ_OK;
-    while (status == CZ_OK && getline(&text, &capacity, file) >= 0) {
+    for (char *begin; status == CZ_OK && (begin = strsep(&text, "\n"));) {
         line.number++;
-        char *begin = skip_space(text);
+        begin = skip_space(begin);
         if (!*begin)
             continue;
         status = read_label(&label, &line, begin, coco->n_categories);
         if (status == CZ_OK)
             status = add(coco, image, &label, err);
     }
-    if (status == CZ_OK && ferror(file))
-        status = cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    cz_free(text);
     return status;
 }
 
 enum cz_status cz_yolo_labels(struct cz_coco *coco, size_t image,
                               const char *path, struct cz_error *err)
 {
-    FILE *file = fopen(path, "rbe");
-    if (!file && errno == ENOENT)
+    struct stat info;
+    char *text;
+    if (stat(path, &info) != 0 && errno == ENOENT)
         return CZ_OK;
-    if (!file)
-        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    enum cz_status status = read_lines(coco, image, file, path, err);
-    fclose(file);
+    CZ_TRY(cz_yolo_text_load(&text, path, err));
+    enum cz_status status = read_lines(coco, image, text, path, err);
+    cz_free(text);
     return status;
 }

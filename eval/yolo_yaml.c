@@ -6,9 +6,12 @@
 #include <sys/stat.h>
 #include <yaml.h>
 
+#include "core/file.h"
 #include "eval/yolo_internal.h"
 
 #define CLASSES_MAX 1000000
+#define DEPTH_MAX 100
+#define FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 enum cz_status cz_texts_add(struct cz_texts *texts, struct cz_arena *arena,
                             const char *text, struct cz_error *err)
@@ -189,12 +192,44 @@ static enum cz_status read_document(struct yaml *y)
     return nc ? check_class_count(y, nc) : CZ_OK;
 }
 
-static enum cz_status parse(struct yaml *y, FILE *file)
+/* libyaml takes time by the square of the depth. CZ_OK where it ends in an
+ * error: that is found again. */
+static enum cz_status check_depth(struct yaml *y, const void *bytes,
+                                  size_t size)
 {
     yaml_parser_t parser;
+    yaml_event_t event = {.type = YAML_NO_EVENT};
+    size_t depth = 0, line = 0;
     if (!yaml_parser_initialize(&parser))
         return cz_error_nomem(y->err);
-    yaml_parser_set_input_file(&parser, file);
+    yaml_parser_set_input_string(&parser, bytes, size);
+    while (depth <= DEPTH_MAX && event.type != YAML_STREAM_END_EVENT &&
+           yaml_parser_parse(&parser, &event)) {
+        depth += event.type == YAML_SEQUENCE_START_EVENT ||
+                 event.type == YAML_MAPPING_START_EVENT;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT ||
+                 event.type == YAML_MAPPING_END_EVENT;
+        line = event.start_mark.line + 1;
+        const yaml_event_type_t type = event.type;
+        yaml_event_delete(&event);
+        event.type = type;
+    }
+    yaml_parser_delete(&parser);
+    if (depth <= DEPTH_MAX)
+        return CZ_OK;
+    return cz_error_set(y->err, CZ_EPARSE,
+                        "%s: line %zu: lists and maps in each other, more "
+                        "than %d deep",
+                        y->path, line, DEPTH_MAX);
+}
+
+static enum cz_status parse(struct yaml *y, const void *bytes, size_t size)
+{
+    yaml_parser_t parser;
+    CZ_TRY(check_depth(y, bytes, size));
+    if (!yaml_parser_initialize(&parser))
+        return cz_error_nomem(y->err);
+    yaml_parser_set_input_string(&parser, bytes, size);
     enum cz_status status = CZ_OK;
     if (yaml_parser_load(&parser, &y->document)) {
         status = read_document(y);
@@ -229,11 +264,11 @@ enum cz_status cz_yolo_read(struct cz_yolo *yolo, const char *path,
     CZ_TRY(set_folder(yolo, path, err));
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(EISDIR));
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    enum cz_status status = parse(&y, file);
-    fclose(file);
+    void *bytes;
+    size_t size;
+    CZ_TRY(cz_file_load(&bytes, &size, path, FILE_BYTES_MAX, err));
+    enum cz_status status = parse(&y, bytes, size);
+    cz_free(bytes);
     return status;
 }
 

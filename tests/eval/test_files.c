@@ -342,6 +342,47 @@ static void reads_what_it_wrote(void **state)
     cz_test_folder_remove(folder);
 }
 
+/* A list of detections with `size` bytes of `fill` where the score is. */
+static enum cz_status load_long(const char *path, char fill, size_t size,
+                                struct cz_error *err)
+{
+    static const char start[] = "[{\"image_id\": 1, \"category_id\": 1, "
+                                "\"bbox\": [1, 2, 3, 4], \"score\": 1, "
+                                "\"more\": ";
+    struct cz_coco_detections detections = CZ_COCO_DETECTIONS_INIT;
+    struct cz_coco *coco = parse_annotations(ANNOTATIONS(""));
+    const bool is_text = fill == 'x';
+    char *text = cz_malloc(sizeof start + size + 8);
+    size_t used = (size_t)sprintf(text, "%s%s", start, is_text ? "\"" : "1");
+    memset(text + used, fill, size);
+    used += size;
+    used += (size_t)sprintf(text + used, "%s}]", is_text ? "\"" : "");
+    cz_test_file_write(path, text, used);
+    cz_free(text);
+    enum cz_status status =
+        cz_coco_detections_load(&detections, path, coco, err);
+    cz_coco_detections_fini(&detections);
+    cz_coco_free(coco);
+    return status;
+}
+
+static void refuses_values_without_an_end(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    const char *path = cz_test_path(folder, "dets.json");
+    const size_t mb = (size_t)1024 * 1024;
+    static const char fills[] = {'x', '0'};
+    for (size_t i = 0; i < sizeof fills; i++) {
+        assert_ok(load_long(path, fills[i], mb / 2, cz_test_error()));
+        assert_error(load_long(path, fills[i], 2 * mb, cz_test_error()),
+                     CZ_EPARSE,
+                     "detection 0: a string or a number has more than 1 MB");
+    }
+    assert_ok(load_long(path, ' ', 4 * mb, cz_test_error()));
+    cz_test_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +396,7 @@ int main(void)
         cmocka_unit_test(takes_names_for_image_ids),
         cmocka_unit_test(writes_as_python_would),
         cmocka_unit_test(reads_what_it_wrote),
+        cmocka_unit_test(refuses_values_without_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,74 @@ static void refuses_yaml_that_makes_no_sense(void **state)
     cz_test_folder_remove(folder);
 }
 
+/* [[[...]]], as deep as it is asked for, as the value of a key that nobody
+ * reads. */
+static void put_nested(const char *folder, size_t depth)
+{
+    static const char text[] = "val: images\nnames: [a]\nmore: ";
+    const size_t size = sizeof text - 1 + 2 * depth;
+    char *yaml = cz_malloc(size + 1);
+    memcpy(yaml, text, sizeof text - 1);
+    memset(yaml + sizeof text - 1, '[', depth);
+    memset(yaml + sizeof text - 1 + depth, ']', depth);
+    yaml[size] = 0;
+    put(folder, "data.yaml", yaml);
+    cz_free(yaml);
+}
+
+static void refuses_yaml_that_is_too_deep(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    struct cz_coco *coco;
+    put(folder, "images/x.jpg", "");
+    put_nested(folder, 99); /* the map is one more */
+    cz_coco_free(load(folder));
+    put_nested(folder, 100);
+    assert_error(cz_coco_load(&coco, cz_test_path(folder, "data.yaml"), &sizes,
+                              cz_test_error()),
+                 CZ_EPARSE, "line 3: lists and maps in each other, more than "
+                            "100 deep");
+    /* What took minutes. */
+    put_nested(folder, 1000000);
+    assert_error(cz_coco_load(&coco, cz_test_path(folder, "data.yaml"), &sizes,
+                              cz_test_error()),
+                 CZ_EPARSE, "more than 100 deep");
+    cz_test_folder_remove(folder);
+}
+
+static void refuses_labels_with_a_nul(void **state)
+{
+    (void)state;
+    static const char labels[] = "0 .5 .5 .5 .5\n\0";
+    char *folder = cz_test_folder_new();
+    struct cz_coco *coco;
+    put(folder, "data.yaml", NAMES "val: images\n");
+    put(folder, "images/x.jpg", "");
+    put(folder, "labels/x.txt", "");
+    cz_test_file_write(cz_test_path(folder, "labels/x.txt"), labels,
+                       sizeof labels);
+    assert_error(cz_coco_load(&coco, cz_test_path(folder, "data.yaml"), &sizes,
+                              cz_test_error()),
+                 CZ_EPARSE, "labels/x.txt: line 2: has a NUL, is no text");
+    cz_test_folder_remove(folder);
+}
+
+static void refuses_an_image_that_is_there_twice(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    struct cz_coco *coco;
+    put(folder, "images/x.jpg", "");
+    put(folder, "images/y.jpg", "");
+    put(folder, "list.txt", "./images/x.jpg\n");
+    put(folder, "data.yaml", NAMES "val: [images, list.txt]\n");
+    assert_error(cz_coco_load(&coco, cz_test_path(folder, "data.yaml"), &sizes,
+                              cz_test_error()),
+                 CZ_EINVAL, "images/x.jpg is there twice in 'val:'");
+    cz_test_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +314,9 @@ int main(void)
         cmocka_unit_test(takes_the_box_of_a_polygon),
         cmocka_unit_test(refuses_labels_that_make_no_sense),
         cmocka_unit_test(refuses_yaml_that_makes_no_sense),
+        cmocka_unit_test(refuses_yaml_that_is_too_deep),
+        cmocka_unit_test(refuses_labels_with_a_nul),
+        cmocka_unit_test(refuses_an_image_that_is_there_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
