@@ -8,6 +8,7 @@
 #include "app/compress_report.h"
 #include "app/progress.h"
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/gzip.h"
 #include "core/output.h"
 #include "core/parallel.h"
@@ -18,9 +19,7 @@
 static enum cz_status check_output(const struct app_compress_options *o,
                                    struct cz_error *err)
 {
-    struct stat in, out;
-    if (stat(o->model, &in) == 0 && stat(o->output, &out) == 0 &&
-        in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+    if (cz_file_is_same(o->model, o->output))
         return cz_error_set(err, CZ_EINVAL,
                             "%s: the output is the input; give -o another "
                             "name",

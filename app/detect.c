@@ -11,6 +11,7 @@
 #include "app/progress.h"
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/output.h"
 
 /* ---- before the work -------------------------------------------------- */
@@ -71,19 +72,12 @@ static enum cz_status check_unique(const struct app_detect *detect,
     return status;
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
-}
-
 static enum cz_status check_outputs(const struct app_detect *detect,
                                     const struct app_detect_image *image,
                                     struct cz_error *err)
 {
     bool force = detect->options->detector.force;
-    if (image->picture && is_same_file(image->picture, image->path))
+    if (image->picture && cz_file_is_same(image->picture, image->path))
         return cz_error_set(err, CZ_EINVAL,
                             "%s: the picture would replace the image; give "
                             "another folder with -o",

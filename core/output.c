@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,20 +13,48 @@
 
 #define MAX_ATTEMPTS 100
 
-enum cz_status cz_output_check(const char *path, bool overwrite,
-                               struct cz_error *err)
+/* A link to a file is written through: `*is_link`. */
+static enum cz_status look(bool *is_link, const char *path, bool overwrite,
+                           struct cz_error *err)
 {
     struct stat info;
+    *is_link = false;
     if (lstat(path, &info) != 0)
         return CZ_OK;
-    bool is_link = S_ISLNK(info.st_mode);
-    if (is_link ? stat(path, &info) == 0 && !S_ISREG(info.st_mode)
-                : !S_ISREG(info.st_mode))
+    *is_link = S_ISLNK(info.st_mode);
+    bool is_dangling = *is_link && stat(path, &info) != 0;
+    if (!is_dangling && !S_ISREG(info.st_mode))
         return cz_error_set(err, CZ_EINVAL, "%s: is not a regular file", path);
     if (!overwrite)
         return cz_error_set(err, CZ_EINVAL,
                             "%s: exists already; --force overwrites it", path);
+    if (is_dangling)
+        return cz_error_set(err, CZ_EINVAL, "%s: is a link that leads nowhere",
+                            path);
     return CZ_OK;
+}
+
+enum cz_status cz_output_check(const char *path, bool overwrite,
+                               struct cz_error *err)
+{
+    bool is_link;
+    return look(&is_link, path, overwrite, err);
+}
+
+/* The file's own name: where a link leads to. */
+static enum cz_status name_file(struct cz_output *output, const char *path,
+                                bool is_link, struct cz_error *err)
+{
+    char *real = is_link ? realpath(path, NULL) : NULL;
+    if (is_link && !real)
+        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
+    const char *name = real ? real : path;
+    const size_t size = strlen(name) + 1;
+    output->path = cz_malloc(size);
+    if (output->path)
+        memcpy(output->path, name, size);
+    free(real);
+    return output->path ? CZ_OK : cz_error_nomem(err);
 }
 
 static enum cz_status open_temporary(struct cz_output *output,
@@ -63,12 +92,9 @@ enum cz_status cz_output_open(struct cz_output *output, const char *path,
                               bool overwrite, struct cz_error *err)
 {
     *output = (struct cz_output){.fd = -1, .overwrite = overwrite};
-    CZ_TRY(cz_output_check(path, overwrite, err));
-    size_t size = strlen(path) + 1;
-    output->path = cz_malloc(size);
-    if (!output->path)
-        return cz_error_nomem(err);
-    memcpy(output->path, path, size);
+    bool is_link;
+    CZ_TRY(look(&is_link, path, overwrite, err));
+    CZ_TRY(name_file(output, path, is_link, err));
     enum cz_status status = open_temporary(output, err);
     if (status != CZ_OK)
         release(output);
@@ -85,6 +111,15 @@ static int rename_into_place(const struct cz_output *output)
     if (result != 0 && (errno == EINVAL || errno == ENOSYS))
         result = rename(output->temporary, output->path);
     return result;
+}
+
+enum cz_status cz_output_try(const char *path, bool overwrite,
+                             struct cz_error *err)
+{
+    struct cz_output output;
+    CZ_TRY(cz_output_open(&output, path, overwrite, err));
+    cz_output_abort(&output);
+    return CZ_OK;
 }
 
 enum cz_status cz_output_commit(struct cz_output *output, struct cz_error *err)

@@ -9,14 +9,15 @@
 
 struct cz_output {
     int fd;          /* open for writing while the file is being made */
-    char *path;      /* the name that it will have */
+    char *path;      /* the name that it will have; behind a link its target */
     char *temporary; /* the name that it has until then */
     bool overwrite;
 };
 
 /* Makes an empty temporary file in the folder of `path`. With `overwrite`
  * false an existing `path` is CZ_EINVAL; a folder that is missing or cannot
- * be written to is CZ_EIO. On success end with _commit or _abort. */
+ * be written to is CZ_EIO. A link to a file stays, and the file that it leads
+ * to is replaced. On success end with _commit or _abort. */
 enum cz_status cz_output_open(struct cz_output *output, const char *path,
                               bool overwrite, struct cz_error *err);
 
@@ -28,8 +29,12 @@ enum cz_status cz_output_commit(struct cz_output *output, struct cz_error *err);
 void cz_output_abort(struct cz_output *output);
 
 /* CZ_EINVAL when a file `path` exists and `overwrite` is false, or when it is
- * no regular file: the question to ask before long work. */
+ * no regular file, or a link to none: the question to ask before long work. */
 enum cz_status cz_output_check(const char *path, bool overwrite,
                                struct cz_error *err);
+
+/* The same, and whether a file can be made there: _open, then _abort. */
+enum cz_status cz_output_try(const char *path, bool overwrite,
+                             struct cz_error *err);
 
 #endif

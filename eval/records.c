@@ -21,15 +21,10 @@
 #include "eval/number_shim.h"
 
 #define CHUNK_BYTES ((size_t)256 * 1024)
-<<<<<<< HEAD
+/* Of a string or a number, which may be cut into several chunks. */
+#define SILENT_BYTES_MAX ((size_t)1024 * 1024)
 /* Of numbers that std::from_chars() has no answer for, and of whole ones. */
 #define NUMBER_BYTES_MAX 63
-=======
-#define SILENT_BYTES_MAX ((size_t)1024 * 1024)
-#define NUMBER_BYTES_MAX                                                       \
-    63 /* no number that a person or a program writes is
-                               longer; it may be cut into two chunks */
->>>>>>> 30196ca (eval: wait for pipes until a signal comes)
 
 struct reader {
     const char *name;

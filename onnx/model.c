@@ -248,12 +248,16 @@ enum cz_status cz_model_save(struct cz_model *model, const char *path,
     struct cz_external_files files = {.outputs = NULL};
     CZ_TRY(cz_graph_visit(model->graph, order_nodes, err));
     CZ_TRY(cz_output_open(&output, path, overwrite, err));
-    enum cz_status status =
-        cz_external_write(&files, model, path, overwrite, err);
+    /* Data files lie beside the model, not beside a link to it. */
+    const char *real =
+        cz_arena_strdup(&model->arena, output.path, strlen(output.path));
+    enum cz_status status = real ? CZ_OK : cz_error_nomem(err);
+    if (status == CZ_OK)
+        status = cz_external_write(&files, model, real, overwrite, err);
     if (status == CZ_OK)
         status = write_model(model, &output, err);
     if (status == CZ_OK)
-        status = note_files(model, path, &files, err);
+        status = note_files(model, real, &files, err);
     if (status == CZ_OK)
         status = cz_external_commit(&files, err);
     if (status == CZ_OK)

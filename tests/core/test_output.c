@@ -170,6 +170,59 @@ static void refuses_what_is_no_regular_file(void **state)
     cz_test_folder_remove(folder);
 }
 
+static void writes_through_a_link(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    const char *link = cz_test_path(folder, "link");
+    const char *target = cz_test_path(folder, "target");
+    struct cz_output output;
+    struct stat info;
+    cz_test_file_write(target, "old", 3);
+    assert_int_equal(symlink("target", link), 0);
+    assert_error(cz_output_open(&output, link, false, cz_test_error()),
+                 CZ_EINVAL, "link: exists already");
+    assert_ok(cz_output_open(&output, link, true, cz_test_error()));
+    write_text(&output, "new");
+    assert_ok(cz_output_commit(&output, cz_test_error()));
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_content(target, "new");
+    assert_int_equal(lstat(target, &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+    assert_int_equal(count_files(folder), 2);
+    cz_test_folder_remove(folder);
+}
+
+static void refuses_a_link_to_no_file(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    const char *link = cz_test_path(folder, "link");
+    struct cz_output output;
+    assert_int_equal(symlink("none", link), 0);
+    assert_error(cz_output_open(&output, link, true, cz_test_error()),
+                 CZ_EINVAL, "link: is a link that leads nowhere");
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(symlink("/dev/null", link), 0);
+    assert_error(cz_output_open(&output, link, true, cz_test_error()),
+                 CZ_EINVAL, "link: is not a regular file");
+    assert_int_equal(count_files(folder), 1);
+    cz_test_folder_remove(folder);
+}
+
+static void tries_without_a_trace(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    const char *path = cz_test_path(folder, "out");
+    assert_ok(cz_output_try(path, false, cz_test_error()));
+    assert_int_equal(count_files(folder), 0);
+    assert_error(cz_output_try("/no/such/out", true, cz_test_error()), CZ_EIO,
+                 "/no/such/out: cannot write here: No such file");
+    cz_test_folder_remove(folder);
+}
+
 static void writes_into_the_current_folder(void **state)
 {
     (void)state;
@@ -230,6 +283,9 @@ int main(void)
         cmocka_unit_test(names_the_folder_that_is_missing),
         cmocka_unit_test(refuses_a_folder_without_permission),
         cmocka_unit_test(refuses_what_is_no_regular_file),
+        cmocka_unit_test(writes_through_a_link),
+        cmocka_unit_test(refuses_a_link_to_no_file),
+        cmocka_unit_test(tries_without_a_trace),
         cmocka_unit_test(writes_into_the_current_folder),
         cmocka_unit_test(leaves_nothing_when_memory_is_short),
         cmocka_unit_test(gives_the_usual_permissions),
