@@ -351,7 +351,8 @@ static enum cz_status check_image_port(const struct cz_port *port,
 {
     char dims[APP_DIMS_BYTES];
     const struct cz_dims *d = &port->dims;
-    if (d->rank == 4 && d->size[0] == 1 && d->size[1] == 3 &&
+    if (d->rank == 4 && d->size[0] == 1 && d->size[1] == 3 && d->size[2] > 0 &&
+        d->size[3] > 0 &&
         (port->dtype == CZ_DTYPE_FLOAT || port->dtype == CZ_DTYPE_FLOAT16 ||
          port->dtype == CZ_DTYPE_UINT8))
         return CZ_OK;

@@ -177,6 +177,8 @@ static enum cz_status check_input(const struct cz_value *input, size_t count,
 static enum cz_status take_side(size_t *side, int64_t fixed, size_t wanted,
                                 size_t otherwise, struct cz_error *err)
 {
+    if (fixed == 0)
+        return cz_error_set(err, CZ_ESHAPE, "the input has a side of 0");
     *side = fixed > 0 ? (size_t)fixed : wanted ? wanted : otherwise;
     if (wanted && *side != wanted)
         return cz_error_set(err, CZ_EINVAL,

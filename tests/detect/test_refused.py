@@ -50,6 +50,8 @@ MODELS = {
         IMAGE, [(FLOAT, [1, CELLS, 80]), (FLOAT, [1, CELLS, 4])],
         f"[1,{CELLS},80], [1,{CELLS},4]"),
     "seven fields": (IMAGE, [(FLOAT, [100, 7])], "[100,7]"),
+    "no rows": ([1, 3, 0, 64], [(FLOAT, [1, 84, CELLS])], "a side of 0"),
+    "no columns": ([1, 3, 64, 0], [(FLOAT, [1, 84, CELLS])], "a side of 0"),
     "one number": (IMAGE, [(FLOAT, [])], "[]"),
 }
 
