@@ -7,12 +7,20 @@
 
 #include "app/text.h"
 
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
 static volatile sig_atomic_t interrupted;
 
+/* From the second one on, of whatever kind, each ends the process. */
 static void on_interrupt(int signal_number)
 {
     (void)signal_number;
     interrupted = 1;
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
+        struct sigaction action;
+        if (sigaction(ending[i], NULL, &action) == 0 &&
+            action.sa_handler == on_interrupt)
+            signal(ending[i], SIG_DFL);
+    }
 }
 
 bool app_interrupted(void)
@@ -51,7 +59,6 @@ int app_usage_error(const char *command, const char *format, ...)
 
 void app_catch_interrupts(void)
 {
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
         struct sigaction action;
         /* What the caller wants ignored (nohup) stays so. */
@@ -59,7 +66,7 @@ void app_catch_interrupts(void)
             action.sa_handler == SIG_IGN)
             continue;
         action = (struct sigaction){.sa_handler = on_interrupt,
-                                    .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+                                    .sa_flags = SA_RESTART};
         sigemptyset(&action.sa_mask);
         sigaction(ending[i], &action, NULL);
     }
