@@ -123,6 +123,7 @@ static enum cz_status keep_boxes(struct app_detect_image *image,
         memcpy(image->boxes, boxes->items, boxes->count * sizeof *image->boxes);
     image->n_boxes = boxes->count;
     image->not_finite = boxes->not_finite;
+    image->above_one = boxes->above_one;
     return CZ_OK;
 }
 

@@ -23,7 +23,7 @@ struct app_detect_image {
     struct cz_input_format format;
     size_t width, height;
     struct cz_box *boxes; /* [n_boxes], owned */
-    size_t n_boxes, not_finite;
+    size_t n_boxes, not_finite, above_one;
     char *picture;          /* where it was drawn, owned; or NULL */
     char *txt;              /* likewise */
     struct cz_error failed; /* CZ_OK: it was not */

@@ -66,9 +66,13 @@ static void print_image(const struct app_detect *detect,
     print_classes(detect, image);
     putchar('\n');
     if (image->not_finite)
-        printf("    warning: %zu candidates dropped: not finite, or no class "
-               "of the model\n",
-               image->not_finite);
+        printf("    warning: %zu candidate%s dropped: not finite, of a "
+               "negative size, or no class of the model\n",
+               image->not_finite, image->not_finite == 1 ? "" : "s");
+    if (image->above_one)
+        printf("    warning: %zu score%s above 1: was the model exported "
+               "without its sigmoid?\n",
+               image->above_one, image->above_one == 1 ? "" : "s");
 }
 
 static void print_summary(const struct app_detect *detect)
@@ -144,6 +148,7 @@ static json_t *image_json(const struct app_detect *detect,
                         app_json_count(image->format.height));
     json_object_set_new(object, "detections", boxes);
     json_object_set_new(object, "dropped", app_json_count(image->not_finite));
+    json_object_set_new(object, "above_one", app_json_count(image->above_one));
     json_object_set_new(object, "picture", app_json_maybe(image->picture));
     json_object_set_new(object, "txt", app_json_maybe(image->txt));
     return object;

@@ -171,7 +171,7 @@ bool app_detector_options_init(struct app_detector_options *options,
         (struct app_detector_options){.detector = CZ_DETECTOR_OPTIONS_INIT,
                                       .thresholds = *thresholds,
                                       .help = help};
-    options->thresholds.iou = 0;
+    options->thresholds.iou = CZ_IOU_AUTO;
     return app_engine_options_init(&options->engine, command, argc);
 }
 

@@ -11,6 +11,7 @@
 #include "app/text.h"
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/output.h"
 
 #define SKIPPED_SHOWN 10
@@ -219,11 +220,7 @@ static enum cz_status run_models(struct app_eval *eval, struct selection *s,
     CZ_TRY(check_run(&eval->run, eval, err));
     for (size_t i = 0; i < o->n_models; i++)
         take_model(&eval->results[i], &eval->run, &eval->run.models[i]);
-    CZ_TRY(narrow(s, &eval->run, err));
-    if (o->save_dets)
-        CZ_TRY(cz_coco_detections_save(&eval->results[0].detections,
-                                       o->save_dets, o->detector.force, err));
-    return CZ_OK;
+    return narrow(s, &eval->run, err);
 }
 
 /* ---- results ---------------------------------------------------------- */
@@ -352,6 +349,37 @@ static enum cz_status load_annotations(struct app_eval *eval,
     return status;
 }
 
+/* What could go wrong with it when all is done. */
+static enum cz_status check_output(const struct app_eval_options *o,
+                                   struct cz_error *err)
+{
+    if (!o->save_dets)
+        return CZ_OK;
+    bool is_input = cz_file_is_same(o->save_dets, o->annotations);
+    for (size_t i = 0; i < o->n_sources; i++)
+        is_input = is_input || cz_file_is_same(o->save_dets, o->sources[i]);
+    if (is_input)
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: the output is an input; give --save-dets "
+                            "another name",
+                            o->save_dets);
+    return cz_output_try(o->save_dets, o->detector.force, err);
+}
+
+/* After the report, which is there then whatever comes of this. */
+static enum cz_status save(const struct app_eval *eval, struct cz_error *err)
+{
+    const struct app_eval_options *o = eval->options;
+    if (!o->save_dets)
+        return CZ_OK;
+    if (eval->run.interrupted)
+        return cz_error_set(err, CZ_EINTERRUPTED,
+                            "%s: not written: the run was interrupted",
+                            o->save_dets);
+    return cz_coco_detections_save(&eval->results[0].detections, o->save_dets,
+                                   o->detector.force, err);
+}
+
 static enum cz_status work(struct app_eval *eval, struct cz_error *err)
 {
     const struct app_eval_options *o = eval->options;
@@ -362,8 +390,7 @@ static enum cz_status work(struct app_eval *eval, struct cz_error *err)
     eval->n_results = o->n_sources;
     for (size_t i = 0; i < o->n_sources; i++)
         eval->results[i].name = o->sources[i];
-    if (o->save_dets)
-        CZ_TRY(cz_output_check(o->save_dets, o->detector.force, err));
+    CZ_TRY(check_output(o, err));
     CZ_TRY(load_annotations(eval, err));
     CZ_TRY(find_images(eval, err));
     enum cz_status status = work_with(eval, &selection, err);
@@ -423,6 +450,8 @@ int app_eval(int argc, char **argv)
             app_eval_print_json(&eval);
         else if (status == CZ_OK && !options.detector.quiet)
             app_eval_print_text(&eval);
+        if (status == CZ_OK && save(&eval, &err) != CZ_OK)
+            exit_code = app_fail(&err);
         fini(&eval);
     }
     app_eval_options_fini(&options);

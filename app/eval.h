@@ -16,9 +16,10 @@ struct app_eval_options {
     const char **sources;
     size_t n_models, n_sources;
     struct app_detector_options detector;
-    const char *save_dets; /* where a model's detections go, or NULL */
-    char *classes;         /* names and ids with commas between, or NULL */
-    size_t limit;          /* images; 0: all */
+    const char *model_option; /* the first that only models have a use for */
+    const char *save_dets;    /* where a model's detections go, or NULL */
+    char *classes;            /* names and ids with commas between, or NULL */
+    size_t limit;             /* images; 0: all */
     size_t resamples, seed;
     bool per_class, curves, confusion, strict;
 };

@@ -190,6 +190,10 @@ static json_t *run_json(const struct app_eval *eval,
     json_object_set_new(object, "skipped", skipped_json(run));
     json_object_set_new(object, "not_finite",
                         app_json_count(model->not_finite));
+    json_object_set_new(object, "above_one", app_json_count(model->above_one));
+    json_object_set_new(
+        object, "class_note",
+        app_json_maybe(*model->class_note ? model->class_note : NULL));
     json_object_set_new(object, "unknown_class",
                         app_json_count(model->unknown_class));
     json_object_set_new(object, "other_size", app_json_count(run->n_resized));

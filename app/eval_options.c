@@ -127,6 +127,40 @@ static bool parse_report(struct app_eval_options *o, int option)
     }
 }
 
+/* The options that detections of others have no use for. */
+static bool is_for_models(int option)
+{
+    switch (option) {
+    case 't':
+    case 'f':
+    case 'j':
+    case 'q':
+    case 'h':
+    case '?':
+    case OPTION_DETS:
+    case OPTION_ANN:
+    case OPTION_SAVE_DETS: /* says so itself */
+    case OPTION_LIMIT:
+    case OPTION_CLASSES:
+    case OPTION_PER_CLASS:
+    case OPTION_CURVES:
+    case OPTION_CONFUSION:
+    case OPTION_RESAMPLES:
+    case OPTION_SEED:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static const char *option_name(int option)
+{
+    const struct option *o = long_options;
+    while (o->name && o->val != option)
+        o++;
+    return o->name;
+}
+
 /* False after a usage error, or when the command is over. */
 static bool parse_option(struct app_eval_options *o, int option, int *exit_code)
 {
@@ -158,6 +192,11 @@ static bool check_together(const struct app_eval_options *o)
                false;
     if (!o->annotations)
         return app_usage_error(COMMAND, "want annotations: --ann FILE"), false;
+    if (!o->n_models && o->model_option)
+        return app_usage_error(COMMAND,
+                               "--%s is for models; there are only detections",
+                               o->model_option),
+               false;
     if (o->save_dets && o->n_models != 1)
         return app_usage_error(COMMAND,
                                "--save-dets is for one model; there "
@@ -187,6 +226,8 @@ static bool parse(struct app_eval_options *options, int argc, char **argv,
                                  long_options, NULL)) != -1) {
         if (!parse_option(options, option, exit_code))
             return false;
+        if (!options->model_option && is_for_models(option))
+            options->model_option = option_name(option);
     }
     add_models(options, argv + optind, (size_t)(argc - optind));
     return check_together(options);

@@ -53,14 +53,17 @@ static void print_class_name(const struct cz_coco_category *category)
 static void print_counts(const struct app_eval *eval)
 {
     const struct app_eval_result *first = &eval->results[0];
+    const struct cz_coco_report *r = &first->report;
     char boxes[APP_NUMBER_BYTES], detections[APP_NUMBER_BYTES],
         images[APP_NUMBER_BYTES];
     app_print_clean(stdout, eval->options->annotations);
-    printf(": %s images, %s boxes, %zu classes\n",
-           app_count(images, first->report.images),
-           app_count(boxes, first->report.boxes), first->report.n_classes);
+    printf(": %s image%s, %s box%s, %zu class%s\n",
+           app_count(images, r->images), r->images == 1 ? "" : "s",
+           app_count(boxes, r->boxes), r->boxes == 1 ? "" : "es", r->n_classes,
+           r->n_classes == 1 ? "" : "es");
     app_print_clean(stdout, first->name);
-    printf(": %s detections\n", app_count(detections, first->detections.count));
+    printf(": %s detection%s\n", app_count(detections, first->detections.count),
+           first->detections.count == 1 ? "" : "s");
 }
 
 /* ---- the run of models ------------------------------------------------ */
@@ -81,7 +84,7 @@ static void print_speed(const struct app_eval *eval)
 {
     const struct cz_eval_run *run = &eval->run;
     const double seconds = run->wall_ms / 1e3;
-    printf("  %zu images", run->n_images);
+    printf("  %zu image%s", run->n_images, run->n_images == 1 ? "" : "s");
     if (run->n_models > 1)
         printf(", each through %zu models", run->n_models);
     printf(" in %.1f s, %zu at a time: %.1f images/s\n", seconds, run->threads,
@@ -95,8 +98,12 @@ static void print_run(const struct app_eval *eval)
     const struct cz_thresholds *t = &first->model->thresholds;
     printf("  read as: %s\n", cz_decoder_text(first->model->decoder));
     print_input(eval, first->model);
-    printf("  boxes: confidence above %g, NMS IoU %g, %zu an image\n",
-           (double)t->confidence, (double)t->iou, t->max_boxes);
+    printf("  boxes: confidence above %g, ", (double)t->confidence);
+    if (first->model->decoder == CZ_DECODER_END_TO_END)
+        fputs("NMS by the model, ", stdout);
+    else
+        printf("NMS IoU %g, ", (double)t->iou);
+    printf("%zu an image\n", t->max_boxes);
     print_speed(eval);
     fputs("  ms an image on one thread, median:", stdout);
     for (size_t s = 0; s < CZ_STAGE_COUNT; s++)
@@ -105,45 +112,72 @@ static void print_run(const struct app_eval *eval)
     putchar('\n');
 }
 
-/* "note: 3 images ...", about one of several models: "note: a.onnx: ...". */
-static void print_note(const char *name, const char *what, size_t count)
+/* "note: ", about one of several models: "note: a.onnx: ". */
+static void begin_note(const char *name)
 {
-    if (!count)
-        return;
     fputs("  note: ", stdout);
     if (name) {
         app_print_clean(stdout, name);
         fputs(": ", stdout);
     }
-    printf("%zu %s\n", count, what);
+}
+
+/* "note: 3 images are ...", "note: 1 image is ..." */
+static void print_note(const char *name, size_t count, const char *one,
+                       const char *many)
+{
+    if (!count)
+        return;
+    begin_note(name);
+    printf("%zu %s\n", count, count == 1 ? one : many);
+}
+
+static void print_model_notes(const char *name,
+                              const struct cz_eval_model *model)
+{
+    if (*model->class_note) {
+        begin_note(name);
+        app_print_clean(stdout, model->class_note);
+        putchar('\n');
+    }
+    print_note(name, model->not_finite,
+               "candidate had NaN or infinite numbers, or a negative size, and "
+               "was dropped",
+               "candidates had NaN or infinite numbers, or negative sizes, and "
+               "were dropped");
+    print_note(name, model->above_one,
+               "score is above 1: was the model exported without its sigmoid?",
+               "scores are above 1: was the model exported without its "
+               "sigmoid?");
+    print_note(name, model->unknown_class,
+               "box was of a class that the annotations do not have",
+               "boxes were of classes that the annotations do not have");
 }
 
 static void print_run_notes(const struct app_eval *eval)
 {
     const struct cz_eval_run *run = &eval->run;
     putchar('\n');
-    print_note(NULL,
-               "images could not be read and are in no number here; --strict "
+    print_note(NULL, run->n_skipped,
+               "image could not be read and is in no number here; --strict "
                "makes that an error",
-               run->n_skipped);
-    print_note(NULL, "images have another size than the annotations say",
-               run->n_resized);
-    for (size_t i = 0; i < run->n_models; i++) {
-        const char *name = run->n_models > 1 ? eval->results[i].name : NULL;
-        print_note(name,
-                   "candidates had NaN or infinite numbers and were dropped",
-                   run->models[i].not_finite);
-        print_note(name,
-                   "boxes were of classes that the annotations do not have",
-                   run->models[i].unknown_class);
-    }
+               "images could not be read and are in no number here; --strict "
+               "makes that an error");
+    print_note(NULL, run->n_resized,
+               "image has another size than the annotations say",
+               "images have another size than the annotations say");
+    for (size_t i = 0; i < run->n_models; i++)
+        print_model_notes(run->n_models > 1 ? eval->results[i].name : NULL,
+                          &run->models[i]);
 }
 
 static bool has_run_notes(const struct cz_eval_run *run)
 {
     size_t count = run->n_skipped + run->n_resized;
     for (size_t i = 0; i < run->n_models; i++)
-        count += run->models[i].not_finite + run->models[i].unknown_class;
+        count += run->models[i].not_finite + run->models[i].above_one +
+                 run->models[i].unknown_class +
+                 (*run->models[i].class_note > 0);
     return count > 0;
 }
 
@@ -273,6 +307,12 @@ static void print_cost(const struct app_eval *eval,
            ms / first->latency[CZ_STAGE_INFERENCE].median_ms);
 }
 
+/* In no draw of the images, either. */
+static bool is_no_difference(const struct cz_coco_delta *delta)
+{
+    return delta->difference == 0 && delta->low == 0 && delta->high == 0;
+}
+
 static void print_comparison(const struct app_eval *eval)
 {
     size_t images = eval->results[0].report.images;
@@ -301,15 +341,20 @@ static void print_comparison(const struct app_eval *eval)
     printf("\n  note: in brackets the 95 %% interval: paired bootstrap, %zu "
            "draws of %zu images\n",
            eval->options->resamples, images);
+    if (eval->options->n_models)
+        puts("  note: ms: median of inference; ratio: that to the first "
+             "model's");
     for (size_t i = 1; i < eval->n_results; i++) {
         const struct app_eval_result *result = &eval->results[i];
         if (!result->ap.noise)
             continue;
-        fputs("  note: ", stdout);
-        app_print_clean(stdout, result->name);
-        printf(": on %zu images the difference of AP is noise: other images\n"
-               "        could turn it around\n",
-               images);
+        begin_note(result->name);
+        if (is_no_difference(&result->ap))
+            printf("no difference of AP on %zu images\n", images);
+        else
+            printf("on %zu images the difference of AP is noise: other images\n"
+                   "        could turn it around\n",
+                   images);
     }
 }
 

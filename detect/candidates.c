@@ -22,6 +22,7 @@ enum cz_status cz_boxes_prepare(struct cz_boxes *boxes, struct cz_error *err)
     boxes->memory->keys.count = 0;
     boxes->count = 0;
     boxes->not_finite = 0;
+    boxes->above_one = 0;
     boxes->final = false;
     return CZ_OK;
 }

@@ -15,6 +15,9 @@
 /* A row of scores is looked at in blocks: most hold nothing. */
 #define BLOCK 32
 
+/* A probability, and what quantization and rounding add to it. */
+#define SCORE_MAX 1.01F
+
 struct frame {
     const struct cz_detector *detector;
     const float *data[CZ_OUTPUTS_MAX];
@@ -50,6 +53,7 @@ static enum cz_status add(struct frame *frame, const struct cz_level *level,
     }
     if (score <= frame->thresholds->confidence)
         return CZ_OK;
+    frame->boxes->above_one += score > SCORE_MAX;
     size_t order = (level->first + anchor) * frame->detector->classes + label;
     return cz_keys_add(&frame->boxes->memory->keys, score, (uint32_t)order,
                        frame->err);
@@ -211,10 +215,10 @@ static const struct cz_level *find_level(const struct cz_detector *detector,
     return level;
 }
 
-static bool is_finite(const struct cz_box *box)
+static bool is_box(const struct cz_box *box)
 {
     return isfinite(box->x1) && isfinite(box->y1) && isfinite(box->x2) &&
-           isfinite(box->y2);
+           isfinite(box->y2) && box->x1 <= box->x2 && box->y1 <= box->y2;
 }
 
 /* The boxes of the keys, in their order. */
@@ -232,7 +236,7 @@ static enum cz_status make_boxes(const struct frame *frame)
         struct cz_box box = make_box(frame, level, anchor - level->first);
         box.score = cz_key_score(keys->items[k]);
         box.label = (uint32_t)(order % detector->classes);
-        if (is_finite(&box))
+        if (is_box(&box))
             boxes->items[boxes->count++] = box;
         else
             boxes->not_finite++;
@@ -258,6 +262,7 @@ static enum cz_status read_rows(struct frame *frame, size_t rows)
                                             (uint32_t)i, frame->err)
                               : CZ_OK);
         boxes->not_finite += isfinite(r[4]) ? 0 : 1;
+        boxes->above_one += isfinite(r[4]) && r[4] > SCORE_MAX;
     }
     CZ_TRY(cz_keys_best(boxes->memory, frame->thresholds->max_candidates, 0,
                         frame->err));
@@ -266,7 +271,7 @@ static enum cz_status read_rows(struct frame *frame, size_t rows)
             data + 6 * (size_t)cz_key_order(boxes->memory->keys.items[k]);
         struct cz_box box = {r[0], r[1], r[2], r[3], r[4], 0};
         bool known = r[5] >= 0 && r[5] < (float)frame->detector->classes;
-        if (!known || !is_finite(&box)) {
+        if (!known || !is_box(&box)) {
             boxes->not_finite++;
             continue;
         }

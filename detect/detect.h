@@ -128,7 +128,9 @@ struct cz_box {
 struct cz_boxes {
     struct cz_box *items;
     size_t count;
-    size_t not_finite; /* candidates that were dropped: NaN or infinite */
+    size_t not_finite; /* candidates that were dropped: of NaN or infinite
+                          numbers, or of negative sizes */
+    size_t above_one;  /* scores that no probability has */
     bool final;        /* the model has done NMS: cz_boxes_suppress() only
                           takes the best */
     size_t capacity;
@@ -139,12 +141,16 @@ void cz_boxes_fini(struct cz_boxes *boxes);
 
 struct cz_thresholds {
     float confidence;      /* scores above it are candidates */
-    float iou;             /* boxes that overlap more than this are the same */
+    float iou;             /* boxes that overlap more than this are the same;
+                              a session takes CZ_IOU_AUTO, too */
     size_t max_boxes;      /* kept for an image */
     size_t max_candidates; /* the best of them go into NMS */
     bool multi_label; /* each class above the confidence; else the best one */
     bool agnostic;    /* a box suppresses those of other classes too */
 };
+
+/* The authors' own: 0.65 for YOLOX and 0.7 for the others. */
+#define CZ_IOU_AUTO (-1.0F)
 
 /* What the models' authors evaluate with (YOLOX: an IoU of 0.65), and what
  * they show pictures with. */
@@ -305,14 +311,14 @@ void cz_stage_end(struct cz_stage_times *times, enum cz_stage stage,
 struct cz_session_options {
     struct cz_engine_options engine;
     struct cz_detector_options detector;
-    struct cz_thresholds thresholds; /* iou 0: the authors' own, 0.65 for YOLOX
-                                        and 0.7 for the others */
+    struct cz_thresholds thresholds;
     bool rect; /* an input of its own for each image: cz_letterbox_rect() */
 };
 
 #define CZ_SESSION_OPTIONS_INIT                                                \
     ((struct cz_session_options){.engine = CZ_ENGINE_OPTIONS_INIT,             \
-                                 .detector = CZ_DETECTOR_OPTIONS_INIT})
+                                 .detector = CZ_DETECTOR_OPTIONS_INIT,         \
+                                 .thresholds = {.iou = CZ_IOU_AUTO}})
 
 /* A model that is ready for images; for one thread at a time. */
 struct cz_session;

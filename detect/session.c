@@ -73,7 +73,7 @@ static void choose_thresholds(struct cz_session *session)
     const bool is_yolox =
         decoder == CZ_DECODER_YOLOX || decoder == CZ_DECODER_YOLOX_MAPS;
     session->thresholds = session->options->thresholds;
-    if (session->thresholds.iou == 0)
+    if (session->thresholds.iou < 0)
         session->thresholds.iou = is_yolox ? IOU_YOLOX : IOU_ULTRALYTICS;
 }
 

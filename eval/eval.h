@@ -100,13 +100,21 @@ const struct cz_coco_category *cz_coco_category(const struct cz_coco *coco,
 const struct cz_coco_image *cz_coco_find_image(const struct cz_coco *coco,
                                                const char *name);
 
+#define CZ_COCO_NOTE_BYTES 320
+
 /* The category of each of a model's classes: category_ids[n_classes].
  *
- * By name where `names` ([n_classes], or NULL) has the name of each category,
- * the classes of other names getting -1; otherwise by order, where there are as
- * many categories as classes (in the order of their ids, which is how COCO's 80
- * classes have the ids 1 to 90). CZ_EINVAL where neither fits. */
+ * By name where `names` ([n_classes], or NULL) has the names of all categories,
+ * or where all names are those of categories; upper and lower case are the
+ * same. Else by order, where there are as many categories as classes (in the
+ * order of their ids, which is how COCO's 80 classes have the ids 1 to 90) and
+ * no name says that it is another order; else by name, where most have one.
+ * Classes without a category get -1. CZ_EINVAL where nothing fits.
+ *
+ * note: what a person should know of this: "" where each category has the class
+ * of its name. */
 enum cz_status cz_coco_map_classes(int64_t *category_ids,
+                                   char note[CZ_COCO_NOTE_BYTES],
                                    const char *const *names, size_t n_classes,
                                    const struct cz_coco *coco,
                                    struct cz_error *err);
@@ -331,11 +339,14 @@ struct cz_eval_model {
     double *times_ms[CZ_STAGE_COUNT];     /* [n_images] each; reading is done
                                              once for all models */
     double cpu_ms[CZ_STAGE_COUNT];        /* sums; see struct cz_stage_times */
-    size_t not_finite;    /* candidates with NaN or infinite numbers */
+    size_t not_finite;    /* candidates with NaN or infinite numbers, or
+                             negative sizes */
+    size_t above_one;     /* scores that no probability has */
     size_t unknown_class; /* boxes of classes that no category has */
     enum cz_decoder decoder;
     struct cz_input_format format;
     size_t n_classes;
+    char class_note[CZ_COCO_NOTE_BYTES]; /* see cz_coco_map_classes() */
     struct cz_thresholds thresholds;
 };
 

@@ -191,6 +191,7 @@ static enum cz_status keep_found(struct cz_eval_model *model,
         model->cpu_ms[stage] += found->times.cpu_ms[stage];
     }
     model->not_finite += found->not_finite;
+    model->above_one += found->above_one;
     model->unknown_class += found->unknown_class;
     return CZ_OK;
 }
@@ -311,6 +312,8 @@ static enum cz_status describe(struct cz_eval_run *run,
             .format = *cz_detector_format(detector),
             .n_classes = cz_detector_classes(detector),
             .thresholds = *cz_session_thresholds(session)};
+        memcpy(run->models[i].class_note, worker->seats[i].class_note,
+               CZ_COCO_NOTE_BYTES);
     }
     return CZ_OK;
 }

@@ -28,8 +28,8 @@ static enum cz_status map_classes(struct cz_eval_seat *seat,
         names[i] = cz_detector_label(detector, (uint32_t)i);
         named = named && names[i];
     }
-    status = cz_coco_map_classes(seat->category_ids, named ? names : NULL, n,
-                                 coco, err);
+    status = cz_coco_map_classes(seat->category_ids, seat->class_note,
+                                 named ? names : NULL, n, coco, err);
 out:
     cz_free(names);
     return status;
@@ -107,6 +107,7 @@ static enum cz_status keep_boxes(struct cz_eval_found *found,
                                  struct cz_error *err)
 {
     found->not_finite = boxes->not_finite;
+    found->above_one = boxes->above_one;
     found->items = cz_calloc(boxes->count, sizeof *found->items);
     if (!found->items)
         return cz_error_nomem(err);

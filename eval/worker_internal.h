@@ -17,6 +17,7 @@ struct cz_eval_job {
 struct cz_eval_seat {
     struct cz_session *session;
     int64_t *category_ids; /* [classes of the model]; -1: none */
+    char class_note[CZ_COCO_NOTE_BYTES];
 };
 
 struct cz_eval_worker {
@@ -27,7 +28,7 @@ struct cz_eval_worker {
 /* What a model found in an image. */
 struct cz_eval_found {
     struct cz_coco_detection *items; /* [count]; owned */
-    size_t count, not_finite, unknown_class;
+    size_t count, not_finite, above_one, unknown_class;
     struct cz_stage_times times;
 };
 

@@ -79,17 +79,64 @@ static void maps_classes_by_name_or_by_order(void **state)
         "{\"id\": 90, \"name\": \"cat\"}, {\"id\": 13, \"name\": \"dog\"}]}";
     const char *names[] = {"dog", "bird", "cat"}, *others[] = {"x", "y", "z"};
     int64_t ids[3];
+    char note[CZ_COCO_NOTE_BYTES];
     struct cz_coco *coco = parse_annotations(text);
-    assert_ok(cz_coco_map_classes(ids, names, 3, coco, cz_test_error()));
+    assert_ok(cz_coco_map_classes(ids, note, names, 3, coco, cz_test_error()));
+    assert_string_equal(note, "");
     assert_int_equal(ids[0], 13);
     assert_int_equal(ids[1], -1);
     assert_int_equal(ids[2], 90);
-    assert_ok(cz_coco_map_classes(ids, others, 2, coco, cz_test_error()));
+    assert_ok(cz_coco_map_classes(ids, note, others, 2, coco, cz_test_error()));
+    assert_string_equal(note, "classes are matched by position; names differ: "
+                              "x / dog, y / cat");
     assert_int_equal(ids[0], 13);
     assert_int_equal(ids[1], 90);
-    assert_ok(cz_coco_map_classes(ids, NULL, 2, coco, cz_test_error()));
-    assert_error(cz_coco_map_classes(ids, others, 3, coco, cz_test_error()),
-                 CZ_EINVAL, "3 classes and the annotations have 2 categories");
+    assert_ok(cz_coco_map_classes(ids, note, NULL, 2, coco, cz_test_error()));
+    assert_string_equal(
+        note, "classes are matched by position: the model has no names");
+    assert_error(
+        cz_coco_map_classes(ids, note, others, 3, coco, cz_test_error()),
+        CZ_EINVAL, "3 classes and the annotations have 2 categories");
+    cz_coco_free(coco);
+}
+
+#define CATEGORY(id, name) "{\"id\": " #id ", \"name\": \"" name "\"}"
+
+static void maps_classes_whose_names_differ_a_little(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names[4];
+        int64_t ids[4];
+        const char *note;
+    } cases[] = {
+        {{"Key", "DOG", "cat"}, {1, 2, 3}, ""},
+        {{"cat", "key", "dog"}, {3, 1, 2}, ""},
+        {{"gizmo", "dog", "cat"},
+         {1, 2, 3},
+         "classes are matched by position; names differ: gizmo / key"},
+        {{"cat", "gizmo", "dog"},
+         {3, -1, 2},
+         "the model has no class for: key; the annotations have none for: "
+         "gizmo"},
+        {{"cat", "dog"}, {3, 2}, "the model has no class for: key"},
+        {{"cat", "dog", "a", "key"}, {3, 2, -1, 1}, ""},
+    };
+    struct cz_coco *coco = parse_annotations(
+        "{\"images\": [], \"annotations\": [], \"categories\": [" CATEGORY(
+            3, "cat") "," CATEGORY(2, "dog") "," CATEGORY(1, "key") "]}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char note[CZ_COCO_NOTE_BYTES];
+        int64_t ids[4];
+        size_t n = 0;
+        while (n < 4 && cases[i].names[n])
+            n++;
+        assert_ok(cz_coco_map_classes(ids, note, cases[i].names, n, coco,
+                                      cz_test_error()));
+        assert_string_equal(note, cases[i].note);
+        for (size_t c = 0; c < n; c++)
+            assert_int_equal(ids[c], cases[i].ids[c]);
+    }
     cz_coco_free(coco);
 }
 
@@ -389,6 +436,7 @@ int main(void)
         cmocka_unit_test(reads_lists_in_any_order_and_skips_the_rest),
         cmocka_unit_test(finds_images_by_name),
         cmocka_unit_test(maps_classes_by_name_or_by_order),
+        cmocka_unit_test(maps_classes_whose_names_differ_a_little),
         cmocka_unit_test(refuses_annotations_that_make_no_sense),
         cmocka_unit_test(refuses_files_that_cannot_be_read),
         cmocka_unit_test(reads_files_of_many_pieces),

@@ -39,7 +39,7 @@ static struct cz_eval_options options_for(size_t n_models, size_t threads)
                                       .strict = true};
     options.session.engine.plan.threads = threads;
     options.session.thresholds = CZ_THRESHOLDS_EVAL;
-    options.session.thresholds.iou = 0;
+    options.session.thresholds.iou = CZ_IOU_AUTO;
     return options;
 }
 

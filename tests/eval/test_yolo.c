@@ -262,8 +262,9 @@ static void refuses_yaml_that_is_too_deep(void **state)
     put_nested(folder, 100);
     assert_error(cz_coco_load(&coco, cz_test_path(folder, "data.yaml"), &sizes,
                               cz_test_error()),
-                 CZ_EPARSE, "line 3: lists and maps in each other, more than "
-                            "100 deep");
+                 CZ_EPARSE,
+                 "line 3: lists and maps in each other, more than "
+                 "100 deep");
     /* What took minutes. */
     put_nested(folder, 1000000);
     assert_error(cz_coco_load(&coco, cz_test_path(folder, "data.yaml"), &sizes,
