@@ -31,9 +31,15 @@ static bool parse_part(size_t *number, const struct app_number *what,
     if (read_number(number, text, end) && *number >= what->low &&
         *number <= what->high)
         return true;
-    app_usage_error(what->command, "%s %.*s: want a number from %zu to %zu",
-                    what->option, (int)(end - text), text, what->low,
-                    what->high);
+    if (what->high == SIZE_MAX)
+        app_usage_error(what->command,
+                        "%s %.*s: want a whole number of at least %zu",
+                        what->option, (int)(end - text), text, what->low);
+    else
+        app_usage_error(what->command,
+                        "%s %.*s: want a whole number from %zu to %zu",
+                        what->option, (int)(end - text), text, what->low,
+                        what->high);
     return false;
 }
 

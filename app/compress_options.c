@@ -17,6 +17,7 @@ static const char help[] =
     "       compress infer MODEL.onnx --input X.f32 --output Y.f32\n"
     "       compress bench MODEL.onnx...\n"
     "       compress detect MODEL.onnx IMAGE|DIR...\n"
+    "       compress eval MODEL.onnx... --ann FILE\n"
     "\n"
     "Makes a YOLO-style detector smaller and shows what changed.\n"
     "\n"
@@ -289,6 +290,8 @@ static bool parse_all(struct parser *p, int argc, char **argv)
                false;
     if (p->output && !*p->output)
         return app_usage_error("compress", "--output wants a file name"), false;
+    if (!*argv[optind])
+        return app_usage_error("compress", "the model's name is empty"), false;
     o->model = argv[optind];
     o->prune |= o->prune_options.n_rules > 0;
     if (!check_together(o))

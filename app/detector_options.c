@@ -17,8 +17,16 @@ static bool parse_name(int *found, const char *option, const char *text,
         if (strcmp(text, name(*found)) == 0)
             return true;
     }
-    app_usage_error(command, "%s %s: see '--help' for what there is", option,
-                    text);
+    char choices[256] = "";
+    for (int i = 0; i < count; i++) {
+        const size_t used = strlen(choices);
+        snprintf(choices + used, sizeof choices - used, "%s%s",
+                 i == 0           ? ""
+                 : i + 1 == count ? " or "
+                                  : ", ",
+                 name(i));
+    }
+    app_usage_error(command, "%s %s: want %s", option, text, choices);
     return false;
 }
 

@@ -36,5 +36,8 @@ int main(int argc, char **argv)
         argv[1] = program;
         return finish(commands[i].run(argc - 1, argv + 1));
     }
+    static char help[] = "--help";
+    if (argc == 2 && strcmp(argv[1], "help") == 0)
+        argv[1] = help;
     return finish(app_compress(argc, argv));
 }

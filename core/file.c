@@ -108,8 +108,8 @@ static enum cz_status drain(void **bytes, size_t *size, int fd,
         if (!text)
             return cz_error_nomem(err);
         *bytes = text;
-        CZ_TRY(cz_file_read(&done, fd, text + *size, capacity - *size, path,
-                            err));
+        CZ_TRY(
+            cz_file_read(&done, fd, text + *size, capacity - *size, path, err));
         *size += done;
         text[*size] = 0;
         if (*size > most)
