@@ -36,10 +36,9 @@ static bool parse_part(size_t *number, const struct app_number *what,
                         "%s %.*s: want a whole number of at least %zu",
                         what->option, (int)(end - text), text, what->low);
     else
-        app_usage_error(what->command,
-                        "%s %.*s: want a whole number from %zu to %zu",
-                        what->option, (int)(end - text), text, what->low,
-                        what->high);
+        app_usage_error(
+            what->command, "%s %.*s: want a whole number from %zu to %zu",
+            what->option, (int)(end - text), text, what->low, what->high);
     return false;
 }
 

@@ -75,6 +75,15 @@ static void print_image(const struct app_detect *detect,
                image->above_one, image->above_one == 1 ? "" : "s");
 }
 
+static void print_folder(const char *what, const char *folder)
+{
+    if (!folder)
+        return;
+    printf("%s: ", what);
+    app_print_clean(stdout, folder);
+    putchar('\n');
+}
+
 static void print_summary(const struct app_detect *detect)
 {
     size_t boxes = 0;
@@ -89,11 +98,8 @@ static void print_summary(const struct app_detect *detect)
         sum += detect->ms[s] / done;
     }
     printf("; %.1f in all\n", sum);
-    if (detect->options->folder) {
-        fputs("pictures: ", stdout);
-        app_print_clean(stdout, detect->options->folder);
-        putchar('\n');
-    }
+    print_folder("pictures", detect->options->folder);
+    print_folder("texts", detect->options->txt);
 }
 
 void app_detect_print(const struct app_detect *detect)

@@ -192,6 +192,10 @@ static bool check_together(const struct app_eval_options *o)
                false;
     if (!o->annotations)
         return app_usage_error(COMMAND, "want annotations: --ann FILE"), false;
+    if (o->classes && !*o->classes)
+        return app_usage_error(COMMAND, "--classes wants names or ids"), false;
+    if (o->save_dets && !*o->save_dets)
+        return app_usage_error(COMMAND, "--save-dets wants a file name"), false;
     if (!o->n_models && o->model_option)
         return app_usage_error(COMMAND,
                                "--%s is for models; there are only detections",

@@ -22,9 +22,9 @@ enum cz_status cz_file_read(size_t *done, int fd, void *bytes, size_t size,
 enum cz_status cz_file_write(int fd, const void *bytes, size_t size,
                              const char *path, struct cz_error *err);
 
-/* The content of a regular file of at most `most` bytes; cz_free() it; a
- * NUL stands behind it. Waits for nothing: folders, pipes and devices are CZ_EIO, larger files
- * CZ_EUNSUPPORTED. */
+/* The content of a regular file of at most `most` bytes; cz_free() it; a NUL
+ * stands behind it. Waits for nothing: folders, pipes and devices are CZ_EIO,
+ * larger files CZ_EUNSUPPORTED. */
 enum cz_status cz_file_load(void **bytes, size_t *size, const char *path,
                             size_t most, struct cz_error *err);
 

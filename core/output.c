@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,15 +46,14 @@ enum cz_status cz_output_check(const char *path, bool overwrite,
 static enum cz_status name_file(struct cz_output *output, const char *path,
                                 bool is_link, struct cz_error *err)
 {
-    char *real = is_link ? realpath(path, NULL) : NULL;
-    if (is_link && !real)
+    char real[PATH_MAX];
+    const char *name = is_link ? realpath(path, real) : path;
+    if (!name)
         return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    const char *name = real ? real : path;
     const size_t size = strlen(name) + 1;
     output->path = cz_malloc(size);
     if (output->path)
         memcpy(output->path, name, size);
-    free(real);
     return output->path ? CZ_OK : cz_error_nomem(err);
 }
 

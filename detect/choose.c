@@ -222,7 +222,8 @@ static const char *explain_fields(size_t fields, size_t names, size_t before)
 {
     size_t more = fields - before - names;
     if (fields < before + names)
-        return "fewer fields than the class names ask for; is --names right?";
+        return "fewer fields than the class names ask for; --names FILE gives "
+               "others";
     if (more == 32)
         return "32 fields more than the class names ask for, as segmentation "
                "models have";

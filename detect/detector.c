@@ -125,8 +125,7 @@ static enum cz_status read_metadata(struct cz_detector *detector,
     unsigned long number = stride ? strtoul(stride, NULL, 10) : 0;
     detector->stride = number >= 1 && number <= 1024 ? number : STRIDE_DEFAULT;
     if (detector->options.names_file)
-        return cz_labels_read(&detector->names, detector->options.names_file,
-                              err);
+        return CZ_OK; /* they have been read */
     return names ? cz_labels_parse(&detector->names, names, err) : CZ_OK;
 }
 
@@ -252,6 +251,9 @@ static enum cz_status load_file(struct cz_detector *detector, const char *path,
     if (!detector->path)
         return cz_error_nomem(err);
     memcpy(detector->path, path, size);
+    const char *names_file = detector->options.names_file;
+    if (names_file)
+        CZ_TRY(cz_labels_read(&detector->names, names_file, err));
     CZ_TRY(cz_model_load(&model, path, err));
     enum cz_status status =
         cz_error_prefix(err, load(detector, model, err), path);
