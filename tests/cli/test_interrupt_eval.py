@@ -73,15 +73,14 @@ def check_text():
 
 
 def check_json():
-    code, out, err = interrupt_midway("--json", "--save-dets",
-                                      "dets.json")
-    check(code == 130 and not err, "json", code, err)
+    """Detections of some images would pass for those of all."""
+    code, out, err = interrupt_midway("--json", "--save-dets", "dets.json")
+    check(code == 130 and "dets.json: not written" in err, "json", code, err)
     found = json.loads(out)
-    check(found["interrupted"] is True and found["stats"]["AP"] > 0.5, "stats",
+    check(found["interrupted"] is True and found["stats"]["AP"] > 0, "stats",
           out)
-    saved = {d["image_id"] for d in json.loads(Path("dets.json").read_text())}
-    check(0 < len(saved) <= found["images"] < IMAGES, "detections", len(saved),
-          found["images"])
+    check(0 < found["images"] < IMAGES, "images", found["images"])
+    check(not Path("dets.json").exists(), "dets.json is there")
 
 
 def check_at_once():
