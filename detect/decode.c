@@ -334,7 +334,7 @@ static enum cz_status map_outputs(struct frame *frame,
                       sizeof *m->widened, frame->err));
     for (size_t i = 0; i < frame->detector->n_outputs; i++) {
         frame->data[i] = outputs[i].data;
-        if (outputs[i].dtype != CZ_DTYPE_FLOAT16)
+        if (outputs[i].dtype != CZ_DTYPE_FLOAT16 || !element_count(&outputs[i]))
             continue;
         widen(m->widened + used, outputs[i].data, element_count(&outputs[i]));
         frame->data[i] = m->widened + used;
