@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "app/app.h"
+#include "app/calibration.h"
 #include "app/compress_report.h"
 #include "app/progress.h"
 #include "core/clock.h"
@@ -58,6 +59,27 @@ static uint64_t nonzero_macs(const struct cz_stats *stats,
     return macs;
 }
 
+static enum cz_status quantize(struct cz_model *model,
+                               struct app_compress_report *report,
+                               struct cz_error *err)
+{
+    const struct app_compress_options *o = report->options;
+    struct cz_int8_options options = o->int8_options;
+    struct app_calibration calibration = {
+        .model = o->model, .source = o->calib, .limit = o->calib_images};
+    const double start = cz_now_ms();
+    enum cz_status status = app_calibration_open(&calibration, err);
+    options.images = app_calibration_images(&calibration);
+    options.plan.threads = o->prune_options.threads;
+    options.plan.shapes = &calibration.shape;
+    options.plan.n_shapes = 1;
+    if (status == CZ_OK)
+        status = cz_int8_quantize(model, &options, &report->int8, err);
+    app_calibration_close(&calibration);
+    report->ms.int8 = cz_now_ms() - start;
+    return status;
+}
+
 static enum cz_status edit(struct cz_model *model,
                            struct app_compress_report *report,
                            struct cz_error *err)
@@ -72,6 +94,8 @@ static enum cz_status edit(struct cz_model *model,
     report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
     if (o->fp16)
         CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
+    if (o->int8)
+        CZ_TRY(quantize(model, report, err));
     cz_model_count(&report->edited, model);
     report->ms.fp16 = cz_now_ms() - pruned;
     return CZ_OK;
@@ -167,6 +191,7 @@ static enum cz_status run(struct app_compress_report *report,
             app_compress_report_text(report);
     }
     cz_prune_report_fini(&report->prune);
+    cz_int8_report_fini(&report->int8);
     cz_model_free(model);
     return status;
 }
@@ -182,6 +207,7 @@ int app_compress(int argc, char **argv)
         app_progress_init(&progress, options.quiet || options.json);
         options.prune_options.progress = &progress.callback;
         options.fp16_options.progress = &progress.callback;
+        options.int8_options.progress = &progress.callback;
         enum cz_status status = run(&report, &err);
         app_progress_fini(&progress);
         exit_code = status == CZ_OK ? APP_DONE : app_fail(&err);

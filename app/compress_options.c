@@ -11,8 +11,11 @@
 #include "core/alloc.h"
 #include "core/parallel.h"
 
+#define CALIB_IMAGES 128
+
 static const char help[] =
-    "Usage: compress MODEL.onnx [--prune P] [--fp16] [-o OUT.onnx]\n"
+    "Usage: compress MODEL.onnx [--prune P] [--fp16 | --int8 --calib DIR]\n"
+    "                [-o OUT.onnx]\n"
     "       compress inspect MODEL.onnx\n"
     "       compress infer MODEL.onnx --input X.f32 --output Y.f32\n"
     "       compress bench MODEL.onnx...\n"
@@ -42,6 +45,17 @@ static const char help[] =
     "  --fp16-io             float16 inputs and outputs too\n"
     "  --fp16-all            float16 box decode too (steps of up to half a\n"
     "                        pixel)\n"
+    "  --int8                8-bit weights and activations; the box decode "
+    "and\n"
+    "                        the convolutions before it stay float32\n"
+    "  --calib DIR           images like those that the model will see (8 at\n"
+    "                        least), for the ranges of its activations\n"
+    "  --calib-images N      of them at most, evenly over DIR (128)\n"
+    "  --target T            the runtime that the int8 file is for:\n"
+    "                        onnxruntime (default) or tensorrt\n"
+    "  --ranges METHOD       mse (default), minmax, average, percentile or\n"
+    "                        entropy\n"
+    "  --keep NAME           a Conv that stays float32; may be repeated\n"
     "  --strict              weights beyond float16's 65504 are an error, not\n"
     "                        clamped\n"
     "\n"
@@ -69,6 +83,12 @@ enum {
     OPTION_FP16_IO,
     OPTION_FP16_ALL,
     OPTION_STRICT,
+    OPTION_INT8,
+    OPTION_CALIB,
+    OPTION_CALIB_IMAGES,
+    OPTION_TARGET,
+    OPTION_RANGES,
+    OPTION_KEEP,
 };
 
 static const struct option long_options[] = {
@@ -81,6 +101,12 @@ static const struct option long_options[] = {
     {"fp16-io", no_argument, NULL, OPTION_FP16_IO},
     {"fp16-all", no_argument, NULL, OPTION_FP16_ALL},
     {"strict", no_argument, NULL, OPTION_STRICT},
+    {"int8", no_argument, NULL, OPTION_INT8},
+    {"calib", required_argument, NULL, OPTION_CALIB},
+    {"calib-images", required_argument, NULL, OPTION_CALIB_IMAGES},
+    {"target", required_argument, NULL, OPTION_TARGET},
+    {"ranges", required_argument, NULL, OPTION_RANGES},
+    {"keep", required_argument, NULL, OPTION_KEEP},
     {"output", required_argument, NULL, 'o'},
     {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
@@ -94,6 +120,9 @@ static const struct option long_options[] = {
 
 static const struct app_number threads_number = {"compress", "--threads", 1,
                                                  CZ_THREADS_MAX};
+
+static const struct app_number images_number = {"compress", "--calib-images", 8,
+                                                4096};
 
 bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
 {
@@ -143,13 +172,58 @@ static bool parse_scope(enum cz_prune_scope *scope, const char *text)
     return false;
 }
 
+static bool parse_target(enum cz_int8_target *target, const char *text)
+{
+    for (int i = 0; i < CZ_INT8_TARGETS; i++) {
+        *target = (enum cz_int8_target)i;
+        if (strcmp(text, cz_int8_target_name(*target)) == 0)
+            return true;
+    }
+    app_usage_error("compress", "--target %s: want onnxruntime or tensorrt",
+                    text);
+    return false;
+}
+
+static bool parse_ranges(enum cz_range_method *method, const char *text)
+{
+    if (cz_range_method_find(method, text))
+        return true;
+    app_usage_error("compress",
+                    "--ranges %s: want mse, minmax, average, percentile or "
+                    "entropy",
+                    text);
+    return false;
+}
+
 struct parser {
     struct app_compress_options *options;
     struct cz_prune_rule *rules;
-    const char **skip;
+    const char **skip, **keep;
     const char *output;
     int exit_code; /* of a command that is over */
 };
+
+static bool parse_int8_option(struct parser *p, int option)
+{
+    struct app_compress_options *o = p->options;
+    struct cz_int8_options *int8 = &o->int8_options;
+    switch (option) {
+    case OPTION_CALIB:
+        o->calib = optarg;
+        return true;
+    case OPTION_CALIB_IMAGES:
+        return app_parse_number(&o->calib_images, &images_number, optarg);
+    case OPTION_TARGET:
+        return parse_target(&int8->target, optarg);
+    case OPTION_RANGES:
+        return parse_ranges(&int8->method, optarg);
+    case OPTION_KEEP:
+        p->keep[int8->n_keep++] = optarg;
+        return true;
+    default:
+        return o->int8 = true;
+    }
+}
 
 /* False after a usage error or when the command is over. */
 static bool parse_option(struct parser *p, int option)
@@ -182,6 +256,13 @@ static bool parse_option(struct parser *p, int option)
     case OPTION_STRICT:
         o->fp16_options.strict = true;
         return true;
+    case OPTION_INT8:
+    case OPTION_CALIB:
+    case OPTION_CALIB_IMAGES:
+    case OPTION_TARGET:
+    case OPTION_RANGES:
+    case OPTION_KEEP:
+        return parse_int8_option(p, option);
     case 'o':
         p->output = optarg;
         return true;
@@ -213,6 +294,21 @@ static bool parse_option(struct parser *p, int option)
     }
 }
 
+static bool check_int8(const struct app_compress_options *o)
+{
+    if (o->int8 && !o->calib)
+        return app_usage_error("compress",
+                               "--int8 wants --calib DIR, a folder of images "
+                               "like those that the model will see"),
+               false;
+    if (!o->int8 && o->calib)
+        return app_usage_error("compress", "--calib goes with --int8"), false;
+    if (o->int8 && o->fp16)
+        return app_usage_error("compress", "--int8 and --fp16: one of the two"),
+               false;
+    return true;
+}
+
 /* What one option demands of the others. */
 static bool check_together(const struct app_compress_options *o)
 {
@@ -228,10 +324,12 @@ static bool check_together(const struct app_compress_options *o)
                                "--fp16-io, --fp16-all and --strict go with "
                                "--fp16"),
                false;
-    if (!o->prune && !o->fp16)
+    if (!check_int8(o))
+        return false;
+    if (!o->prune && !o->fp16 && !o->int8)
         return app_usage_error("compress",
                                "%s: nothing to do; add --prune 0.05, --fp16, "
-                               "or both",
+                               "--int8, or several",
                                o->model),
                false;
     return true;
@@ -254,7 +352,9 @@ static char *default_output(const struct app_compress_options *o)
     else if (o->prune)
         snprintf(prune, sizeof prune, "-pruned");
     snprintf(name, size, "%.*s%s%s.onnx", (int)length, o->model, prune,
-             o->fp16 ? "-fp16" : "");
+             o->fp16   ? "-fp16"
+             : o->int8 ? "-int8"
+                       : "");
     return name;
 }
 
@@ -308,6 +408,8 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
     *options = (struct app_compress_options){
         .prune_options = CZ_PRUNE_OPTIONS_INIT,
         .fp16_options = CZ_FP16_OPTIONS_INIT,
+        .int8_options = CZ_INT8_OPTIONS_INIT,
+        .calib_images = CALIB_IMAGES,
     };
     struct parser parser = {.options = options, .exit_code = APP_USAGE};
     /* No option comes more often than there are arguments. */
@@ -315,7 +417,9 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
     parser.skip = cz_calloc((size_t)argc, sizeof *parser.skip);
     options->prune_options.rules = parser.rules;
     options->prune_options.skip = parser.skip;
-    if (!parser.rules || !parser.skip) {
+    parser.keep = cz_calloc((size_t)argc, sizeof *parser.keep);
+    options->int8_options.keep = parser.keep;
+    if (!parser.rules || !parser.skip || !parser.keep) {
         *exit_code = out_of_memory();
         return false;
     }
@@ -329,4 +433,5 @@ void app_compress_options_fini(struct app_compress_options *options)
     cz_free(options->output);
     cz_free((void *)options->prune_options.rules);
     cz_free((void *)options->prune_options.skip);
+    cz_free((void *)options->int8_options.keep);
 }

@@ -10,10 +10,13 @@
 struct app_compress_options {
     const char *model;
     char *output; /* as given, or made from the model's name; owned */
-    bool prune, fp16;
+    bool prune, fp16, int8;
     bool force, json, quiet, verbose;
     struct cz_prune_options prune_options; /* its lists are owned */
     struct cz_fp16_options fp16_options;
+    struct cz_int8_options int8_options; /* without images; its list is owned */
+    const char *calib;                   /* where the images are */
+    size_t calib_images;                 /* at most */
 };
 
 /* Parses the command line. False when the command is over, with its exit code

@@ -1,6 +1,7 @@
 /* The report of `compress MODEL`: a short table, or JSON. */
 #include "app/compress_report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "app/text.h"
@@ -32,6 +33,11 @@ static void print_layers(const struct cz_prune_report *prune)
     putchar('\n');
 }
 
+static const char *precision_after(const struct app_compress_report *r)
+{
+    return r->options->int8 ? "int8" : app_precision(r->edited.dtype);
+}
+
 static void print_row(const char *what, const char *before, const char *after,
                       const char *note)
 {
@@ -50,8 +56,8 @@ static void print_totals(const struct app_compress_report *r)
 {
     char a[APP_NUMBER_BYTES], b[APP_NUMBER_BYTES], note[64];
     print_row("", "before", "after", "");
-    print_row("precision", app_precision(r->stats.dtype),
-              app_precision(r->edited.dtype), "");
+    print_row("precision", app_precision(r->stats.dtype), precision_after(r),
+              "");
     app_count(a, r->stats.parameters);
     print_row("parameters", a, a, "");
     snprintf(note, sizeof note, "%.2f %% of %s Conv weights",
@@ -100,6 +106,28 @@ static void print_fp16_notes(const struct cz_fp16_report *fp16)
                fp16->raised);
 }
 
+static void print_int8_notes(const struct app_compress_report *r)
+{
+    const struct cz_int8_report *int8 = &r->int8;
+    printf("note: int8 for %s: %zu of %zu convolutions, %zu tensors, ranges "
+           "from %zu images\n",
+           cz_int8_target_name(r->options->int8_options.target),
+           int8->convolutions, int8->n_layers, int8->tensors, int8->images);
+    if (int8->opset_before < int8->opset)
+        printf("note: opset %" PRId64 " was raised to %" PRId64
+               ", the first with a scale for each channel\n",
+               int8->opset_before, int8->opset);
+    for (size_t i = 0; i < int8->n_layers && r->options->verbose; i++) {
+        if (int8->layers[i].state == CZ_INT8_DONE)
+            continue;
+        fputs("note: float32: ", stdout);
+        app_print_clean(stdout, cz_node_label(int8->layers[i].node));
+        printf(": %s\n", cz_int8_state_text(int8->layers[i].state));
+    }
+    puts("note: 'compress eval' tells what int8 costs in accuracy; --keep "
+         "leaves a Conv\n      as it is");
+}
+
 static void print_notes(const struct app_compress_report *r)
 {
     if (r->options->prune && !r->options->verbose)
@@ -109,6 +137,8 @@ static void print_notes(const struct app_compress_report *r)
              "no dense\n      kernel faster");
     if (r->options->fp16)
         print_fp16_notes(&r->fp16);
+    if (r->options->int8)
+        print_int8_notes(r);
     if (r->stats.macs_unknown)
         printf("note: MACs leave out %zu operators of unknown shape\n",
                r->stats.macs_unknown);
@@ -185,9 +215,41 @@ static json_t *prune_json(const struct app_compress_report *r)
     return object;
 }
 
+static json_t *int8_json(const struct app_compress_report *r)
+{
+    const struct cz_int8_report *int8 = &r->int8;
+    const struct cz_int8_options *options = &r->options->int8_options;
+    json_t *object = json_object(), *kept = json_array();
+    json_object_set_new(object, "type", json_string("int8"));
+    json_object_set_new(object, "target",
+                        json_string(cz_int8_target_name(options->target)));
+    json_object_set_new(object, "ranges",
+                        json_string(cz_range_method_name(options->method)));
+    json_object_set_new(object, "images", app_json_count(int8->images));
+    json_object_set_new(object, "tensors", app_json_count(int8->tensors));
+    json_object_set_new(object, "convolutions",
+                        app_json_count(int8->convolutions));
+    json_object_set_new(object, "opset", app_json_count((uint64_t)int8->opset));
+    for (size_t i = 0; i < int8->n_layers; i++) {
+        const struct cz_int8_layer *layer = &int8->layers[i];
+        if (layer->state == CZ_INT8_DONE)
+            continue;
+        json_t *row = json_object();
+        json_object_set_new(row, "name",
+                            app_json_text(cz_node_label(layer->node)));
+        json_object_set_new(row, "reason",
+                            json_string(cz_int8_state_text(layer->state)));
+        json_array_append_new(kept, row);
+    }
+    json_object_set_new(object, "kept", kept);
+    return object;
+}
+
 static json_t *quant_json(const struct app_compress_report *r)
 {
     const struct cz_fp16_report *fp16 = &r->fp16;
+    if (r->options->int8)
+        return int8_json(r);
     if (!r->options->fp16)
         return json_null();
     json_t *object = json_object();
@@ -211,6 +273,7 @@ static json_t *stages_json(const struct app_compress_report *r)
     json_object_set_new(object, "check", json_real(r->ms.check));
     json_object_set_new(object, "prune", json_real(r->ms.prune));
     json_object_set_new(object, "fp16", json_real(r->ms.fp16));
+    json_object_set_new(object, "int8", json_real(r->ms.int8));
     json_object_set_new(object, "save", json_real(r->ms.save));
     return object;
 }
@@ -223,7 +286,7 @@ void app_compress_report_json(const struct app_compress_report *report)
     json_object_set_new(root, "input", file_json(o->model, &report->input));
     json_object_set_new(root, "output", file_json(o->output, &report->output));
     json_object_set_new(root, "precision",
-                        json_string(app_precision(report->edited.dtype)));
+                        json_string(precision_after(report)));
     json_object_set_new(root, "parameters",
                         app_json_count(report->stats.parameters));
     json_object_set_new(root, "macs", macs_json(report));

@@ -18,10 +18,11 @@ struct app_compress_report {
     uint64_t macs_nonzero;  /* after pruning */
     struct cz_prune_report prune;
     struct cz_fp16_report fp16;
+    struct cz_int8_report int8;
     size_t functions; /* model-local, left alone */
     bool used_checker;
     struct {
-        double load, check, prune, fp16, save, total;
+        double load, check, prune, fp16, int8, save, total;
     } ms;
 };
 

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "onnx/onnx.h"
+#include "quant/int8.h"
 
 struct cz_fp16_options {
     bool half_io;     /* graph inputs, and outputs that are computed, too */

@@ -1,0 +1,77 @@
+/* Images for calibration; see calibration.h. */
+#include "app/calibration.h"
+
+#include "core/alloc.h"
+
+/* Fewer images than this say too little about the ranges. */
+#define IMAGES_MIN 8
+
+/* Keeps `limit` of the files, evenly spaced. */
+static void thin_out(struct app_image_files *files, size_t limit)
+{
+    const size_t count = files->count;
+    if (count <= limit)
+        return;
+    for (size_t i = 0, kept = 0; i < count; i++) {
+        if (kept < limit && i == kept * count / limit)
+            files->paths[kept++] = files->paths[i];
+        else
+            cz_free(files->paths[i]);
+    }
+    files->count = limit;
+}
+
+enum cz_status app_calibration_open(struct app_calibration *c,
+                                    struct cz_error *err)
+{
+    CZ_TRY(app_image_files_add(&c->files, c->source, err));
+    if (c->files.count < IMAGES_MIN)
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: %zu images are too few to calibrate with: "
+                            "want %d at least, better 64",
+                            c->source, c->files.count, IMAGES_MIN);
+    thin_out(&c->files, c->limit);
+    CZ_TRY(cz_detector_load(&c->detector, c->model, &c->options, err));
+    c->shape.dims = cz_detector_shape(cz_detector_format(c->detector));
+    return cz_opencv_open(&c->opencv, err);
+}
+
+void app_calibration_close(struct app_calibration *c)
+{
+    cz_opencv_close(c->opencv);
+    cz_detector_free(c->detector);
+    app_image_files_fini(&c->files);
+}
+
+static enum cz_status begin(void *user, struct cz_plan *plan,
+                            struct cz_error *err)
+{
+    struct app_calibration *c = user;
+    size_t count;
+    const struct cz_port *outputs = cz_plan_outputs(plan, &count);
+    return cz_detector_bind(c->detector, outputs, count, err);
+}
+
+static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
+                           struct cz_error *err)
+{
+    struct app_calibration *c = user;
+    const struct cz_input_format *format = cz_detector_format(c->detector);
+    struct cz_image image;
+    struct cz_fit fit;
+    CZ_TRY(cz_image_read(&image, c->opencv, c->files.paths[i], err));
+    cz_letterbox_fit(&fit, format, image.width, image.height);
+    enum cz_status status = cz_letterbox_fill(cz_plan_inputs(plan, NULL)->data,
+                                              &fit, format, &image, err);
+    cz_image_free(&image, c->opencv);
+    return status;
+}
+
+struct cz_int8_images
+app_calibration_images(struct app_calibration *calibration)
+{
+    return (struct cz_int8_images){.count = calibration->files.count,
+                                   .begin = begin,
+                                   .fill = fill,
+                                   .user = calibration};
+}

@@ -1,0 +1,141 @@
+/* Runs images through the float model and chooses a scale for each tensor from
+ * what it holds. Values are counted, not kept: memory does not depend on the
+ * number of images. */
+#include "core/alloc.h"
+#include "core/parallel.h"
+#include "quant/int8_internal.h"
+
+struct calibration {
+    struct cz_int8_plan *plan;
+    struct cz_plan *float_plan;
+    const struct cz_port **ports; /* [n_tensors] */
+};
+
+/* ---- images ----------------------------------------------------------- */
+
+static void observe(void *user, size_t i)
+{
+    struct calibration *c = user;
+    const struct cz_port *port = c->ports[i];
+    cz_observer_add(c->plan->tensors[i].observer, port->data,
+                    port->size_bytes / sizeof(float));
+}
+
+static enum cz_status check_finite(const struct cz_int8_plan *plan,
+                                   size_t image, struct cz_error *err)
+{
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        const struct cz_observer *o = plan->tensors[i].observer;
+        if (o->nans || o->infinities)
+            return cz_error_set(err, CZ_EINVAL,
+                                "tensor '%.200s': %llu values are NaN and %llu "
+                                "infinite on calibration image %zu",
+                                plan->tensors[i].value->name,
+                                (unsigned long long)o->nans,
+                                (unsigned long long)o->infinities, image + 1);
+    }
+    return CZ_OK;
+}
+
+static enum cz_status run_images(struct calibration *c, struct cz_error *err)
+{
+    const struct cz_int8_options *o = c->plan->options;
+    const struct cz_int8_images *images = &o->images;
+    CZ_TRY(images->begin(images->user, c->float_plan, err));
+    for (size_t i = 0; i < images->count; i++) {
+        if (!cz_progress_tick(o->progress, "calibrate", i, images->count))
+            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+        CZ_TRY(images->fill(images->user, i, c->float_plan, err));
+        CZ_TRY(cz_plan_run(c->float_plan, err));
+        cz_parallel_for(c->plan->n_tensors, o->plan.threads, observe, c);
+        CZ_TRY(check_finite(c->plan, i, err));
+    }
+    return CZ_OK;
+}
+
+/* ---- scales ----------------------------------------------------------- */
+
+static enum cz_status find_range(struct cz_range *range,
+                                 const struct cz_int8_plan *plan,
+                                 const struct cz_int8_tensor *tensor,
+                                 struct cz_error *err)
+{
+    struct cz_range_options options = CZ_RANGE_OPTIONS_INIT;
+    options.method = plan->options->method;
+    options.symmetric = plan->options->target == CZ_INT8_TENSORRT;
+    options.levels = options.symmetric ? 255 : 256;
+    options.known_min = tensor->known_min;
+    options.known_max = tensor->known_max;
+    return cz_error_prefix(
+        err, cz_observer_range(range, tensor->observer, &options, err),
+        tensor->value->name);
+}
+
+/* The same scale for all that share one: of the widest of their ranges. */
+static enum cz_status find_scales(struct cz_int8_plan *plan,
+                                  struct cz_error *err)
+{
+    const enum cz_codes codes = plan->options->target == CZ_INT8_TENSORRT
+                                    ? CZ_CODES_INT8_SYMMETRIC
+                                    : CZ_CODES_UINT8;
+    struct cz_range *ranges = cz_calloc(plan->n_tensors, sizeof *ranges);
+    enum cz_status status = ranges ? CZ_OK : cz_error_nomem(err);
+    for (size_t i = 0; i < plan->n_tensors && status == CZ_OK; i++) {
+        struct cz_range range, *first = &ranges[plan->tensors[i].same_as];
+        status = find_range(&range, plan, &plan->tensors[i], err);
+        if (status != CZ_OK)
+            break;
+        first->low = range.low < first->low ? range.low : first->low;
+        first->high = range.high > first->high ? range.high : first->high;
+    }
+    for (size_t i = 0; i < plan->n_tensors && status == CZ_OK; i++)
+        plan->tensors[i].affine =
+            cz_affine_from_range(&ranges[plan->tensors[i].same_as], codes);
+    cz_free(ranges);
+    return status;
+}
+
+/* ---- all of it -------------------------------------------------------- */
+
+static enum cz_status find_ports(struct calibration *c, struct cz_error *err)
+{
+    for (size_t i = 0; i < c->plan->n_tensors; i++) {
+        struct cz_int8_tensor *tensor = &c->plan->tensors[i];
+        c->ports[i] = cz_plan_find(c->float_plan, tensor->value->name);
+        tensor->observer = cz_calloc(1, sizeof *tensor->observer);
+        if (!c->ports[i] || !tensor->observer)
+            return cz_error_nomem(err);
+    }
+    return CZ_OK;
+}
+
+static enum cz_status compile(struct calibration *c, struct cz_model *model,
+                              const char **taps, struct cz_error *err)
+{
+    struct cz_plan_options options = c->plan->options->plan;
+    for (size_t i = 0; i < c->plan->n_tensors; i++)
+        taps[i] = c->plan->tensors[i].value->name;
+    options.taps = taps;
+    options.n_taps = c->plan->n_tensors;
+    return cz_plan_compile(&c->float_plan, model, &options, err);
+}
+
+enum cz_status cz_int8_calibrate(struct cz_int8_plan *plan,
+                                 struct cz_model *model, struct cz_error *err)
+{
+    struct calibration c = {.plan = plan};
+    const char **taps = cz_calloc(plan->n_tensors, sizeof *taps);
+    c.ports = cz_calloc(plan->n_tensors, sizeof(const struct cz_port *));
+    enum cz_status status =
+        taps && c.ports ? compile(&c, model, taps, err) : cz_error_nomem(err);
+    if (status == CZ_OK)
+        status = find_ports(&c, err);
+    if (status == CZ_OK)
+        status = run_images(&c, err);
+    if (status == CZ_OK)
+        status = find_scales(plan, err);
+    cz_plan_free(c.float_plan);
+    cz_free(c.ports);
+    cz_free(taps);
+    return status;
+}

@@ -1,0 +1,272 @@
+/* int8 in QDQ form: what gets codes for either runtime, what stays float, and
+ * that the numbers stay near. */
+#include <math.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "quant/quant.h"
+#include "tests/support/graph_text.h"
+#include "tests/support/plan.h"
+#include "tests/support/support.h"
+
+/* Two convolutions with SiLU, a residual sum, a pool beside it, and a last
+ * convolution in front of the decode tail. */
+#define MODEL                                                                  \
+    "opset 12; in x f32[1,3,16,16]; "                                          \
+    "const u f32[16,3,3,3] random 1 0.3; const p f32[16] random 2 0.2; "       \
+    "const v f32[16,16,3,3] random 3 0.15; const q f32[16] random 4 0.2; "     \
+    "const w f32[8,32,1,1] random 5 0.2; const r f32[8] random 6 0.2; "        \
+    "a = Conv(x, u, p) pads=[1,1,1,1]; b = Sigmoid(a); c = Mul(a, b); "        \
+    "d = Conv(c, v, q) pads=[1,1,1,1]; e = Sigmoid(d); f = Mul(d, e); "        \
+    "g = Add(c, f); "                                                          \
+    "h = MaxPool(f) kernel_shape=[3,3] pads=[1,1,1,1] strides=[1,1]; "         \
+    "i = Concat(g, h) axis=1; j = Conv(i, w, r); y = Sigmoid(j); out y"
+#define IMAGES 8
+
+/* Of sigmoids: some codes of 1/255 through three layers. */
+#define NEAR 0.02
+/* Entropy cuts the tails of so few values short. */
+#define CUT 0.2
+
+static enum cz_status begin(void *user, struct cz_plan *plan,
+                            struct cz_error *err)
+{
+    (void)plan;
+    (void)err;
+    ++*(size_t *)user;
+    return CZ_OK;
+}
+
+static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
+                           struct cz_error *err)
+{
+    (void)user;
+    (void)err;
+    cz_test_randomize(plan, i);
+    return CZ_OK;
+}
+
+static struct cz_int8_options options_for(enum cz_int8_target target,
+                                          size_t *begun)
+{
+    struct cz_int8_options options = CZ_INT8_OPTIONS_INIT;
+    options.target = target;
+    options.plan.threads = 1;
+    options.images = (struct cz_int8_images){IMAGES, begin, fill, begun};
+    return options;
+}
+
+static size_t count(const struct cz_model *model, const char *op_type)
+{
+    const struct cz_graph *graph = cz_model_graph((struct cz_model *)model);
+    size_t found = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        found += cz_node_is(graph->nodes[i], op_type);
+    return found;
+}
+
+static struct cz_model *quantized(const char *text,
+                                  const struct cz_int8_options *options,
+                                  struct cz_int8_report *report)
+{
+    struct cz_model *model = cz_test_graph(text);
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_ok(cz_int8_quantize(model, options, report, cz_test_error()));
+    return model;
+}
+
+/* The producer of what the node called `label` reads as input i. */
+static const struct cz_node *behind(struct cz_model *model, const char *label,
+                                    size_t i)
+{
+    const struct cz_value *value = cz_test_value(model, label);
+    return value->producer->inputs[i]->producer;
+}
+
+static bool reads_codes(struct cz_model *model, const char *label, size_t i)
+{
+    const struct cz_node *node = behind(model, label, i);
+    return node && cz_node_is(node, "DequantizeLinear");
+}
+
+static void quantizes_all_between_convolutions_for_onnx_runtime(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
+    struct cz_model *model = quantized(MODEL, &options, &report);
+    assert_int_equal(begun, 1);
+    assert_int_equal(report.convolutions, 2);
+    assert_int_equal(report.n_layers, 3);
+    assert_int_equal(report.layers[2].state, CZ_INT8_IS_LAST);
+    assert_int_equal(report.opset_before, 12);
+    assert_int_equal(report.opset, 13);
+    /* x a b c d e f g h i; three weights and two biases besides */
+    assert_int_equal(report.tensors, 10);
+    assert_int_equal(count(model, "QuantizeLinear"), 10);
+    assert_int_equal(count(model, "DequantizeLinear"), 10 + 3 + 2);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(reads_codes(model, "a", i));
+    assert_true(reads_codes(model, "c", 0) && reads_codes(model, "c", 1));
+    assert_true(reads_codes(model, "g", 0) && reads_codes(model, "g", 1));
+    assert_false(reads_codes(model, "y", 0)); /* the tail */
+    assert_int_equal(behind(model, "a", 1)->inputs[0]->dtype, CZ_DTYPE_INT8);
+    assert_int_equal(behind(model, "a", 2)->inputs[0]->dtype, CZ_DTYPE_INT32);
+    assert_null(cz_graph_find(cz_model_graph(model), "u"));
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
+static void quantizes_inputs_of_convolutions_for_tensorrt(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_TENSORRT, &begun);
+    struct cz_model *model = quantized(MODEL, &options, &report);
+    assert_true(reads_codes(model, "a", 0) && reads_codes(model, "a", 1));
+    assert_false(reads_codes(model, "a", 2)); /* float bias */
+    assert_false(reads_codes(model, "b", 0)); /* SiLU stays whole */
+    assert_false(reads_codes(model, "c", 0));
+    assert_true(reads_codes(model, "d", 0));
+    assert_false(reads_codes(model, "j", 0));
+    const struct cz_node *codes = behind(model, "d", 0)->inputs[0]->producer;
+    assert_true(cz_node_is(codes, "QuantizeLinear"));
+    assert_int_equal(codes->inputs[2]->dtype, CZ_DTYPE_INT8);
+    struct cz_elements zero;
+    assert_ok(
+        cz_tensor_elements(codes->inputs[2]->constant, &zero, cz_test_error()));
+    assert_true(cz_elements_get(&zero, 0) == 0);
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
+static double error_of(const struct cz_int8_options *options)
+{
+    struct cz_plan_options plan_options = CZ_PLAN_OPTIONS_INIT;
+    struct cz_int8_report report;
+    struct cz_plan *a, *b;
+    struct cz_model *before = cz_test_graph(MODEL);
+    struct cz_model *after = quantized(MODEL, options, &report);
+    plan_options.threads = 1;
+    assert_ok(cz_plan_compile(&a, before, &plan_options, cz_test_error()));
+    assert_ok(cz_plan_compile(&b, after, &plan_options, cz_test_error()));
+    cz_test_randomize(a, IMAGES + 1);
+    cz_test_randomize(b, IMAGES + 1);
+    assert_ok(cz_plan_run(a, cz_test_error()));
+    assert_ok(cz_plan_run(b, cz_test_error()));
+    const double difference = cz_test_difference(a, b);
+    cz_plan_free(a);
+    cz_plan_free(b);
+    cz_int8_report_fini(&report);
+    cz_model_free(before);
+    cz_model_free(after);
+    return difference;
+}
+
+static void stays_near_the_float_model(void **state)
+{
+    (void)state;
+    for (int t = 0; t < CZ_INT8_TARGETS; t++) {
+        for (int m = 0; m < CZ_RANGE_METHODS; m++) {
+            size_t begun = 0;
+            struct cz_int8_options options =
+                options_for((enum cz_int8_target)t, &begun);
+            options.method = (enum cz_range_method)m;
+            const double error = error_of(&options);
+            const bool cuts = options.method == CZ_RANGE_ENTROPY;
+            assert_true(error > 0 && error < (cuts ? CUT : NEAR));
+        }
+    }
+}
+
+static void keeps_what_is_asked_for(void **state)
+{
+    (void)state;
+    static const char *const keep[] = {"d"};
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
+    options.keep = keep;
+    options.n_keep = 1;
+    struct cz_model *model = quantized(MODEL, &options, &report);
+    assert_int_equal(report.layers[1].state, CZ_INT8_KEPT);
+    assert_false(reads_codes(model, "d", 0));
+    assert_non_null(cz_graph_find(cz_model_graph(model), "v"));
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
+static enum cz_status try(const char *text, size_t images, size_t *begun)
+{
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, begun);
+    struct cz_int8_report report;
+    struct cz_model *model = cz_test_graph(text);
+    options.images.count = images;
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    enum cz_status status =
+        cz_int8_quantize(model, &options, &report, cz_test_error());
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+    return status;
+}
+
+static void refuses_what_cannot_be_quantized(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    assert_int_equal(try(MODEL, 0, &begun), CZ_EINVAL);
+    assert_int_equal(try("in x f32[4]; y = Relu(x); out y", IMAGES, &begun),
+                     CZ_EINVAL);
+    assert_int_equal(try("in x f32[1,8,4,4]; const w f16[8,8,1,1] random; "
+                         "const s f32[] 1; a = QuantizeLinear(x, s); "
+                         "y = DequantizeLinear(a, s); out y",
+                         IMAGES, &begun),
+                     CZ_EINVAL);
+    assert_int_equal(begun, 0);
+    /* The weight makes infinite numbers of the images. */
+    assert_int_equal(
+        try("in x f32[1,8,4,4]; const w f32[8,8,1,1] 3e38; "
+            "const v f32[8,8,1,1] random; a = Conv(x, w); b = Conv(a, v); "
+            "c = Conv(b, v); y = Sigmoid(c); out y",
+            IMAGES, &begun),
+        CZ_EINVAL);
+}
+
+static void survives_short_memory(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    for (size_t nth = 1;; nth++) {
+        struct cz_int8_options options =
+            options_for(CZ_INT8_ONNXRUNTIME, &begun);
+        struct cz_int8_report report;
+        struct cz_error err = CZ_ERROR_INIT;
+        struct cz_model *model = cz_test_graph(MODEL);
+        options.images.count = 1;
+        assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+        cz_alloc_fail_at(nth);
+        enum cz_status status =
+            cz_int8_quantize(model, &options, &report, &err);
+        const size_t asked = cz_alloc_fail_at(0);
+        cz_int8_report_fini(&report);
+        cz_model_free(model);
+        if (asked < nth)
+            break;
+        assert_int_equal(status, CZ_ENOMEM);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quantizes_all_between_convolutions_for_onnx_runtime),
+        cmocka_unit_test(quantizes_inputs_of_convolutions_for_tensorrt),
+        cmocka_unit_test(stays_near_the_float_model),
+        cmocka_unit_test(keeps_what_is_asked_for),
+        cmocka_unit_test(refuses_what_cannot_be_quantized),
+        cmocka_unit_test(survives_short_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
