@@ -31,6 +31,11 @@ def find(boxes, golden):
     return False
 
 
+def limit():
+    """Images: under a sanitizer they take ten times as long."""
+    return None if Path(os.environ["BUILD_DIR"]).name == "release" else 16
+
+
 def main():
     shared = os.environ.get("SHARED")
     if not shared:
@@ -46,10 +51,12 @@ def main():
         golden.setdefault(d["image_id"], []).append(d)
     done = subprocess.run(
         ["compress", "detect", shared / "models/yolov8n.onnx",
-         shared / "coco/val/images", "--conf", "0.001", "--multi-label",
-         "--json"], stdout=subprocess.PIPE, check=True)
+         *sorted((shared / "coco/val/images").iterdir())[:limit()], "--conf",
+         "0.001", "--multi-label", "--json"],
+        stdout=subprocess.PIPE, check=True)
     images = json.loads(done.stdout)["images"]
-    total = sum(len(d) for d in golden.values())
+    total = sum(len(golden.get(ids[Path(i["path"]).name], []))
+                for i in images)
     missing = sum(not find(i["detections"], d) for i in images
                   for d in golden.get(ids[Path(i["path"]).name], []))
     extra = sum(len(i["detections"]) for i in images)
