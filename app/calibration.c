@@ -24,6 +24,7 @@ static void thin_out(struct app_image_files *files, size_t limit)
 enum cz_status app_calibration_open(struct app_calibration *c,
                                     struct cz_error *err)
 {
+    const struct cz_detector_options options = CZ_DETECTOR_OPTIONS_INIT;
     CZ_TRY(app_image_files_add(&c->files, c->source, err));
     if (c->files.count < IMAGES_MIN)
         return cz_error_set(err, CZ_EINVAL,
@@ -31,7 +32,7 @@ enum cz_status app_calibration_open(struct app_calibration *c,
                             "want %d at least, better 64",
                             c->source, c->files.count, IMAGES_MIN);
     thin_out(&c->files, c->limit);
-    CZ_TRY(cz_detector_load(&c->detector, c->model, &c->options, err));
+    CZ_TRY(cz_detector_load(&c->detector, c->model, &options, err));
     c->shape.dims = cz_detector_shape(cz_detector_format(c->detector));
     return cz_opencv_open(&c->opencv, err);
 }

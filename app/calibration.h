@@ -11,7 +11,6 @@ struct app_calibration {
     const char *model;
     const char *source; /* a folder or an image, as --calib has it */
     size_t limit;       /* images at most, evenly over the source */
-    struct cz_detector_options options;
     struct app_image_files files;
     struct cz_detector *detector;
     struct cz_opencv *opencv;

@@ -94,10 +94,10 @@ static enum cz_status edit(struct cz_model *model,
     report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
     if (o->fp16)
         CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
+    report->ms.fp16 = cz_now_ms() - pruned;
     if (o->int8)
         CZ_TRY(quantize(model, report, err));
     cz_model_count(&report->edited, model);
-    report->ms.fp16 = cz_now_ms() - pruned;
     return CZ_OK;
 }
 

@@ -301,8 +301,14 @@ static bool check_int8(const struct app_compress_options *o)
                                "--int8 wants --calib DIR, a folder of images "
                                "like those that the model will see"),
                false;
-    if (!o->int8 && o->calib)
-        return app_usage_error("compress", "--calib goes with --int8"), false;
+    if (!o->int8 &&
+        (o->calib || o->calib_images != CALIB_IMAGES ||
+         o->int8_options.target || o->int8_options.method != CZ_RANGE_MSE ||
+         o->int8_options.n_keep))
+        return app_usage_error("compress",
+                               "--calib, --calib-images, --target, --ranges "
+                               "and --keep go with --int8"),
+               false;
     if (o->int8 && o->fp16)
         return app_usage_error("compress", "--int8 and --fp16: one of the two"),
                false;

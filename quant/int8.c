@@ -33,7 +33,7 @@ void cz_int8_report_fini(struct cz_int8_report *report)
 
 /* ---- what is refused -------------------------------------------------- */
 
-static enum cz_status refuse(void *user, struct cz_node *node)
+static enum cz_status find_quantized(void *user, struct cz_node *node)
 {
     static const char *const ops[] = {"QuantizeLinear", "DequantizeLinear",
                                       "QLinearConv", "ConvInteger",
@@ -52,7 +52,7 @@ static enum cz_status check(struct cz_model *model,
 {
     const struct cz_node *quantized = NULL;
     struct cz_stats stats;
-    cz_graph_visit(cz_model_graph(model), refuse, &quantized);
+    cz_graph_visit(cz_model_graph(model), find_quantized, &quantized);
     if (quantized)
         return cz_error_set(err, CZ_EINVAL,
                             "the model is quantized already: %s '%.200s'",
@@ -70,8 +70,9 @@ static enum cz_status check(struct cz_model *model,
 
 /* ---- all of it -------------------------------------------------------- */
 
-static enum cz_status raise(struct cz_model *model,
-                            struct cz_int8_report *report, struct cz_error *err)
+static enum cz_status raise_opset(struct cz_model *model,
+                                  struct cz_int8_report *report,
+                                  struct cz_error *err)
 {
     report->opset_before = cz_model_opset(model, "");
     CZ_TRY(cz_model_raise_ir(model, 4, err));
@@ -92,7 +93,7 @@ enum cz_status cz_int8_quantize(struct cz_model *model,
     struct cz_int8_plan plan = {0};
     *report = (struct cz_int8_report){.images = options->images.count};
     CZ_TRY(check(model, options, err));
-    CZ_TRY(raise(model, report, err));
+    CZ_TRY(raise_opset(model, report, err));
     enum cz_status status =
         cz_int8_plan_make(&plan, cz_model_graph(model), options, report, err);
     if (status == CZ_OK)

@@ -53,6 +53,22 @@ static enum cz_status run_images(struct calibration *c, struct cz_error *err)
     return CZ_OK;
 }
 
+/* Nothing can be told from images of which each pixel is the same. */
+static enum cz_status check_images(const struct cz_int8_plan *plan,
+                                   struct cz_error *err)
+{
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        const struct cz_observer *o = plan->tensors[i].observer;
+        if (!plan->tensors[i].value->producer && o->min == o->max)
+            return cz_error_set(err, CZ_EINVAL,
+                                "input '%.200s': all calibration images are of "
+                                "one colour; want images like those that the "
+                                "model will see",
+                                plan->tensors[i].value->name);
+    }
+    return CZ_OK;
+}
+
 /* ---- scales ----------------------------------------------------------- */
 
 static enum cz_status find_range(struct cz_range *range,
@@ -103,7 +119,7 @@ static enum cz_status find_ports(struct calibration *c, struct cz_error *err)
         struct cz_int8_tensor *tensor = &c->plan->tensors[i];
         c->ports[i] = cz_plan_find(c->float_plan, tensor->value->name);
         tensor->observer = cz_calloc(1, sizeof *tensor->observer);
-        if (!c->ports[i] || !tensor->observer)
+        if (!tensor->observer)
             return cz_error_nomem(err);
     }
     return CZ_OK;
@@ -132,6 +148,8 @@ enum cz_status cz_int8_calibrate(struct cz_int8_plan *plan,
         status = find_ports(&c, err);
     if (status == CZ_OK)
         status = run_images(&c, err);
+    if (status == CZ_OK)
+        status = check_images(plan, err);
     if (status == CZ_OK)
         status = find_scales(plan, err);
     cz_plan_free(c.float_plan);

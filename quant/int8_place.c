@@ -50,16 +50,12 @@ static bool is_activation(const struct cz_value *value)
 /* Whether every float operand is computed: a constant factor has no codes. */
 static bool is_plain(const struct cz_node *node)
 {
-    if (!is_activation(cz_node_input(node, 0)))
-        return false;
-    for (size_t i = 1; i < node->n_inputs; i++) {
-        const bool is_operand = cz_node_is(node, "Add") ||
-                                cz_node_is(node, "Mul") ||
-                                cz_node_is(node, "Concat");
-        if (is_operand && !is_activation(node->inputs[i]))
-            return false;
-    }
-    return true;
+    const bool joins = cz_node_is(node, "Add") || cz_node_is(node, "Mul") ||
+                       cz_node_is(node, "Concat");
+    bool good = is_activation(cz_node_input(node, 0));
+    for (size_t i = 1; joins && i < node->n_inputs; i++)
+        good = good && is_activation(node->inputs[i]);
+    return good;
 }
 
 static enum cz_int8_role find_role(const struct cz_node *node)
@@ -102,11 +98,11 @@ static bool feeds_tail(const struct cz_int8_plan *plan,
 static bool is_small(const struct cz_node *node)
 {
     const struct cz_tensor *w = node->inputs[1]->constant;
-    const int64_t group = cz_node_attr_int(node, "group", 1);
-    const int64_t outputs = w->dims[0], inputs = w->dims[1] * group;
-    const bool reads_image = !node->inputs[0]->producer;
     if (w->rank != 4)
         return true;
+    const int64_t group = cz_node_attr_int(node, "group", 1);
+    const int64_t outputs = w->dims[0], inputs = w->dims[1];
+    const bool reads_image = !node->inputs[0]->producer;
     if (group != 1)
         return outputs % CHANNEL_UNIT != 0 || w->dims[2] < 3 || w->dims[3] < 3;
     if (outputs >= SMALL_CHANNELS && inputs >= SMALL_CHANNELS)

@@ -11,36 +11,34 @@
 
 /* ---- initializers ----------------------------------------------------- */
 
-static enum cz_status add_vector(struct cz_value **value,
-                                 const struct cz_value *named_after,
-                                 const char *suffix, enum cz_dtype dtype,
-                                 const void *data, size_t count,
-                                 struct cz_error *err)
-{
-    const int64_t dims[] = {(int64_t)count};
-    const struct cz_tensor_spec spec = {
-        .dtype = dtype,
-        .rank = 1,
-        .dims = dims,
-        .data = data,
-        .size_bytes = count * cz_dtype_bits(dtype) / 8,
-    };
-    return cz_graph_add_tensor(value, named_after->graph, named_after->name,
-                               suffix, &spec, err);
-}
+/* Scales and zero points: one, or one for each channel. */
+struct parameters {
+    const float *scales;
+    const void *zero_points; /* of the codes' type */
+    enum cz_dtype codes;
+    size_t channels; /* 0: one for all, without an axis */
+};
 
-static enum cz_status add_scalar(struct cz_value **value,
-                                 const struct cz_value *named_after,
-                                 const char *suffix, enum cz_dtype dtype,
-                                 const void *data, struct cz_error *err)
+/* operands[2]: initializers called like `value`. */
+static enum cz_status add_parameters(struct cz_value **operands,
+                                     const struct cz_value *value,
+                                     const struct parameters *p,
+                                     struct cz_error *err)
 {
-    const struct cz_tensor_spec spec = {
-        .dtype = dtype,
-        .data = data,
-        .size_bytes = cz_dtype_bits(dtype) / 8,
-    };
-    return cz_graph_add_tensor(value, named_after->graph, named_after->name,
-                               suffix, &spec, err);
+    const int64_t dims[] = {(int64_t)p->channels};
+    const size_t count = p->channels ? p->channels : 1;
+    struct cz_tensor_spec spec = {.dtype = CZ_DTYPE_FLOAT,
+                                  .rank = p->channels > 0,
+                                  .dims = dims,
+                                  .data = p->scales,
+                                  .size_bytes = count * sizeof *p->scales};
+    CZ_TRY(cz_graph_add_tensor(&operands[0], value->graph, value->name,
+                               "_scale", &spec, err));
+    spec.dtype = p->codes;
+    spec.data = p->zero_points;
+    spec.size_bytes = count * cz_dtype_bits(p->codes) / 8;
+    return cz_graph_add_tensor(&operands[1], value->graph, value->name,
+                               "_zero_point", &spec, err);
 }
 
 /* ---- activations ------------------------------------------------------ */
@@ -67,10 +65,10 @@ static enum cz_status write_tensor(const struct cz_int8_plan *plan,
     const uint8_t zero_point = (uint8_t)tensor->affine.zero_point;
     struct cz_value *value = tensor->value, *operands[2];
     struct cz_node *quantize, *dequantize;
-    CZ_TRY(add_scalar(&operands[0], value, "_scale", CZ_DTYPE_FLOAT,
-                      &tensor->affine.scale, err));
-    CZ_TRY(add_scalar(&operands[1], value, "_zero_point", codes, &zero_point,
-                      err));
+    const struct parameters p = {.scales = &tensor->affine.scale,
+                                 .zero_points = &zero_point,
+                                 .codes = codes};
+    CZ_TRY(add_parameters(operands, value, &p, err));
     struct cz_node_spec spec = {.op_type = "QuantizeLinear",
                                 .suffix = "_quantized",
                                 .dtype = codes,
@@ -137,7 +135,6 @@ static void free_weights(struct weights *w)
 
 /* DequantizeLinear(codes, scales, zeros), read as input `input` of the node. */
 static enum cz_status replace_input(struct cz_node *node, size_t input,
-                                    enum cz_dtype dtype,
                                     const struct cz_tensor_spec *codes,
                                     const float *scales, struct cz_error *err)
 {
@@ -152,12 +149,12 @@ static enum cz_status replace_input(struct cz_node *node, size_t input,
         return cz_error_nomem(err);
     enum cz_status status =
         cz_graph_add_tensor(&value, old->graph, old->name, "_int8", codes, err);
+    const struct parameters p = {.scales = scales,
+                                 .zero_points = zeros,
+                                 .codes = codes->dtype,
+                                 .channels = channels};
     if (status == CZ_OK)
-        status = add_vector(&operands[0], old, "_scale", CZ_DTYPE_FLOAT, scales,
-                            channels, err);
-    if (status == CZ_OK)
-        status = add_vector(&operands[1], old, "_zero_point", dtype, zeros,
-                            channels, err);
+        status = add_parameters(operands, old, &p, err);
     cz_free(zeros);
     CZ_TRY(status);
     CZ_TRY(cz_node_set_input(node, input, value, err));
@@ -204,7 +201,7 @@ static enum cz_status write_bias(struct weights *w, float input_scale,
         w->bias_codes[c] = (int32_t)lrint((double)w->bias[c] / (double)step);
         w->scales[c] = step;
     }
-    return replace_input(w->node, 2, CZ_DTYPE_INT32, &spec, w->scales, err);
+    return replace_input(w->node, 2, &spec, w->scales, err);
 }
 
 /* `input`: the tensor that the convolution reads, NULL for one of which only
@@ -226,7 +223,7 @@ static enum cz_status convert(struct weights *w,
                                         .dims = old->dims,
                                         .data = w->codes,
                                         .size_bytes = old->count};
-    CZ_TRY(replace_input(w->node, 1, CZ_DTYPE_INT8, &spec, w->scales, err));
+    CZ_TRY(replace_input(w->node, 1, &spec, w->scales, err));
     return has_int_bias ? write_bias(w, input->affine.scale, err) : CZ_OK;
 }
 

@@ -234,6 +234,32 @@ static void refuses_what_cannot_be_quantized(void **state)
         CZ_EINVAL);
 }
 
+/* The inputs stay 0. */
+static enum cz_status leave(void *user, size_t i, struct cz_plan *plan,
+                            struct cz_error *err)
+{
+    (void)user;
+    (void)i;
+    (void)plan;
+    (void)err;
+    return CZ_OK;
+}
+
+static void refuses_images_of_one_colour(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    struct cz_int8_options options = options_for(CZ_INT8_TENSORRT, &begun);
+    struct cz_int8_report report;
+    struct cz_model *model = cz_test_graph(MODEL);
+    options.images.fill = leave;
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_int_equal(
+        cz_int8_quantize(model, &options, &report, cz_test_error()), CZ_EINVAL);
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
 static void survives_short_memory(void **state)
 {
     (void)state;
@@ -266,6 +292,7 @@ int main(void)
         cmocka_unit_test(stays_near_the_float_model),
         cmocka_unit_test(keeps_what_is_asked_for),
         cmocka_unit_test(refuses_what_cannot_be_quantized),
+        cmocka_unit_test(refuses_images_of_one_colour),
         cmocka_unit_test(survives_short_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
