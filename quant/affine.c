@@ -89,6 +89,12 @@ void cz_affine_from_int8(float *restrict values, const int8_t *restrict codes,
 
 /* ---- weights ---------------------------------------------------------- */
 
+/* The greatest code. */
+static float limit_of(const struct cz_weight_options *options)
+{
+    return (float)((1 << (options->bits - 1)) - 1);
+}
+
 #define LANES 32 /* values side by side: a few vectors, however wide */
 
 /* The greatest magnitude; infinite when a value is not finite. */
@@ -128,20 +134,100 @@ static double squared_steps(const float *values, size_t count, float scale,
     return sum;
 }
 
-/* The scale with the least squared error of those from `most` down to half
- * of it. */
-static float best_scale(const float *values, size_t count, double most,
-                        float limit)
+/* ---- pairs ------------------------------------------------------------ */
+
+/* One channel: its values, room for codes, and how they may be chosen. */
+struct channel {
+    const float *values;
+    int8_t *codes;
+    const struct cz_weights *all;
+    const struct cz_weight_options *options;
+    const uint8_t *most_codes; /* [inputs] of its group */
+    float limit;
+};
+
+/* Where weight k of the order [window, inputs] lies in [inputs, window]. */
+static size_t place_of(size_t k, const struct cz_weights *w)
 {
+    return k % w->inputs * (w->per_channel / w->inputs) + k / w->inputs;
+}
+
+/* What the sum of two products may be. */
+#define PAIR_MOST 32767
+
+/* Brings two codes of one sign, whose inputs have codes up to x and y, down to
+ * what 16 bits hold: with the least squares of what each loses. */
+static void limit_pair(float *a, float *b, float x, float y)
+{
+    const float sign = *a > 0 ? 1 : -1;
+    float more = sign * *a, other = sign * *b;
+    const float excess = more * x + other * y - PAIR_MOST;
+    if (!(excess > 0) || other <= 0)
+        return;
+    const float share = excess / (x * x + y * y);
+    more = floorf(fmaxf(more - share * x, 0));
+    other = floorf(fmaxf(fminf(other, (PAIR_MOST - more * x) / y), 0));
+    *a = sign * more;
+    *b = sign * other;
+}
+
+/* One channel's codes with limited pairs, and the sum of their squared
+ * errors, in steps. */
+static double quantize_pairs(const struct channel *c, float scale)
+{
+    const struct cz_weights *w = c->all;
+    const float *values = c->values;
+    double sum = 0;
+    for (size_t k = 0; k < w->per_channel; k += 2) {
+        const bool has_two = k + 1 < w->per_channel;
+        const size_t i = place_of(k, w), j = has_two ? place_of(k + 1, w) : i;
+        float a = round_to_step(values[i], scale, -c->limit, c->limit);
+        float b = round_to_step(values[j], scale, -c->limit, c->limit);
+        if (has_two)
+            limit_pair(&a, &b, (float)c->most_codes[k % w->inputs],
+                       (float)c->most_codes[(k + 1) % w->inputs]);
+        const float rest_a = values[i] / scale - a;
+        const float rest_b = has_two ? values[j] / scale - b : 0;
+        sum += (double)(rest_a * rest_a + rest_b * rest_b);
+        c->codes[j] = (int8_t)b;
+        c->codes[i] = (int8_t)a;
+    }
+    return sum;
+}
+
+/* Does the limit of pairs have anything to say? A depthwise convolution has
+ * products of its own. */
+static bool has_pairs(const struct cz_weights *w)
+{
+    return w->most_codes && w->inputs > 1;
+}
+
+/* ---- channels --------------------------------------------------------- */
+
+static double channel_error(const struct channel *c, float scale)
+{
+    const double steps =
+        has_pairs(c->all)
+            ? quantize_pairs(c, scale)
+            : squared_steps(c->values, c->all->per_channel, scale, c->limit);
+    return steps * (double)scale * (double)scale;
+}
+
+/* The scale with the least squared error of those that a share of the greatest
+ * magnitude, `most`, gives: of equal ones the one nearest to all of it. */
+static float best_scale(const struct channel *c, double most)
+{
+    const int from = has_pairs(c->all) ? 200 : 100;
+    const int to = c->options->least_error ? 50 : 100;
     float best = 0;
     double least = INFINITY;
-    for (int percent = 100; percent >= 50; percent--) {
-        float scale = normal_scale(most * percent / (100 * (double)limit));
+    for (int percent = from; percent >= to; percent--) {
+        const float scale =
+            normal_scale(most * percent / (100 * (double)c->limit));
         if (!(scale > 0))
             break;
-        double error = squared_steps(values, count, scale, limit) *
-                       (double)scale * (double)scale;
-        if (error < least) {
+        const double error = channel_error(c, scale);
+        if (error < least || (error <= least && percent >= 100)) {
             least = error;
             best = scale;
         }
@@ -149,28 +235,49 @@ static float best_scale(const float *values, size_t count, double most,
     return best;
 }
 
-static void quantize_channel(int8_t *restrict codes,
-                             const float *restrict values, size_t count,
-                             float scale, float limit)
+static void quantize_channel(const struct channel *c, float scale)
 {
-    for (size_t i = 0; i < count; i++)
-        codes[i] = (int8_t)round_to_step(values[i], scale, -limit, limit);
+    if (has_pairs(c->all)) {
+        quantize_pairs(c, scale);
+        return;
+    }
+    for (size_t i = 0; i < c->all->per_channel; i++)
+        c->codes[i] =
+            (int8_t)round_to_step(c->values[i], scale, -c->limit, c->limit);
 }
 
-static enum cz_status find_scales(float *scales, const struct cz_weights *w,
-                                  float limit, bool least_error,
+static struct channel channel_of(const struct cz_weights *weights, size_t i,
+                                 int8_t *codes,
+                                 const struct cz_weight_options *options)
+{
+    const size_t at = i * weights->per_channel;
+    const size_t group = i * weights->groups / weights->channels;
+    return (struct channel){.values = weights->values + at,
+                            .codes = codes + at,
+                            .all = weights,
+                            .options = options,
+                            .most_codes = has_pairs(weights)
+                                              ? weights->most_codes +
+                                                    group * weights->inputs
+                                              : NULL,
+                            .limit = limit_of(options)};
+}
+
+static enum cz_status find_scales(float *scales, int8_t *codes,
+                                  const struct cz_weights *w,
+                                  const struct cz_weight_options *options,
                                   struct cz_error *err)
 {
-    for (size_t c = 0; c < w->channels; c++) {
-        const float *values = w->values + c * w->per_channel;
-        float most = greatest(values, w->per_channel);
+    for (size_t i = 0; i < w->channels; i++) {
+        const struct channel c = channel_of(w, i, codes, options);
+        const float most = greatest(c.values, w->per_channel);
         if (isinf(most))
             return cz_error_set(err, CZ_EINVAL,
                                 "a weight of output channel %zu is not finite",
-                                c);
-        scales[c] = least_error ? best_scale(values, w->per_channel,
-                                             (double)most, limit)
-                                : normal_scale((double)most / (double)limit);
+                                i);
+        scales[i] = options->least_error || has_pairs(w)
+                        ? best_scale(&c, (double)most)
+                        : normal_scale((double)most / (double)c.limit);
     }
     return CZ_OK;
 }
@@ -193,13 +300,13 @@ enum cz_status cz_affine_weights(float *scales, int8_t *codes,
     if (options->bits < 2 || options->bits > 8)
         return cz_error_set(err, CZ_EINVAL, "%u bits for a weight, want 2 to 8",
                             options->bits);
-    float limit = (float)((1 << (options->bits - 1)) - 1);
-    CZ_TRY(find_scales(scales, weights, limit, options->least_error, err));
-    fill_scales(scales, weights->channels, limit);
-    for (size_t c = 0; c < weights->channels; c++) {
-        size_t at = c * weights->per_channel;
-        quantize_channel(codes + at, weights->values + at, weights->per_channel,
-                         scales[c], limit);
+    CZ_TRY(find_scales(scales, codes, weights, options, err));
+    fill_scales(scales, weights->channels, limit_of(options));
+    for (size_t i = 0; i < weights->channels; i++) {
+        const struct channel c = channel_of(weights, i, codes, options);
+        if (options->least_scales)
+            scales[i] = fmaxf(scales[i], options->least_scales[i]);
+        quantize_channel(&c, scales[i]);
     }
     return CZ_OK;
 }

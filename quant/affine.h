@@ -64,23 +64,34 @@ void cz_affine_from_int8(float *values, const int8_t *codes, size_t count,
 struct cz_weights {
     const float *values; /* [channels, per_channel] */
     size_t channels, per_channel;
+
+    /* For a convolution [channels, inputs, window] whose products x86 without
+     * VNNI shall add without loss: vpmaddubsw sums those of two neighbours, in
+     * the order [window, inputs] (channels last) in which runtimes multiply,
+     * in 16 bits that saturate. most_codes: [groups, inputs] the greatest
+     * uint8 code that each input channel has; NULL: nothing is limited. A pair
+     * then is small enough not to saturate, at the cost of less than the bit
+     * that 7-bit weights would lose everywhere: a channel's scale grows as far
+     * as that lowers its error, and pairs still too large come down together.
+     */
+    const uint8_t *most_codes;
+    size_t inputs, groups;
 };
 
 struct cz_weight_options {
-    /* 2..8: codes -limit..limit with limit = 2^(bits - 1) - 1. 7 where sums of
-     * pairs of products must fit 16 bits: x86 without VNNI. */
+    /* 2..8: codes -limit..limit with limit = 2^(bits - 1) - 1. */
     unsigned bits;
 
-    /* Clip where that lowers the channel's squared error: the least of the
+    /* Clip where that lowers the channel's squared error: the best of the
      * scales that 0.5, 0.51, ... 1 of the greatest magnitude give; of equal
-     * ones the greatest. Otherwise 1. */
+     * ones the greatest. Otherwise 1. (With limited pairs, from there to 2.) */
     bool least_error;
+
+    /* [channels] no scale is less; NULL: any may be. */
+    const float *least_scales;
 };
 
-#define CZ_WEIGHT_OPTIONS_INIT                                                 \
-    {                                                                          \
-        .bits = 8                                                              \
-    }
+#define CZ_WEIGHT_OPTIONS_INIT ((struct cz_weight_options){.bits = 8})
 
 /* Symmetric codes for each channel on its own: scales[c] = clip / limit,
  * codes[c, i] = value / scale, rounded to nearest (ties to even), in

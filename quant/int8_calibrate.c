@@ -1,6 +1,8 @@
 /* Runs images through the float model and chooses a scale for each tensor from
  * what it holds. Values are counted, not kept: memory does not depend on the
  * number of images. */
+#include <math.h>
+
 #include "core/alloc.h"
 #include "core/parallel.h"
 #include "quant/int8_internal.h"
@@ -13,12 +15,28 @@ struct calibration {
 
 /* ---- images ----------------------------------------------------------- */
 
+/* The greatest value of each channel of an image [1, C, ...]. */
+static void observe_channels(struct cz_int8_tensor *tensor, const float *values,
+                             size_t count)
+{
+    const size_t per_channel = count / tensor->channels;
+    for (size_t c = 0; c < tensor->channels; c++) {
+        float most = tensor->channel_most[c];
+        for (size_t i = 0; i < per_channel; i++)
+            most = fmaxf(most, values[c * per_channel + i]);
+        tensor->channel_most[c] = most;
+    }
+}
+
 static void observe(void *user, size_t i)
 {
     struct calibration *c = user;
+    struct cz_int8_tensor *tensor = &c->plan->tensors[i];
     const struct cz_port *port = c->ports[i];
-    cz_observer_add(c->plan->tensors[i].observer, port->data,
-                    port->size_bytes / sizeof(float));
+    const size_t count = port->size_bytes / sizeof(float);
+    cz_observer_add(tensor->observer, port->data, count);
+    if (tensor->channel_most)
+        observe_channels(tensor, port->data, count);
 }
 
 static enum cz_status check_finite(const struct cz_int8_plan *plan,
@@ -113,6 +131,17 @@ static enum cz_status find_scales(struct cz_int8_plan *plan,
 
 /* ---- all of it -------------------------------------------------------- */
 
+static enum cz_status add_channels(struct cz_int8_tensor *tensor,
+                                   const struct cz_dims *dims,
+                                   struct cz_error *err)
+{
+    if (!tensor->feeds_convolution || dims->rank < 2 || dims->size[1] < 1)
+        return CZ_OK;
+    tensor->channels = (size_t)dims->size[1];
+    tensor->channel_most = cz_calloc(tensor->channels, sizeof(float));
+    return tensor->channel_most ? CZ_OK : cz_error_nomem(err);
+}
+
 static enum cz_status find_ports(struct calibration *c, struct cz_error *err)
 {
     for (size_t i = 0; i < c->plan->n_tensors; i++) {
@@ -121,6 +150,7 @@ static enum cz_status find_ports(struct calibration *c, struct cz_error *err)
         tensor->observer = cz_calloc(1, sizeof *tensor->observer);
         if (!tensor->observer)
             return cz_error_nomem(err);
+        CZ_TRY(add_channels(tensor, &c->ports[i]->dims, err));
     }
     return CZ_OK;
 }

@@ -21,7 +21,11 @@ struct cz_int8_tensor {
     size_t same_as; /* another tensor of the plan whose scale this one has, or
                        itself */
     float known_min, known_max; /* what its operator can give */
+    bool feeds_convolution;
     struct cz_observer *observer;
+    float *channel_most; /* [channels] the greatest value of each, where the
+                            tensor feeds a convolution; else NULL */
+    size_t channels;
     struct cz_affine affine;
 };
 

@@ -257,6 +257,16 @@ static void find_known(struct cz_int8_tensor *tensor)
     }
 }
 
+static bool feeds_convolution(const struct cz_int8_plan *plan,
+                              const struct cz_value *value)
+{
+    for (size_t i = 0; i < value->n_uses; i++) {
+        if (role_of(plan, value->uses[i].node) == CZ_INT8_WEIGHTED)
+            return true;
+    }
+    return false;
+}
+
 static enum cz_status list_tensors(struct cz_int8_plan *plan,
                                    struct cz_error *err)
 {
@@ -273,6 +283,7 @@ static enum cz_status list_tensors(struct cz_int8_plan *plan,
         plan->tensor_of[i] = plan->n_tensors;
         tensor->value = value;
         tensor->same_as = plan->n_tensors++;
+        tensor->feeds_convolution = feeds_convolution(plan, value);
         find_known(tensor);
     }
     return CZ_OK;
@@ -382,8 +393,10 @@ enum cz_status cz_int8_plan_make(struct cz_int8_plan *plan,
 
 void cz_int8_plan_fini(struct cz_int8_plan *plan)
 {
-    for (size_t i = 0; i < plan->n_tensors; i++)
+    for (size_t i = 0; i < plan->n_tensors; i++) {
         cz_free(plan->tensors[i].observer);
+        cz_free(plan->tensors[i].channel_most);
+    }
     cz_free(plan->tensors);
     cz_free(plan->tensor_of);
     cz_free(plan->in_tail);

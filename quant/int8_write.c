@@ -2,6 +2,7 @@
  * as int8 initializers with a DequantizeLinear for each output channel, biases
  * as int32 in steps of input scale times weight scale. */
 #include <math.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "quant/int8_internal.h"
@@ -88,11 +89,13 @@ static enum cz_status write_tensor(const struct cz_int8_plan *plan,
 struct weights {
     struct cz_node *node;
     struct cz_weights weights;
-    float *values; /* [channels, per_channel] */
-    float *bias;   /* [channels], or NULL */
-    float *scales; /* [channels] */
+    float *values;                /* [channels, per_channel] */
+    float *bias;                  /* [channels], or NULL */
+    float *scales, *least_scales; /* [channels] */
     int8_t *codes;
     int32_t *bias_codes;
+    uint8_t *most_codes; /* [groups, inputs], or NULL */
+    enum cz_dtype codes_type;
 };
 
 static enum cz_status read_floats(float **values, struct cz_value *value,
@@ -116,12 +119,20 @@ static enum cz_status read_weights(struct weights *w, struct cz_error *err)
     CZ_TRY(read_floats(&w->values, w->node->inputs[1], err));
     if (bias)
         CZ_TRY(read_floats(&w->bias, bias, err));
-    w->weights = (struct cz_weights){w->values, channels,
-                                     channels ? tensor->count / channels : 0};
+    w->weights =
+        (struct cz_weights){w->values,
+                            channels,
+                            channels ? tensor->count / channels : 0,
+                            NULL,
+                            tensor->rank > 1 ? (size_t)tensor->dims[1] : 0,
+                            1};
+    w->least_scales = cz_calloc(channels + 1, sizeof *w->least_scales);
     w->scales = cz_calloc(channels + 1, sizeof *w->scales);
     w->codes = cz_calloc(tensor->count + 1, sizeof *w->codes);
     w->bias_codes = cz_calloc(channels + 1, sizeof *w->bias_codes);
-    return w->scales && w->codes && w->bias_codes ? CZ_OK : cz_error_nomem(err);
+    return w->scales && w->least_scales && w->codes && w->bias_codes
+               ? CZ_OK
+               : cz_error_nomem(err);
 }
 
 static void free_weights(struct weights *w)
@@ -129,9 +140,14 @@ static void free_weights(struct weights *w)
     cz_free(w->values);
     cz_free(w->bias);
     cz_free(w->scales);
+    cz_free(w->least_scales);
+    cz_free(w->most_codes);
     cz_free(w->codes);
     cz_free(w->bias_codes);
 }
+
+/* The zero point of weights in uint8. */
+#define UINT8_ZERO 128
 
 /* DequantizeLinear(codes, scales, zeros), read as input `input` of the node. */
 static enum cz_status replace_input(struct cz_node *node, size_t input,
@@ -147,6 +163,8 @@ static enum cz_status replace_input(struct cz_node *node, size_t input,
     struct cz_node *dequantize;
     if (!zeros)
         return cz_error_nomem(err);
+    if (codes->dtype == CZ_DTYPE_UINT8)
+        memset(zeros, UINT8_ZERO, channels);
     enum cz_status status =
         cz_graph_add_tensor(&value, old->graph, old->name, "_int8", codes, err);
     const struct parameters p = {.scales = scales,
@@ -170,19 +188,81 @@ static enum cz_status replace_input(struct cz_node *node, size_t input,
 
 /* A bias that is too large for its steps gets larger ones: the channel's
  * weights are quantized more coarsely. */
-static void widen_for_bias(struct weights *w, float input_scale)
+static void find_least_scales(struct weights *w, float input_scale)
 {
-    for (size_t c = 0; w->bias && c < w->weights.channels; c++) {
-        const double least =
-            fabs((double)w->bias[c]) / ((double)input_scale * (INT32_MAX / 2));
-        if ((double)w->scales[c] >= least)
-            continue;
-        w->scales[c] = nextafterf((float)least, INFINITY);
-        const struct cz_affine affine = {w->scales[c], 0};
-        cz_affine_to_int8(w->codes + c * w->weights.per_channel,
-                          w->values + c * w->weights.per_channel,
-                          w->weights.per_channel, affine);
+    for (size_t c = 0; c < w->weights.channels; c++)
+        w->least_scales[c] =
+            nextafterf((float)(fabs((double)w->bias[c]) /
+                               ((double)input_scale * (INT32_MAX / 2))),
+                       INFINITY);
+}
+
+/* Values may be so much greater than those of the calibration images. */
+#define MARGIN 1.125F
+
+/* How much greater the squared error of limited pairs may be: 1 dB. */
+#define PAIRS_WORTH 1.26
+
+/* The greatest code that each input channel has. */
+static enum cz_status find_most_codes(struct weights *w,
+                                      const struct cz_int8_tensor *input,
+                                      struct cz_error *err)
+{
+    const size_t inputs = w->weights.inputs;
+    const size_t groups = (size_t)cz_node_attr_int(w->node, "group", 1);
+    if (!inputs || groups * inputs != input->channels)
+        return CZ_OK;
+    w->most_codes = cz_calloc(input->channels, 1);
+    if (!w->most_codes)
+        return cz_error_nomem(err);
+    for (size_t c = 0; c < input->channels; c++) {
+        const float most = MARGIN * input->channel_most[c];
+        cz_affine_to_uint8(&w->most_codes[c], &most, 1, input->affine);
     }
+    w->weights.groups = groups;
+    w->weights.most_codes = w->most_codes;
+    return CZ_OK;
+}
+
+static double squared_error(const struct weights *w)
+{
+    double sum = 0;
+    for (size_t c = 0; c < w->weights.channels; c++) {
+        const struct cz_affine affine = {w->scales[c], 0};
+        for (size_t i = 0; i < w->weights.per_channel; i++) {
+            const size_t k = c * w->weights.per_channel + i;
+            float value;
+            cz_affine_from_int8(&value, &w->codes[k], 1, affine);
+            const double rest = (double)value - (double)w->values[k];
+            sum += rest * rest;
+        }
+    }
+    return sum;
+}
+
+/* Makes products safe for x86 without VNNI: weights that come in pairs which 16
+ * bits can add or, where those are much worse, uint8 codes, for which ONNX
+ * Runtime has slower products that add in 32. */
+static enum cz_status limit_pairs(struct weights *w,
+                                  const struct cz_int8_tensor *input,
+                                  const struct cz_weight_options *options,
+                                  struct cz_error *err)
+{
+    const double free_error = squared_error(w);
+    CZ_TRY(find_most_codes(w, input, err));
+    CZ_TRY(cz_affine_weights(w->scales, w->codes, &w->weights, options, err));
+    if (squared_error(w) <= PAIRS_WORTH * free_error)
+        return CZ_OK;
+    w->weights.most_codes = NULL;
+    w->codes_type = CZ_DTYPE_UINT8;
+    return cz_affine_weights(w->scales, w->codes, &w->weights, options, err);
+}
+
+/* Symmetric codes of the other type: 128 is 0. */
+static void make_unsigned(struct weights *w)
+{
+    for (size_t i = 0; i < w->weights.channels * w->weights.per_channel; i++)
+        w->codes[i] ^= INT8_MIN;
 }
 
 static enum cz_status write_bias(struct weights *w, float input_scale,
@@ -211,14 +291,20 @@ static enum cz_status convert(struct weights *w,
                               const struct cz_int8_tensor *input,
                               struct cz_error *err)
 {
-    const struct cz_weight_options options = CZ_WEIGHT_OPTIONS_INIT;
+    struct cz_weight_options options = CZ_WEIGHT_OPTIONS_INIT;
     const struct cz_tensor *old = w->node->inputs[1]->constant;
     const bool has_int_bias =
         w->bias && input && plan->options->target == CZ_INT8_ONNXRUNTIME;
+    if (has_int_bias) {
+        find_least_scales(w, input->affine.scale);
+        options.least_scales = w->least_scales;
+    }
     CZ_TRY(cz_affine_weights(w->scales, w->codes, &w->weights, &options, err));
-    if (has_int_bias)
-        widen_for_bias(w, input->affine.scale);
-    const struct cz_tensor_spec spec = {.dtype = CZ_DTYPE_INT8,
+    if (input && plan->options->target == CZ_INT8_ONNXRUNTIME)
+        CZ_TRY(limit_pairs(w, input, &options, err));
+    if (w->codes_type == CZ_DTYPE_UINT8)
+        make_unsigned(w);
+    const struct cz_tensor_spec spec = {.dtype = w->codes_type,
                                         .rank = old->rank,
                                         .dims = old->dims,
                                         .data = w->codes,
@@ -232,7 +318,7 @@ static enum cz_status write_weights(const struct cz_int8_plan *plan,
                                     const struct cz_int8_tensor *input,
                                     struct cz_error *err)
 {
-    struct weights w = {.node = node};
+    struct weights w = {.node = node, .codes_type = CZ_DTYPE_INT8};
     enum cz_status status = read_weights(&w, err);
     if (status == CZ_OK)
         status = convert(&w, plan, input, err);

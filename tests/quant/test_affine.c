@@ -198,7 +198,8 @@ struct coded {
 
 static void encode(struct coded *w, struct cz_weight_options options)
 {
-    const struct cz_weights weights = {w->values, CHANNELS, PER_CHANNEL};
+    const struct cz_weights weights = {w->values, CHANNELS, PER_CHANNEL,
+                                       NULL,      0,        1};
     assert_ok(cz_affine_weights(w->scales, w->codes, &weights, &options,
                                 cz_test_error()));
 }
@@ -293,7 +294,7 @@ static void rounds_weights_to_even(void **state)
                             -0.5f, -1.5f, -126.5f, -0.0f};
     static const int8_t want[] = {127, 0, 2, 2, 0, -2, -126, 0};
     struct cz_weight_options options = CZ_WEIGHT_OPTIONS_INIT;
-    const struct cz_weights weights = {values, 1, 8};
+    const struct cz_weights weights = {values, 1, 8, NULL, 0, 1};
     float scale;
     int8_t codes[8];
     assert_ok(
@@ -337,7 +338,8 @@ static void refuses_weights_that_are_not_finite(void **state)
         struct coded w;
         fill_channels(&w);
         w.values[4 * PER_CHANNEL + 7] = odd[i];
-        const struct cz_weights weights = {w.values, CHANNELS, PER_CHANNEL};
+        const struct cz_weights weights = {w.values, CHANNELS, PER_CHANNEL,
+                                           NULL,     0,        1};
         assert_error(cz_affine_weights(w.scales, w.codes, &weights, &options,
                                        cz_test_error()),
                      CZ_EINVAL, "a weight of output channel 4 is not finite");
@@ -348,13 +350,105 @@ static void refuses_other_numbers_of_bits(void **state)
 {
     (void)state;
     static const unsigned wrong[] = {0, 1, 9, 16};
-    const struct cz_weights weights = {NULL, 0, 0};
+    const struct cz_weights weights = {.groups = 1};
     for (size_t i = 0; i < 4; i++) {
         struct cz_weight_options options = {.bits = wrong[i]};
         assert_error(
             cz_affine_weights(NULL, NULL, &weights, &options, cz_test_error()),
             CZ_EINVAL, "bits for a weight, want 2 to 8");
     }
+}
+
+/* ---- pairs ------------------------------------------------------------ */
+
+/* An odd number of inputs: pairs reach from one pixel to the next. */
+#define INPUTS 37
+#define GROUPS 2
+#define INT16_MOST 32767
+
+/* The greatest and the least sum of two products of a channel that neighbours
+ * in the order [window, inputs] can have. */
+static void check_pairs(const struct coded *w, const uint8_t *most_codes,
+                        size_t channel)
+{
+    const size_t group = channel * GROUPS / CHANNELS;
+    const size_t window = PER_CHANNEL / INPUTS;
+    const int8_t *codes = w->codes + channel * PER_CHANNEL;
+    int sums[2] = {0, 0};
+    for (size_t k = 0; k < PER_CHANNEL; k++) {
+        const size_t input = k % INPUTS, pixel = k / INPUTS;
+        const int code = codes[input * window + pixel];
+        if (k % 2 == 0)
+            sums[0] = sums[1] = 0;
+        sums[code > 0] += code * most_codes[group * INPUTS + input];
+        assert_in_range(sums[1], 0, INT16_MOST);
+        assert_in_range(-sums[0], 0, INT16_MOST);
+    }
+}
+
+static double squared_error(const struct coded *w)
+{
+    double sum = 0;
+    for (size_t i = 0; i < CHANNELS * PER_CHANNEL; i++) {
+        const double value =
+            (double)w->scales[i / PER_CHANNEL] * (double)w->codes[i];
+        const double rest = value - (double)w->values[i];
+        sum += rest * rest;
+    }
+    return sum;
+}
+
+/* The error of all weights with inputs up to `most`. */
+static double error_with_inputs(struct coded *w, uint8_t most)
+{
+    const struct cz_weight_options options = CZ_WEIGHT_OPTIONS_INIT;
+    uint8_t most_codes[GROUPS * INPUTS];
+    for (size_t i = 0; i < GROUPS * INPUTS; i++)
+        most_codes[i] = (uint8_t)(most - i % (most / 4 + 1));
+    const struct cz_weights weights = {.values = w->values,
+                                       .channels = CHANNELS,
+                                       .per_channel = PER_CHANNEL,
+                                       .most_codes = most_codes,
+                                       .inputs = INPUTS,
+                                       .groups = GROUPS};
+    assert_ok(cz_affine_weights(w->scales, w->codes, &weights, &options,
+                                cz_test_error()));
+    for (size_t c = 0; c < CHANNELS; c++)
+        check_pairs(w, most_codes, c);
+    return squared_error(w);
+}
+
+static void keeps_sums_of_pairs_in_16_bits(void **state)
+{
+    (void)state;
+    struct coded w;
+    fill_channels(&w);
+    const double half = error_with_inputs(&w, 128);
+    const double all = error_with_inputs(&w, 255);
+    assert_true(half < all);
+}
+
+static void loses_less_by_pairs_than_by_a_bit(void **state)
+{
+    (void)state;
+    struct coded w;
+    fill_channels(&w);
+    const double pairs = error_with_inputs(&w, 255);
+    encode(&w, (struct cz_weight_options){.bits = 7});
+    assert_true(pairs < squared_error(&w));
+}
+
+static void keeps_scales_above_the_least(void **state)
+{
+    (void)state;
+    struct coded w;
+    fill_channels(&w);
+    encode(&w, CZ_WEIGHT_OPTIONS_INIT);
+    const float wanted[CHANNELS] = {0, 2 * w.scales[1], 0, 0, 0, 0};
+    const float first = w.scales[0];
+    encode(&w, (struct cz_weight_options){.bits = 8, .least_scales = wanted});
+    assert_true(w.scales[0] == first && w.scales[1] == wanted[1]);
+    check_channel_codes(&w, 127);
 }
 
 int main(void)
@@ -376,6 +470,9 @@ int main(void)
         cmocka_unit_test(gives_empty_channels_the_greatest_scale),
         cmocka_unit_test(refuses_weights_that_are_not_finite),
         cmocka_unit_test(refuses_other_numbers_of_bits),
+        cmocka_unit_test(keeps_sums_of_pairs_in_16_bits),
+        cmocka_unit_test(loses_less_by_pairs_than_by_a_bit),
+        cmocka_unit_test(keeps_scales_above_the_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

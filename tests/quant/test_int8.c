@@ -111,7 +111,8 @@ static void quantizes_all_between_convolutions_for_onnx_runtime(void **state)
     assert_true(reads_codes(model, "c", 0) && reads_codes(model, "c", 1));
     assert_true(reads_codes(model, "g", 0) && reads_codes(model, "g", 1));
     assert_false(reads_codes(model, "y", 0)); /* the tail */
-    assert_int_equal(behind(model, "a", 1)->inputs[0]->dtype, CZ_DTYPE_INT8);
+    /* Its pairs of products would be too large for 16 bits. */
+    assert_int_equal(behind(model, "a", 1)->inputs[0]->dtype, CZ_DTYPE_UINT8);
     assert_int_equal(behind(model, "a", 2)->inputs[0]->dtype, CZ_DTYPE_INT32);
     assert_null(cz_graph_find(cz_model_graph(model), "u"));
     cz_int8_report_fini(&report);
