@@ -9,8 +9,6 @@
 #define SIZE_MAX_PIXELS 16384
 #define STRIDE_DEFAULT 32
 #define COCO_CLASSES 80
-/* How far behind an output its Sigmoid is looked for. */
-#define MOVES_MAX 32
 #define DIMS_BYTES 64
 
 /* ---- the graph -------------------------------------------------------- */
@@ -29,20 +27,41 @@ static bool is_movement(const struct cz_node *node)
     return false;
 }
 
-/* Whether a Sigmoid made `value`, or some of it. */
-static bool is_activated(const struct cz_value *value, int moves)
+/* Whether a Sigmoid made what the node gives, or some of it; `activated` tells
+ * it of the values before. */
+static bool is_activated(const struct cz_node *node, const bool *activated)
 {
-    const struct cz_node *node = value ? value->producer : NULL;
-    if (!node || !moves)
-        return false;
     if (cz_node_is(node, "Sigmoid") || cz_node_is(node, "HardSigmoid"))
         return true;
-    size_t operands = cz_node_is(node, "Concat") ? node->n_inputs : 1;
+    const size_t operands = cz_node_is(node, "Concat") ? node->n_inputs : 1;
     for (size_t i = 0; i < operands && is_movement(node); i++) {
-        if (is_activated(cz_node_input(node, i), moves - 1))
+        const struct cz_value *value = cz_node_input(node, i);
+        if (value && activated[value->id])
             return true;
     }
     return false;
+}
+
+/* Which outputs of the graph went through a Sigmoid. */
+static enum cz_status find_activated(struct cz_tail_facts *facts,
+                                     const struct cz_graph *graph,
+                                     struct cz_error *err)
+{
+    bool *activated = cz_calloc(graph->n_values, sizeof *activated);
+    if (!activated)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < graph->n_nodes; i++) {
+        const struct cz_node *node = graph->nodes[i];
+        const bool is = is_activated(node, activated);
+        for (size_t o = 0; o < node->n_outputs; o++) {
+            if (node->outputs[o])
+                activated[node->outputs[o]->id] = is;
+        }
+    }
+    for (size_t i = 0; i < graph->n_outputs && i < CZ_OUTPUTS_MAX; i++)
+        facts->activated[i] = activated[graph->outputs[i]->id];
+    cz_free(activated);
+    return CZ_OK;
 }
 
 static bool is_arithmetic(const struct cz_node *node)
@@ -69,10 +88,8 @@ static enum cz_status look_at_graph(struct cz_tail_facts *facts,
         facts->decodes |=
             cz_dtype_is_float(node->outputs[0]->dtype) && is_arithmetic(node);
     }
-    for (size_t i = 0; i < graph->n_outputs && i < CZ_OUTPUTS_MAX; i++)
-        facts->activated[i] = is_activated(graph->outputs[i], MOVES_MAX);
     cz_free(tail);
-    return CZ_OK;
+    return find_activated(facts, graph, err);
 }
 
 /* ---- metadata --------------------------------------------------------- */

@@ -186,6 +186,31 @@ static void feeds_yolox_its_pixels(void **state)
     cz_test_folder_remove(folder);
 }
 
+/* As many paths lead back from the output as 2^48. */
+static void looks_at_each_node_once(void **state)
+{
+    char *folder = cz_test_folder_new();
+    char text[2048];
+    struct cz_port port;
+    size_t used =
+        (size_t)snprintf(text, sizeof text,
+                         "in x f32[1,3,64,64]; v0 = Relu(x); const b i64[1] 0;"
+                         "const e i64[1] 3; const a i64[1] 1;");
+    (void)state;
+    for (int i = 0; i < 16; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "w%d = Concat(v%d, v%d, v%d, v%d, v%d, v%d, "
+                                 "v%d, v%d) axis=1; v%d = Slice(w%d, b, e, a);",
+                                 i, i, i, i, i, i, i, i, i, i + 1, i);
+    snprintf(text + used, sizeof text - used, "out v16");
+    struct cz_detector *detector =
+        load(folder, text, 0, CZ_DETECTOR_OPTIONS_INIT);
+    fill_ports(&port, &(struct cz_dims){3, {1, 84, 85}}, 1);
+    assert_ok(cz_detector_bind(detector, &port, 1, cz_test_error()));
+    cz_detector_free(detector);
+    cz_test_folder_remove(folder);
+}
+
 static void refuses_outputs_of_no_decoder(void **state)
 {
     static const struct {
@@ -274,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chooses_the_decoder_that_fits),
         cmocka_unit_test(feeds_yolox_its_pixels),
+        cmocka_unit_test(looks_at_each_node_once),
         cmocka_unit_test(refuses_outputs_of_no_decoder),
         cmocka_unit_test(refuses_a_decoder_that_does_not_fit),
         cmocka_unit_test(refuses_models_for_other_tasks),
