@@ -21,10 +21,15 @@
 
 /* ---- where the image lies --------------------------------------------- */
 
-static size_t at_least_one(double size, size_t limit)
+/* A side in pixels of the scaled image, that of the input being `side`. */
+static size_t scaled_side(double size, const struct cz_input_format *format,
+                          size_t side)
 {
-    size_t rounded = size < 1 ? 1 : (size_t)size;
-    return rounded < limit ? rounded : limit;
+    const size_t limit =
+        format->longest && format->longest < side ? format->longest : side;
+    const double rounded = format->longest ? ceil(size) : rint(size);
+    const size_t whole = rounded < 1 ? 1 : (size_t)rounded;
+    return whole < limit ? whole : limit;
 }
 
 static double fit_scale(const struct cz_input_format *format, size_t width,
@@ -45,23 +50,25 @@ void cz_letterbox_fit(struct cz_fit *fit, const struct cz_input_format *format,
     double w = (double)width * scale, h = (double)height * scale;
     *fit = (struct cz_fit){
         .image_width = width, .image_height = height, .scale = scale};
-    fit->width = at_least_one(rint(w), format->width);
-    fit->height = at_least_one(rint(h), format->height);
+    fit->width = scaled_side(w, format, format->width);
+    fit->height = scaled_side(h, format, format->height);
     if (format->corner)
         return;
     fit->left = (size_t)rint((double)(format->width - fit->width) / 2 - 0.1);
     fit->top = (size_t)rint((double)(format->height - fit->height) / 2 - 0.1);
 }
 
+static size_t rect_side(double ratio, size_t size, size_t stride)
+{
+    return (size_t)ceil(ratio * (double)size / (double)stride + 0.5) * stride;
+}
+
 void cz_letterbox_rect(struct cz_input_format *format, size_t size,
                        size_t stride, size_t width, size_t height)
 {
-    double longest = (double)(width > height ? width : height);
-    double unit = (double)size / (double)stride;
-    double w = ceil((double)width / longest * unit + 0.5);
-    double h = ceil((double)height / longest * unit + 0.5);
-    format->width = (size_t)w * stride;
-    format->height = (size_t)h * stride;
+    const double aspect = (double)height / (double)width;
+    format->width = rect_side(aspect > 1 ? 1 / aspect : 1, size, stride);
+    format->height = rect_side(aspect < 1 ? aspect : 1, size, stride);
     format->longest = size;
 }
 

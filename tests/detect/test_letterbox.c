@@ -99,6 +99,40 @@ static void makes_rectangles_with_half_a_stride_of_margin(void **state)
     assert_int_equal(format.height, 672);
 }
 
+/* Ultralytics divides by height / width: 640 / (640 / 368) is a little more
+ * than 368, and ceil() takes the next step. */
+static void rounds_rectangles_as_ultralytics_does(void **state)
+{
+    static const size_t sizes[][3] = {/* width, height; width of the input */
+                                      {368, 640, 416},
+                                      {276, 480, 416},
+                                      {345, 600, 416},
+                                      {640, 368, 672},
+                                      {360, 640, 384}};
+    struct cz_input_format format = square;
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        cz_letterbox_rect(&format, 640, 32, sizes[i][0], sizes[i][1]);
+        assert_int_equal(format.width, sizes[i][2]);
+    }
+    assert_int_equal(format.height, 672);
+}
+
+/* 500x333 becomes 640 x 426.24: load_image() takes the next pixel. */
+static void rounds_up_what_goes_into_rectangles(void **state)
+{
+    struct cz_input_format format = square;
+    (void)state;
+    cz_letterbox_rect(&format, 640, 32, 500, 333);
+    expect_fit(
+        &format, 500, 333,
+        &(struct cz_fit){.width = 640, .height = 427, .left = 16, .top = 10});
+    cz_letterbox_rect(&format, 640, 32, 333, 500);
+    expect_fit(
+        &format, 333, 500,
+        &(struct cz_fit){.width = 427, .height = 640, .left = 10, .top = 16});
+}
+
 static void orders_channels_and_surrounds_with_grey(void **state)
 {
     struct cz_input_format format = square;
@@ -205,6 +239,8 @@ int main(void)
         cmocka_unit_test(fits_at_the_corner),
         cmocka_unit_test(keeps_a_pixel_of_very_thin_images),
         cmocka_unit_test(makes_rectangles_with_half_a_stride_of_margin),
+        cmocka_unit_test(rounds_rectangles_as_ultralytics_does),
+        cmocka_unit_test(rounds_up_what_goes_into_rectangles),
         cmocka_unit_test(orders_channels_and_surrounds_with_grey),
         cmocka_unit_test(makes_the_same_numbers_in_every_type),
         cmocka_unit_test(gives_the_same_on_every_processor),
