@@ -68,8 +68,10 @@ void app_detector_print(const struct app_detector *d)
     else
         printf("  input: %zux%zu letterbox%s, ", format->width, format->height,
                format->corner ? " at the top left" : "");
-    printf("%s; %zu classes, names: %s\n", pixels_text(format),
-           cz_detector_classes(detector), cz_detector_names_source(detector));
+    printf("%s; ", pixels_text(format));
+    if (cz_detector_classes(detector))
+        printf("%zu classes, ", cz_detector_classes(detector));
+    printf("names: %s\n", cz_detector_names_source(detector));
 }
 
 json_t *app_detector_json(const struct app_detector *d)
@@ -81,7 +83,7 @@ json_t *app_detector_json(const struct app_detector *d)
         object, "decoder",
         json_string(cz_decoder_name(cz_detector_decoder(detector))));
     json_object_set_new(object, "classes",
-                        app_json_count(cz_detector_classes(detector)));
+                        app_json_known(cz_detector_classes(detector)));
     json_object_set_new(object, "names",
                         json_string(cz_detector_names_source(detector)));
     json_object_set_new(object, "letterbox",

@@ -14,7 +14,7 @@
 struct app_detector_options {
     struct app_engine_options engine;
     struct cz_detector_options detector;
-    struct cz_thresholds thresholds; /* iou 0: the authors' own */
+    struct cz_thresholds thresholds; /* iou: CZ_IOU_AUTO unless given */
     float anchors[APP_ANCHORS_MAX];
     bool rect, force, json, quiet;
     const char *help; /* the text of --help */

@@ -178,7 +178,7 @@ static json_t *run_json(const struct app_eval *eval,
                         json_string(run->rect ? "rect" : "square"));
     json_object_set_new(object, "height", app_json_count(model->format.height));
     json_object_set_new(object, "width", app_json_count(model->format.width));
-    json_object_set_new(object, "classes", app_json_count(model->n_classes));
+    json_object_set_new(object, "classes", app_json_known(model->n_classes));
     json_object_set_new(object, "conf_threshold",
                         app_json_real((double)model->thresholds.confidence));
     json_object_set_new(object, "iou_threshold",

@@ -144,6 +144,11 @@ const char *app_precision(enum cz_dtype dtype)
     }
 }
 
+json_t *app_json_known(uint64_t number)
+{
+    return number ? app_json_count(number) : json_null();
+}
+
 json_t *app_json_real(double number)
 {
     return isfinite(number) ? json_real(number) : json_null();

@@ -17,6 +17,7 @@ json_t *app_json_text(const char *text);
 json_t *app_json_maybe(const char *text);
 
 json_t *app_json_count(uint64_t number);
+json_t *app_json_known(uint64_t number); /* null for 0 */
 
 #define APP_NUMBER_BYTES 32
 

@@ -11,7 +11,6 @@
 /* As many rows as NMS gives at the most, where nothing else tells. */
 #define DETECTIONS_MAX 300
 #define END_TO_END_FIELDS 6
-#define ANY_CLASS (1U << 20) /* where no names tell how many there are */
 
 /* ---- names ------------------------------------------------------------ */
 
@@ -241,8 +240,6 @@ static bool choose_end_to_end(struct cz_detector *detector,
     if (m->columns != END_TO_END_FIELDS)
         return false;
     detector->classes = detector->names.count;
-    if (!detector->classes)
-        detector->classes = ANY_CLASS;
     detector->levels[0] = (struct cz_level){.box = {.port = m->port}};
     return true;
 }

@@ -18,6 +18,9 @@
 /* A probability, and what quantization and rounding add to it. */
 #define SCORE_MAX 1.01F
 
+/* No class has such a number, where none is known. */
+#define LABEL_LIMIT 0x1p20F
+
 struct frame {
     const struct cz_detector *detector;
     const float *data[CZ_OUTPUTS_MAX];
@@ -251,6 +254,8 @@ static enum cz_status make_boxes(const struct frame *frame)
 static enum cz_status read_rows(struct frame *frame, size_t rows)
 {
     struct cz_boxes *boxes = frame->boxes;
+    const size_t classes = frame->detector->classes;
+    const float limit = classes ? (float)classes : LABEL_LIMIT;
     const float *data = frame->data[frame->detector->levels[0].box.port];
     CZ_TRY(cz_reserve(&boxes->items, &boxes->capacity, rows,
                       sizeof *boxes->items, frame->err));
@@ -270,8 +275,7 @@ static enum cz_status read_rows(struct frame *frame, size_t rows)
         const float *r =
             data + 6 * (size_t)cz_key_order(boxes->memory->keys.items[k]);
         struct cz_box box = {r[0], r[1], r[2], r[3], r[4], 0};
-        bool known = r[5] >= 0 && r[5] < (float)frame->detector->classes;
-        if (!known || !is_box(&box)) {
+        if (!(r[5] >= 0 && r[5] < limit) || !is_box(&box)) {
             boxes->not_finite++;
             continue;
         }
@@ -297,24 +301,6 @@ static bool same_dims(const struct cz_dims *bound, const struct cz_dims *now,
     return true;
 }
 
-/* float16, wherever it lies; the loop vectorises. */
-static void widen(float *to, const void *from, size_t count)
-{
-    const char *halves = from;
-    for (size_t i = 0; i < count; i++) {
-        uint16_t half;
-        memcpy(&half, halves + 2 * i, sizeof half);
-        union {
-            uint32_t bits;
-            float number;
-        } f = {(uint32_t)(half & 0x7fff) << 13};
-        f.number *= 0x1p112F;
-        f.bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
-        f.bits |= (uint32_t)(half & 0x8000) << 16;
-        to[i] = f.number;
-    }
-}
-
 static size_t element_count(const struct cz_port *port)
 {
     return port->size_bytes / (cz_dtype_bits(port->dtype) / 8);
@@ -336,7 +322,8 @@ static enum cz_status map_outputs(struct frame *frame,
         frame->data[i] = outputs[i].data;
         if (outputs[i].dtype != CZ_DTYPE_FLOAT16 || !element_count(&outputs[i]))
             continue;
-        widen(m->widened + used, outputs[i].data, element_count(&outputs[i]));
+        cz_half_widen(m->widened + used, outputs[i].data,
+                      element_count(&outputs[i]));
         frame->data[i] = m->widened + used;
         used += element_count(&outputs[i]);
     }

@@ -96,13 +96,17 @@ struct cz_fit {
 
 /* The largest size at which the image fits into the format, small images
  * scaled up, sides rounded to nearest (Ultralytics' LetterBox; YOLOX's loader
- * cuts instead, which is a row of pixels less in some images). At least 1x1. */
+ * cuts instead, which is a row of pixels less in some images). With `longest`
+ * they are rounded up, as load_image() of Ultralytics' validation does. At
+ * least 1x1. */
 void cz_letterbox_fit(struct cz_fit *fit, const struct cz_input_format *format,
                       size_t width, size_t height);
 
 /* The input that Ultralytics' validation (rect=True) has for an image: its
  * longest side becomes `size`, and each side of the input is
- * ceil(scaled side / stride + 0.5) * stride, so that 640 becomes 672. */
+ * ceil(scaled side / stride + 0.5) * stride, so that 640 becomes 672. The
+ * arithmetic is that of ultralytics/data/base.py (set_rectangle), whose
+ * rounding decides where that ends in .5. */
 void cz_letterbox_rect(struct cz_input_format *format, size_t size,
                        size_t stride, size_t width, size_t height);
 
@@ -120,7 +124,7 @@ enum cz_status cz_letterbox_fill(void *input, const struct cz_fit *fit,
 struct cz_box {
     float x1, y1, x2, y2;
     float score;
-    uint32_t label; /* below the number of classes */
+    uint32_t label; /* below the number of classes where that is known */
 };
 
 /* Boxes, best first, and the memory that making them takes: used again for
@@ -232,8 +236,10 @@ enum cz_status cz_detector_load(struct cz_detector **detector, const char *path,
                                 struct cz_error *err);
 void cz_detector_free(struct cz_detector *detector);
 
-/* True when the model leaves the size of its input open. */
+/* True when the model leaves both sides of its input open; when it leaves any
+ * dimension of it open, so that the engine has to be told. */
 bool cz_detector_is_dynamic(const struct cz_detector *detector);
+bool cz_detector_is_open(const struct cz_detector *detector);
 
 /* The input's shape for the engine: [1,3,height,width]. */
 struct cz_dims cz_detector_shape(const struct cz_input_format *format);
@@ -256,6 +262,10 @@ cz_detector_format(const struct cz_detector *detector);
 
 /* After _bind. */
 enum cz_decoder cz_detector_decoder(const struct cz_detector *detector);
+/* Of YOLOX, also where its graph decodes: it has pixels and an IoU of its
+ * own. */
+bool cz_detector_is_yolox(const struct cz_detector *detector);
+/* 0: unknown, an end-to-end model without names. */
 size_t cz_detector_classes(const struct cz_detector *detector);
 /* The largest stride of the head, 32 where the model does not tell. */
 size_t cz_detector_stride(const struct cz_detector *detector);
@@ -263,7 +273,7 @@ size_t cz_detector_stride(const struct cz_detector *detector);
  * 80 classes, else NULL. */
 const char *cz_detector_label(const struct cz_detector *detector,
                               uint32_t label);
-/* "metadata", "FILE", "COCO", "none" */
+/* "metadata", "file", "COCO", "none" */
 const char *cz_detector_names_source(const struct cz_detector *detector);
 
 /* Candidates of a frame: those above the confidence, at most max_candidates,

@@ -166,7 +166,7 @@ static bool is_pixels(const struct cz_value *input)
     const struct cz_shape *s = &input->shape;
     return s->known && s->rank == 4 &&
            (s->dims[1] == 3 || (s->dims[1] < 0 && s->dims[3] != 3)) &&
-           s->dims[0] <= 1 &&
+           s->dims[0] != 0 && s->dims[0] <= 1 &&
            (input->dtype == CZ_DTYPE_FLOAT || input->dtype == CZ_DTYPE_UINT8 ||
             input->dtype == CZ_DTYPE_FLOAT16);
 }
@@ -221,6 +221,8 @@ static enum cz_status read_input(struct cz_detector *detector,
         read_imgsz(&height, &width, imgsz);
     const int64_t *dims = input->shape.dims;
     detector->is_dynamic = dims[2] < 0 && dims[3] < 0;
+    for (size_t i = 0; i < input->shape.rank; i++)
+        detector->is_open |= dims[i] < 0;
     detector->format.dtype = input->dtype;
     CZ_TRY(take_side(&detector->format.height, dims[2],
                      detector->options.height, height, err));
@@ -237,13 +239,6 @@ static void set_pixels(struct cz_detector *detector, enum cz_pixels pixels)
     detector->format.unit =
         pixels == CZ_PIXELS_RGB_UNIT || pixels == CZ_PIXELS_BGR_UNIT;
     detector->format.corner = pixels == CZ_PIXELS_BGR;
-}
-
-static bool is_yolox(const struct cz_detector *detector)
-{
-    return detector->decoder == CZ_DECODER_YOLOX ||
-           detector->decoder == CZ_DECODER_YOLOX_MAPS ||
-           (detector->decoder == CZ_DECODER_V5 && detector->facts.has_exp);
 }
 
 static enum cz_status load(struct cz_detector *detector, struct cz_model *model,
@@ -310,7 +305,7 @@ enum cz_status cz_detector_bind(struct cz_detector *detector,
 {
     CZ_TRY(cz_error_prefix(
         err, cz_decoder_choose(detector, outputs, count, err), detector->path));
-    if (!detector->options.pixels && is_yolox(detector))
+    if (!detector->options.pixels && cz_detector_is_yolox(detector))
         set_pixels(detector, CZ_PIXELS_BGR);
     if (!detector->names.source && detector->classes == COCO_CLASSES)
         detector->names.source = "COCO";
@@ -322,6 +317,11 @@ enum cz_status cz_detector_bind(struct cz_detector *detector,
 bool cz_detector_is_dynamic(const struct cz_detector *detector)
 {
     return detector->is_dynamic;
+}
+
+bool cz_detector_is_open(const struct cz_detector *detector)
+{
+    return detector->is_open;
 }
 
 void cz_detector_set_size(struct cz_detector *detector, size_t width,
@@ -346,6 +346,13 @@ cz_detector_format(const struct cz_detector *detector)
 enum cz_decoder cz_detector_decoder(const struct cz_detector *detector)
 {
     return detector->decoder;
+}
+
+bool cz_detector_is_yolox(const struct cz_detector *detector)
+{
+    return detector->decoder == CZ_DECODER_YOLOX ||
+           detector->decoder == CZ_DECODER_YOLOX_MAPS ||
+           (detector->decoder == CZ_DECODER_V5 && detector->facts.has_exp);
 }
 
 size_t cz_detector_classes(const struct cz_detector *detector)

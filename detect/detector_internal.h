@@ -18,7 +18,7 @@ struct cz_labels {
 };
 
 /* As Ultralytics writes metadata: Python's "{0: 'person', ...}" or
- * "['person', ...]"; JSON is read too. False for another text. */
+ * "['person', ...]"; JSON is read too. CZ_EPARSE for another text. */
 enum cz_status cz_labels_parse(struct cz_labels *names, const char *text,
                                struct cz_error *err);
 /* One a line; empty lines at the end do not count. */
@@ -62,7 +62,7 @@ struct cz_detector {
     struct cz_detector_options options;
     struct cz_input_format format;
     struct cz_tail_facts facts;
-    bool is_dynamic;
+    bool is_dynamic, is_open; /* see cz_detector_is_dynamic() */
     size_t stride;
     enum cz_decoder decoder;
     size_t classes;

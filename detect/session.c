@@ -54,7 +54,7 @@ static enum cz_status open_engine(struct cz_session *session,
     const struct cz_input_shape shape = {
         .dims = cz_detector_shape(&session->format)};
     size_t count;
-    if (cz_detector_is_dynamic(session->detector)) {
+    if (cz_detector_is_open(session->detector)) {
         options.plan.shapes = &shape;
         options.plan.n_shapes = 1;
     }
@@ -69,12 +69,11 @@ static enum cz_status open_engine(struct cz_session *session,
 
 static void choose_thresholds(struct cz_session *session)
 {
-    const enum cz_decoder decoder = cz_detector_decoder(session->detector);
-    const bool is_yolox =
-        decoder == CZ_DECODER_YOLOX || decoder == CZ_DECODER_YOLOX_MAPS;
     session->thresholds = session->options->thresholds;
     if (session->thresholds.iou < 0)
-        session->thresholds.iou = is_yolox ? IOU_YOLOX : IOU_ULTRALYTICS;
+        session->thresholds.iou = cz_detector_is_yolox(session->detector)
+                                      ? IOU_YOLOX
+                                      : IOU_ULTRALYTICS;
 }
 
 static enum cz_status open_model(struct cz_session *session,

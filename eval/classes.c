@@ -19,14 +19,15 @@ struct mapping {
 };
 
 /* The category that is the n-th by id. */
-static size_t nth_category(const struct cz_coco *coco, size_t n)
+static const struct cz_coco_category *nth_category(const struct cz_coco *coco,
+                                                   size_t n)
 {
-    return coco->category_ids.items[n].place;
+    return &coco->categories[coco->category_ids.items[n].place];
 }
 
 static const char *nth_name(const struct cz_coco *coco, size_t n)
 {
-    return coco->categories[nth_category(coco, n)].name;
+    return nth_category(coco, n)->name;
 }
 
 /* Gives each category that has none the first free class of its name. */
@@ -150,7 +151,7 @@ static enum cz_status choose_mapping(struct mapping *m,
     return CZ_OK;
 }
 
-enum cz_status cz_coco_map_classes(int64_t *category_ids,
+enum cz_status cz_coco_map_classes(const struct cz_coco_category **categories,
                                    char note[CZ_COCO_NOTE_BYTES],
                                    const char *const *names, size_t n_classes,
                                    const struct cz_coco *coco,
@@ -172,10 +173,9 @@ enum cz_status cz_coco_map_classes(int64_t *category_ids,
         m.category_of[c] = n_categories;
     status = choose_mapping(&m, note, err);
     for (size_t c = 0; status == CZ_OK && c < n_classes; c++)
-        category_ids[c] =
-            m.category_of[c] < n_categories
-                ? coco->categories[nth_category(coco, m.category_of[c])].id
-                : -1;
+        categories[c] = m.category_of[c] < n_categories
+                            ? nth_category(coco, m.category_of[c])
+                            : NULL;
 out:
     cz_free(m.class_of);
     cz_free(m.category_of);

@@ -102,18 +102,19 @@ const struct cz_coco_image *cz_coco_find_image(const struct cz_coco *coco,
 
 #define CZ_COCO_NOTE_BYTES 320
 
-/* The category of each of a model's classes: category_ids[n_classes].
+/* The category of each of a model's classes: categories[n_classes], good as
+ * long as `coco`; NULL for those without one.
  *
  * By name where `names` ([n_classes], or NULL) has the names of all categories,
  * or where all names are those of categories; upper and lower case are the
  * same. Else by order, where there are as many categories as classes (in the
  * order of their ids, which is how COCO's 80 classes have the ids 1 to 90) and
  * no name says that it is another order; else by name, where most have one.
- * Classes without a category get -1. CZ_EINVAL where nothing fits.
+ * CZ_EINVAL where nothing fits.
  *
  * note: what a person should know of this: "" where each category has the class
  * of its name. */
-enum cz_status cz_coco_map_classes(int64_t *category_ids,
+enum cz_status cz_coco_map_classes(const struct cz_coco_category **categories,
                                    char note[CZ_COCO_NOTE_BYTES],
                                    const char *const *names, size_t n_classes,
                                    const struct cz_coco *coco,
@@ -344,8 +345,8 @@ struct cz_eval_model {
     size_t above_one;     /* scores that no probability has */
     size_t unknown_class; /* boxes of classes that no category has */
     enum cz_decoder decoder;
-    struct cz_input_format format;
-    size_t n_classes;
+    struct cz_input_format format; /* with `rect`, of a square image */
+    size_t n_classes;              /* 0: unknown, see cz_detector_classes() */
     char class_note[CZ_COCO_NOTE_BYTES]; /* see cz_coco_map_classes() */
     struct cz_thresholds thresholds;
 };

@@ -309,7 +309,7 @@ static enum cz_status describe(struct cz_eval_run *run,
         run->models[i] = (struct cz_eval_model){
             .detections = CZ_COCO_DETECTIONS_INIT,
             .decoder = cz_detector_decoder(detector),
-            .format = *cz_detector_format(detector),
+            .format = cz_session_format(session, 1, 1),
             .n_classes = cz_detector_classes(detector),
             .thresholds = *cz_session_thresholds(session)};
         memcpy(run->models[i].class_note, worker->seats[i].class_note,
@@ -327,7 +327,7 @@ static enum cz_status run_pool(struct cz_eval_run *run, struct pool *pool,
     const double start = cz_now_ms();
     run->threads = run_threads(pool, count_threads(pool));
     run->wall_ms = cz_now_ms() - start;
-    run->interrupted = pool->stop;
+    run->interrupted = pool->stop && pool->done < pool->n_images;
     if (!run->threads)
         return cz_error_set(err, CZ_ENOMEM, "no thread could be started");
     if (pool->status != CZ_OK) {

@@ -9,18 +9,22 @@
 
 /* ---- the models ------------------------------------------------------- */
 
-/* Which category each class of the model is. */
+/* Which category each class of the model is. One that does not tell how many
+ * it has is taken to have those of the annotations. */
 static enum cz_status map_classes(struct cz_eval_seat *seat,
                                   const struct cz_coco *coco,
                                   struct cz_error *err)
 {
     const struct cz_detector *detector = cz_session_detector(seat->session);
-    const size_t n = cz_detector_classes(detector);
+    size_t n = cz_detector_classes(detector);
+    if (!n)
+        cz_coco_categories(coco, &n);
     const char **names = cz_calloc(n, sizeof *names);
     bool named = true;
     enum cz_status status = CZ_ENOMEM;
-    seat->category_ids = cz_calloc(n, sizeof *seat->category_ids);
-    if (!names || !seat->category_ids) {
+    seat->n_classes = n;
+    seat->categories = cz_calloc(n, sizeof *seat->categories);
+    if (!names || !seat->categories) {
         cz_error_nomem(err);
         goto out;
     }
@@ -28,7 +32,7 @@ static enum cz_status map_classes(struct cz_eval_seat *seat,
         names[i] = cz_detector_label(detector, (uint32_t)i);
         named = named && names[i];
     }
-    status = cz_coco_map_classes(seat->category_ids, seat->class_note,
+    status = cz_coco_map_classes(seat->categories, seat->class_note,
                                  named ? names : NULL, n, coco, err);
 out:
     cz_free(names);
@@ -58,7 +62,7 @@ void cz_eval_worker_fini(struct cz_eval_worker *worker)
     for (size_t i = 0; worker->seats && i < worker->job->options->n_models;
          i++) {
         cz_session_close(worker->seats[i].session);
-        cz_free(worker->seats[i].category_ids);
+        cz_free(worker->seats[i].categories);
     }
     cz_free(worker->seats);
     *worker = (struct cz_eval_worker){.job = NULL};
@@ -113,14 +117,15 @@ static enum cz_status keep_boxes(struct cz_eval_found *found,
         return cz_error_nomem(err);
     for (size_t i = 0; i < boxes->count; i++) {
         const struct cz_box *box = &boxes->items[i];
-        const int64_t category = seat->category_ids[box->label];
-        if (category < 0) {
+        const struct cz_coco_category *category =
+            box->label < seat->n_classes ? seat->categories[box->label] : NULL;
+        if (!category) {
             found->unknown_class++;
             continue;
         }
         found->items[found->count++] = (struct cz_coco_detection){
             .image_id = image_id,
-            .category_id = category,
+            .category_id = category->id,
             .bbox = {box->x1, box->y1, (double)box->x2 - box->x1,
                      (double)box->y2 - box->y1},
             .score = box->score};

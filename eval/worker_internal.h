@@ -16,7 +16,8 @@ struct cz_eval_job {
 /* A model in a worker. */
 struct cz_eval_seat {
     struct cz_session *session;
-    int64_t *category_ids; /* [classes of the model]; -1: none */
+    const struct cz_coco_category **categories; /* [n_classes]; NULL: none */
+    size_t n_classes;
     char class_note[CZ_COCO_NOTE_BYTES];
 };
 

@@ -55,6 +55,7 @@ static const struct row rows[] = {
     {RAW, 0, 1, {{3, {1, 84, 85}}}, CZ_DECODER_YOLOX, 80},
     {SELECTS, 3, 1, {{3, {1, 300, 6}}}, CZ_DECODER_END_TO_END, 3},
     {SELECTS, 3, 1, {{2, {7, 6}}}, CZ_DECODER_END_TO_END, 3},
+    {SELECTS, 0, 1, {{3, {1, 300, 6}}}, CZ_DECODER_END_TO_END, 0},
     /* YOLOv5's and v7's exports carry their maps along. */
     {DECODES,
      0,
@@ -187,6 +188,62 @@ static void feeds_yolox_its_pixels(void **state)
 }
 
 /* As many paths lead back from the output as 2^48. */
+/* A model that decodes in its graph, by what it does with its numbers. */
+static float iou_of(char *folder, const char *operator)
+{
+    char text[512];
+    struct cz_session *session;
+    struct cz_session_options options = CZ_SESSION_OPTIONS_INIT;
+    snprintf(text, sizeof text,
+             "in x f32[1,3,64,64]; const s i64[3] 1 1 1;"
+             "const b f32[1,84,6]; m = ReduceMean(x) axes=[1,2,3];"
+             "r = Reshape(m, s); e = %s(r); y = Mul(e, b); out y f32[1,84,6]",
+             operator);
+    cz_detector_free(load(folder, text, 1, CZ_DETECTOR_OPTIONS_INIT));
+    options.detector.names_file = names_file(folder, 1);
+    assert_ok(cz_session_open(&session, cz_test_path(folder, "m.onnx"),
+                              &options, cz_test_error()));
+    const float iou = cz_session_thresholds(session)->iou;
+    assert_int_equal(cz_detector_format(cz_session_detector(session))->rgb,
+                     iou > 0.66F);
+    cz_session_close(session);
+    return iou;
+}
+
+static void knows_yolox_that_decodes_in_its_graph(void **state)
+{
+    char *folder = cz_test_folder_new();
+    (void)state;
+    assert_float_equal(iou_of(folder, "Exp"), 0.65, 1e-6);
+    assert_float_equal(iou_of(folder, "Abs"), 0.7, 1e-6);
+    cz_test_folder_remove(folder);
+}
+
+/* Only both sides make it fit for --rect; the engine has to know any. */
+static void tells_what_the_input_leaves_open(void **state)
+{
+    static const struct {
+        const char *graph;
+        bool is_dynamic, is_open;
+    } inputs[] = {
+        {"in x f32[1,3,64,64]; y = Relu(x); out y", false, false},
+        {"in x f32[1,3,64,w]; y = Relu(x); out y", false, true},
+        {"in x f32[n,3,64,64]; y = Relu(x); out y", false, true},
+        {"in x f32[1,3,h,w]; y = Relu(x); out y", true, true},
+    };
+    char *folder = cz_test_folder_new();
+    (void)state;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct cz_detector *detector =
+            load(folder, inputs[i].graph, 0, CZ_DETECTOR_OPTIONS_INIT);
+        assert_int_equal(cz_detector_is_dynamic(detector),
+                         inputs[i].is_dynamic);
+        assert_int_equal(cz_detector_is_open(detector), inputs[i].is_open);
+        cz_detector_free(detector);
+    }
+    cz_test_folder_remove(folder);
+}
+
 static void looks_at_each_node_once(void **state)
 {
     char *folder = cz_test_folder_new();
@@ -290,6 +347,7 @@ static void refuses_models_for_other_tasks(void **state)
     expect_refusal("meta task classify;" RAW, "classification");
     expect_refusal("in x f32[1,8]; y = Relu(x); out y", "no image");
     expect_refusal("in x f32[4,3,8,8]; y = Relu(x); out y", "at a time");
+    expect_refusal("in x f32[0,3,8,8]; y = Relu(x); out y", "at a time");
     expect_refusal("in x f32[1,3,8,8]; in z f32[1]; y = Add(x, z); out y",
                    "2 inputs");
 }
@@ -299,6 +357,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chooses_the_decoder_that_fits),
         cmocka_unit_test(feeds_yolox_its_pixels),
+        cmocka_unit_test(knows_yolox_that_decodes_in_its_graph),
+        cmocka_unit_test(tells_what_the_input_leaves_open),
         cmocka_unit_test(looks_at_each_node_once),
         cmocka_unit_test(refuses_outputs_of_no_decoder),
         cmocka_unit_test(refuses_a_decoder_that_does_not_fit),
