@@ -159,7 +159,7 @@ static void what_is_better_everywhere_is_no_noise(void **state)
 
 /* ---- a draw, spelled out ---------------------------------------------- */
 
-enum { IMAGES = 3, DATA_SETS = 27, DRAWS = 40 };
+enum { IMAGES = 3, DATA_SETS = 27, DRAWS = 40, MANY = 30 };
 
 /* Images 1 to 3, image i being what image drawn[i] of the original data set
  * is: each has a box, the third has two. */
@@ -249,19 +249,69 @@ static void a_draw_is_the_data_set_that_it_names(void **state)
     evaluated_fini(&e);
 }
 
+/* MANY images, each with a box that a detection of its own fits by more or
+ * less: draws of them differ. */
+static struct cz_coco *many_annotations(void)
+{
+    char text[MANY * 128 + 128], images[MANY * 32] = "", boxes[MANY * 96] = "";
+    for (int i = 0; i < MANY; i++) {
+        const char *comma = i ? "," : "";
+        const size_t used = strlen(images), used_boxes = strlen(boxes);
+        snprintf(images + used, sizeof images - used, "%s{\"id\":%d}", comma,
+                 i);
+        snprintf(boxes + used_boxes, sizeof boxes - used_boxes,
+                 "%s{\"id\":%d,\"image_id\":%d,\"category_id\":1,"
+                 "\"bbox\":[0,0,100,100]}",
+                 comma, i + 1, i);
+    }
+    snprintf(text, sizeof text,
+             "{\"images\":[%s],\"categories\":[{\"id\":1}],"
+             "\"annotations\":[%s]}",
+             images, boxes);
+    return parse_annotations(text);
+}
+
+static struct cz_coco_detections many_detections(void)
+{
+    struct cz_coco_detections detections = CZ_COCO_DETECTIONS_INIT;
+    for (int i = 0; i < MANY; i++) {
+        const struct cz_coco_detection d = {
+            i, 1, {0, 0, 100, 41 + 37 * i % 59}, .9 - .01 * i};
+        assert_ok(cz_coco_detections_add(&detections, &d, cz_test_error()));
+    }
+    return detections;
+}
+
+/* From nothing found to what was found. */
+static struct cz_coco_delta delta_of(const struct evaluated *e, uint64_t seed,
+                                     size_t threads)
+{
+    const struct cz_coco_bootstrap_options options = {
+        .resamples = 200, .seed = seed, .threads = threads};
+    const struct cz_coco_match_options all = CZ_COCO_MATCH_OPTIONS_INIT;
+    struct cz_coco_matches *none;
+    struct cz_coco_delta ap, ap50;
+    assert_ok(cz_coco_match(&none, e->coco, NULL, 0, &all, cz_test_error()));
+    assert_ok(cz_coco_bootstrap(&ap, &ap50, none, e->matches, &options,
+                                cz_test_error()));
+    cz_coco_matches_free(none);
+    return ap;
+}
+
 static void the_seed_decides_and_threads_do_not(void **state)
 {
     (void)state;
-    static const char first[] = "[" DETECTION(1, 1, SQUARE, 0.9) "]";
-    static const char second[] = "[" DETECTION(2, 1, SQUARE, 0.9) "]";
-    struct cz_coco_bootstrap_options options = {
-        .resamples = 7, .seed = 3, .threads = 1};
-    struct cz_coco_delta one, many;
-    compare(&one, TWO_IMAGES, first, second, options);
-    options.threads = 4;
-    compare(&many, TWO_IMAGES, first, second, options);
-    assert_near(one.low, many.low);
-    assert_near(one.high, many.high);
+    const struct cz_coco_match_options all = CZ_COCO_MATCH_OPTIONS_INIT;
+    struct evaluated e =
+        evaluate_with(many_annotations(), many_detections(), &all);
+    const struct cz_coco_delta one = delta_of(&e, 3, 1);
+    const struct cz_coco_delta many = delta_of(&e, 3, 4);
+    const struct cz_coco_delta other = delta_of(&e, 4, 1);
+    assert_true(one.low == many.low && one.high == many.high);
+    assert_true(one.low < one.high);
+    assert_true(fabs(one.low - other.low) > ROUNDING);
+    assert_true(fabs(one.high - other.high) > ROUNDING);
+    evaluated_fini(&e);
 }
 
 static void refuses_to_compare_what_is_not_alike(void **state)
