@@ -177,9 +177,11 @@ static enum cz_status do_image(struct app_detect *detect,
     struct cz_moment start = cz_moment_now();
     enum cz_status status = cz_image_read(&pixels, detect->detector.opencv,
                                           image->path, &image->failed);
-    detect->n_failed += status != CZ_OK;
-    if (status != CZ_OK)
-        return CZ_OK;
+    if (status != CZ_OK) {
+        detect->n_failed++;
+        *err = image->failed;
+        return cz_image_is_bad(status) ? CZ_OK : status;
+    }
     cz_stage_end(&times, CZ_STAGE_READ, &start);
     status = work_on(detect, image, &pixels, &times, err);
     cz_image_free(&pixels, detect->detector.opencv);
@@ -285,12 +287,10 @@ static int run(struct app_detect_options *options)
     struct cz_error err = CZ_ERROR_INIT;
     enum cz_status status = work(&detect, options, &err);
     int exit_code = status == CZ_OK ? tell_failures(&detect) : app_fail(&err);
-    if (status == CZ_OK && detect.n_done) {
-        if (options->detector.json)
-            app_detect_print_json(&detect);
-        else if (!options->detector.quiet)
-            app_detect_print(&detect);
-    }
+    if (status == CZ_OK && options->detector.json)
+        app_detect_print_json(&detect);
+    else if (status == CZ_OK && detect.n_done && !options->detector.quiet)
+        app_detect_print(&detect);
     app_detector_close(&detect.detector);
     for (size_t i = 0; detect.images && i < detect.files.count; i++) {
         cz_free(detect.images[i].boxes);

@@ -210,7 +210,8 @@ void app_detect_print_json(const struct app_detect *detect)
         thresholds_json(cz_session_thresholds(detect->detector.session)));
     json_object_set_new(root, "images", images);
     json_object_set_new(root, "failed", failed);
-    json_object_set_new(root, "mean_ms", times_json(detect));
+    json_object_set_new(root, "mean_ms",
+                        detect->n_done ? times_json(detect) : json_null());
     app_print_json(root);
 }
 

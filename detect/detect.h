@@ -68,8 +68,13 @@ enum cz_status cz_image_write(const struct cz_image *image,
                               const struct cz_opencv *opencv, const char *path,
                               bool overwrite, struct cz_error *err);
 
-/* Whether the name ends like that of an image which can be read. */
+/* Whether the name ends like that of an image, those that Ultralytics looks
+ * for included: .bmp .dng .jpeg .jpg .mpo .pfm .png .tif .tiff .webp. */
 bool cz_image_is_name(const char *path);
+
+/* Whether such an error is one of the image, so that others can go on: all but
+ * want of memory and faults of our own. */
+bool cz_image_is_bad(enum cz_status status);
 
 /* ---- letterbox -------------------------------------------------------- */
 

@@ -72,14 +72,20 @@ enum cz_status cz_image_size(size_t *width, size_t *height,
 
 bool cz_image_is_name(const char *path)
 {
-    static const char *const endings[] = {".jpg",  ".jpeg", ".png", ".bmp",
-                                          ".webp", ".tif",  ".tiff"};
+    static const char *const endings[] = {".bmp",  ".dng", ".jpeg", ".jpg",
+                                          ".mpo",  ".pfm", ".png",  ".tif",
+                                          ".tiff", ".webp"};
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
         if (strcasecmp(dot, endings[i]) == 0)
             return true;
     }
     return false;
+}
+
+bool cz_image_is_bad(enum cz_status status)
+{
+    return status != CZ_OK && status != CZ_ENOMEM && status != CZ_EINTERNAL;
 }
 
 /* ---- writing ---------------------------------------------------------- */

@@ -94,7 +94,7 @@ static enum cz_status skip(struct cz_eval_result *result,
                            const struct cz_eval_job *job, enum cz_status status,
                            struct cz_error *err)
 {
-    if (job->options->strict || status == CZ_ENOMEM || status == CZ_EINTERNAL)
+    if (job->options->strict || !cz_image_is_bad(status))
         return status;
     const size_t size = strlen(err->message) + 1;
     result->skipped = cz_malloc(size);

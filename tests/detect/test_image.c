@@ -183,8 +183,19 @@ static void knows_images_by_their_names(void **state)
     (void)state;
     assert_true(cz_image_is_name("a/b.JPG"));
     assert_true(cz_image_is_name("b.png"));
+    assert_true(cz_image_is_name("b.mpo"));
     assert_false(cz_image_is_name("png"));
     assert_false(cz_image_is_name("b.f32"));
+}
+
+static void tells_a_bad_image_from_want_of_memory(void **state)
+{
+    (void)state;
+    assert_true(cz_image_is_bad(CZ_EIO));
+    assert_true(cz_image_is_bad(CZ_EPARSE));
+    assert_false(cz_image_is_bad(CZ_OK));
+    assert_false(cz_image_is_bad(CZ_ENOMEM));
+    assert_false(cz_image_is_bad(CZ_EINTERNAL));
 }
 
 int main(void)
@@ -198,6 +209,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_image),
         cmocka_unit_test(says_what_is_missing),
         cmocka_unit_test(knows_images_by_their_names),
+        cmocka_unit_test(tells_a_bad_image_from_want_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
