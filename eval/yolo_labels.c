@@ -176,9 +176,75 @@ static enum cz_status read_lines(struct cz_coco *coco, size_t image, char *text,
     return status;
 }
 
+/* ---- lines that are there twice --------------------------------------- */
+
+static int compare_floats(double a, double b)
+{
+    const float x = (float)a, y = (float)b;
+    return (x > y) - (x < y);
+}
+
+static int compare_labels(const struct cz_coco_box *a,
+                          const struct cz_coco_box *b)
+{
+    int order = (a->category > b->category) - (a->category < b->category);
+    for (size_t i = 0; order == 0 && i < 4; i++)
+        order = compare_floats(a->bbox[i], b->bbox[i]);
+    return order;
+}
+
+static int compare_places(const void *a, const void *b, void *user)
+{
+    const struct cz_coco_box *boxes = user;
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const int order = compare_labels(&boxes[x], &boxes[y]);
+    return order ? order : (x > y) - (x < y);
+}
+
+/* Of boxes[n], those whose places come behind an equal one in `order` go. */
+static size_t compact(struct cz_coco_box *boxes, const uint32_t *order,
+                      bool *is_again, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 1; i < n; i++)
+        is_again[order[i]] =
+            compare_labels(&boxes[order[i - 1]], &boxes[order[i]]) == 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_again[i])
+            boxes[kept++] = boxes[i];
+    }
+    return kept;
+}
+
+/* Leaves one of several equal boxes from `first` on, which are those of an
+ * image, in float32: ultralytics/data/utils.py (verify_image_label). */
+static enum cz_status drop_repeated(struct cz_coco *coco, size_t first,
+                                    struct cz_error *err)
+{
+    struct cz_coco_box *boxes = coco->boxes + first;
+    const size_t n = coco->n_boxes - first;
+    if (n < 2)
+        return CZ_OK;
+    uint32_t *order = cz_calloc(n, sizeof *order);
+    bool *is_again = cz_calloc(n, sizeof *is_again);
+    for (size_t i = 0; order && i < n; i++)
+        order[i] = (uint32_t)i;
+    if (order && is_again) {
+        qsort_r(order, n, sizeof *order, compare_places, boxes);
+        coco->n_boxes = first + compact(boxes, order, is_again, n);
+    }
+    const bool ok = order && is_again;
+    cz_free(order);
+    cz_free(is_again);
+    return ok ? CZ_OK : cz_error_nomem(err);
+}
+
+/* ---- the file --------------------------------------------------------- */
+
 enum cz_status cz_yolo_labels(struct cz_coco *coco, size_t image,
                               const char *path, struct cz_error *err)
 {
+    const size_t first = coco->n_boxes;
     struct stat info;
     char *text;
     if (stat(path, &info) != 0 && errno == ENOENT)
@@ -186,5 +252,5 @@ enum cz_status cz_yolo_labels(struct cz_coco *coco, size_t image,
     CZ_TRY(cz_yolo_text_load(&text, path, err));
     enum cz_status status = read_lines(coco, image, text, path, err);
     cz_free(text);
-    return status;
+    return status == CZ_OK ? drop_repeated(coco, first, err) : status;
 }
