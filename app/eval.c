@@ -92,12 +92,6 @@ static void selection_fini(struct selection *s)
 
 /* ---- where the images are --------------------------------------------- */
 
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t size = strlen(text), end = strlen(ending);
-    return size >= end && strcmp(text + size - end, ending) == 0;
-}
-
 static char *join(const char *folder, const char *name)
 {
     const size_t size = strlen(folder) + strlen(name) + 1;
@@ -123,9 +117,7 @@ static enum cz_status find_images(struct app_eval *eval, struct cz_error *err)
 {
     const struct app_eval_options *o = eval->options;
     const char *slash = strrchr(o->annotations, '/');
-    const bool is_yolo =
-        ends_with(o->annotations, ".yaml") || ends_with(o->annotations, ".yml");
-    if (!o->images && is_yolo)
+    if (cz_coco_is_yolo(o->annotations))
         return CZ_OK;
     eval->images = o->images ? join(o->images, "/")
                    : slash   ? join(o->annotations, "")
@@ -212,7 +204,7 @@ static enum cz_status run_models(struct app_eval *eval, struct selection *s,
         .strict = o->strict,
         .progress = &progress.callback,
     };
-    app_progress_init(&progress, o->detector.quiet);
+    app_progress_init(&progress, o->detector.quiet || o->detector.json);
     const enum cz_status status =
         cz_eval_run(&eval->run, eval->coco, &options, err);
     app_progress_fini(&progress);
@@ -321,30 +313,38 @@ static enum cz_status work_with(struct app_eval *eval, struct selection *s,
     return add_details(eval, err);
 }
 
-/* The sizes of images that YOLO labels are fractions of. */
+/* What reads sizes. */
+struct measuring {
+    struct cz_opencv *opencv;
+    bool is_strict;
+};
+
+/* The sizes of images that YOLO labels are fractions of. One that cannot be
+ * read has none: the run of the models will leave it out, and tell. */
 static enum cz_status image_size(void *user, const char *path, int64_t *width,
                                  int64_t *height, struct cz_error *err)
 {
-    struct cz_opencv **opencv = user;
-    size_t w, h;
-    if (!*opencv)
-        CZ_TRY(cz_opencv_open(opencv, err));
-    CZ_TRY(cz_image_size(&w, &h, *opencv, path, err));
-    *width = (int64_t)w;
-    *height = (int64_t)h;
-    return CZ_OK;
+    struct measuring *m = user;
+    size_t w = 0, h = 0;
+    if (!m->opencv)
+        CZ_TRY(cz_opencv_open(&m->opencv, err));
+    const enum cz_status status = cz_image_size(&w, &h, m->opencv, path, err);
+    const bool is_left_out = !m->is_strict && cz_image_is_bad(status);
+    *width = is_left_out ? 0 : (int64_t)w;
+    *height = is_left_out ? 0 : (int64_t)h;
+    return is_left_out ? CZ_OK : status;
 }
 
 static enum cz_status load_annotations(struct app_eval *eval,
                                        struct cz_error *err)
 {
-    struct cz_opencv *opencv = NULL;
-    const struct cz_image_sizes sizes = {image_size, &opencv};
+    const struct app_eval_options *o = eval->options;
+    struct measuring measuring = {.is_strict = o->strict || !o->n_models};
+    const struct cz_image_sizes sizes = {image_size, &measuring};
     const double start_ms = cz_now_ms();
     const enum cz_status status =
-        cz_coco_load(&eval->coco, eval->options->annotations, &sizes, err);
-    if (opencv)
-        cz_opencv_close(opencv);
+        cz_coco_load(&eval->coco, o->annotations, &sizes, err);
+    cz_opencv_close(measuring.opencv);
     eval->read_ms = cz_now_ms() - start_ms;
     return status;
 }

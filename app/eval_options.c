@@ -192,6 +192,10 @@ static bool check_together(const struct app_eval_options *o)
                false;
     if (!o->annotations)
         return app_usage_error(COMMAND, "want annotations: --ann FILE"), false;
+    if (o->images && cz_coco_is_yolo(o->annotations))
+        return app_usage_error(COMMAND, "--images is for COCO's JSON; a "
+                                        "data.yaml tells where images are"),
+               false;
     if (o->classes && !*o->classes)
         return app_usage_error(COMMAND, "--classes wants names or ids"), false;
     if (o->save_dets && !*o->save_dets)

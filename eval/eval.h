@@ -29,7 +29,7 @@ struct cz_coco_category {
 };
 
 /* Tells the size in pixels of the image file at `path`, turned as its EXIF
- * orientation says. */
+ * orientation says. One of 0x0 has no boxes: their labels cannot be read. */
 struct cz_image_sizes {
     enum cz_status (*read)(void *user, const char *path, int64_t *width,
                            int64_t *height, struct cz_error *err);
@@ -38,8 +38,8 @@ struct cz_image_sizes {
 
 /* Reads annotations; free with cz_coco_free().
  *
- * A path that ends in .yaml or .yml is a YOLO data set as Ultralytics has it,
- * see cz_coco_load_yolo(); everything else is COCO's instances JSON, of which
+ * What cz_coco_is_yolo() says of is a YOLO data set as Ultralytics has it, see
+ * cz_coco_load_yolo(); everything else is COCO's instances JSON, of which
  * these are looked at: images (id; file_name, width, height), categories (id;
  * name) and annotations (id, image_id, category_id, bbox; area, iscrowd); what
  * is behind the semicolon may be missing. `area` is then that of the box.
@@ -51,6 +51,10 @@ struct cz_image_sizes {
 enum cz_status cz_coco_load(struct cz_coco **coco, const char *path,
                             const struct cz_image_sizes *sizes,
                             struct cz_error *err);
+
+/* Whether the name is that of a YOLO data set: it ends in .yaml or .yml, upper
+ * or lower case. */
+bool cz_coco_is_yolo(const char *path);
 
 /* The same from memory; `name` stands for the file in messages. JSON only. */
 enum cz_status cz_coco_parse(struct cz_coco **coco, const void *bytes,
@@ -68,10 +72,12 @@ enum cz_status cz_coco_parse(struct cz_coco **coco, const void *bytes,
  *   /images/ counts. No such file: an image without boxes.
  * - A line is `class x y w h`, centre and size as fractions of the image, or
  *   `class x1 y1 x2 y2 x3 y3 ...`, a polygon, of which the box is taken.
+ * - Lines that say the same count once.
  * - `names:` is a list, or a map from numbers. Category ids are class + 1, as
- *   Ultralytics writes results. Image ids are the numbers that the files are
- *   called by where all are and no two the same, else 1, 2, 3, ... in the order
- *   of the paths. `area` is width x height.
+ *   Ultralytics writes results. An image's id is the number that its file is
+ *   called by, where no other is called by it, as there, too. The others are 1,
+ *   2, 3, ... in the order of the paths, but for numbers that files have.
+ *   `area` is width x height.
  *
  * file_name of an image is then the path to it. `sizes` is called once for each
  * image. Errors as above. */

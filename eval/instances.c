@@ -170,7 +170,7 @@ enum cz_status cz_coco_parse(struct cz_coco **coco, const void *bytes,
     return read_instances(coco, &source, err);
 }
 
-static bool is_yaml(const char *path)
+bool cz_coco_is_yolo(const char *path)
 {
     const char *dot = strrchr(path, '.');
     return dot &&
@@ -182,7 +182,7 @@ enum cz_status cz_coco_load(struct cz_coco **coco, const char *path,
                             struct cz_error *err)
 {
     const struct cz_source source = {.name = path};
-    if (is_yaml(path))
+    if (cz_coco_is_yolo(path))
         return cz_coco_load_yolo(coco, path, sizes, err);
     return read_instances(coco, &source, err);
 }

@@ -34,14 +34,19 @@ struct pool {
 
 /* ---- which images ----------------------------------------------------- */
 
+/* Width to height; 0 where that is not known. */
+static double aspect(const struct cz_coco_image *image)
+{
+    return image->height ? (double)image->width / (double)image->height : 0;
+}
+
 /* Images of one shape are neighbours, so that a dynamic model is compiled
  * seldom; the widest first. */
 static int by_shape(const void *a, const void *b)
 {
     const struct cz_eval_result *x = *(struct cz_eval_result *const *)a;
     const struct cz_eval_result *y = *(struct cz_eval_result *const *)b;
-    const double left = (double)x->image->width * (double)y->image->height;
-    const double right = (double)y->image->width * (double)x->image->height;
+    const double left = aspect(x->image), right = aspect(y->image);
     if (left != right)
         return left > right ? -1 : 1;
     return (x > y) - (x < y);

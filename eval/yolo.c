@@ -31,21 +31,58 @@ static bool number_of(int64_t *number, const char *path)
     return errno == 0;
 }
 
-/* True when all images are called by numbers, no two by the same. */
-static enum cz_status have_numbers(bool *have, const struct cz_texts *images,
+/* The numbers that images are called by, sorted, each with the place of its
+ * image; one may be there several times. */
+static enum cz_status find_numbers(struct cz_ids *numbers,
+                                   const struct cz_texts *images,
                                    struct cz_error *err)
 {
-    struct cz_ids ids = {.items = NULL};
-    enum cz_status status = CZ_OK;
     int64_t number;
-    *have = true;
-    for (size_t i = 0; status == CZ_OK && *have && i < images->count; i++) {
-        *have = number_of(&number, images->items[i]);
-        status = *have ? cz_ids_add(&ids, number, err) : CZ_OK;
+    for (size_t i = 0; i < images->count; i++) {
+        if (!number_of(&number, images->items[i]))
+            continue;
+        CZ_TRY(cz_ids_add(numbers, number, err));
+        numbers->items[numbers->count - 1].place = (uint32_t)i;
     }
-    if (status == CZ_OK && *have)
-        *have = cz_ids_sort(&ids, "image", NULL) == CZ_OK;
-    cz_ids_fini(&ids);
+    cz_ids_sort(numbers, "image", NULL);
+    return CZ_OK;
+}
+
+/* ids: [images]. A number that one image alone is called by is its id; all
+ * others are counted, without the numbers: no id stands for another image than
+ * Ultralytics means by it. */
+static void choose_ids(int64_t *ids, size_t n_images,
+                       const struct cz_ids *numbers)
+{
+    const struct cz_id *items = numbers->items;
+    int64_t next = 1;
+    for (size_t i = 0; i < n_images; i++)
+        ids[i] = -1;
+    for (size_t i = 0; i < numbers->count; i++) {
+        const bool again = i && items[i - 1].id == items[i].id;
+        if (!again &&
+            (i + 1 == numbers->count || items[i + 1].id != items[i].id))
+            ids[items[i].place] = items[i].id;
+    }
+    for (size_t i = 0; i < n_images; i++) {
+        if (ids[i] >= 0)
+            continue;
+        while (cz_ids_find(numbers, next) != CZ_ID_NONE)
+            next++;
+        ids[i] = next++;
+    }
+}
+
+static enum cz_status make_ids(int64_t **ids, const struct cz_texts *images,
+                               struct cz_error *err)
+{
+    struct cz_ids numbers = {.items = NULL};
+    *ids = cz_calloc(images->count, sizeof **ids);
+    enum cz_status status =
+        *ids ? find_numbers(&numbers, images, err) : cz_error_nomem(err);
+    if (status == CZ_OK)
+        choose_ids(*ids, images->count, &numbers);
+    cz_ids_fini(&numbers);
     return status;
 }
 
@@ -54,16 +91,31 @@ static enum cz_status add_images(struct cz_coco *coco,
                                  const struct cz_image_sizes *sizes,
                                  struct cz_error *err)
 {
-    bool by_number;
-    CZ_TRY(have_numbers(&by_number, images, err));
-    for (size_t i = 0; i < images->count; i++) {
-        struct cz_coco_image image = {.id = (int64_t)i + 1,
+    int64_t *ids;
+    enum cz_status status = make_ids(&ids, images, err);
+    for (size_t i = 0; status == CZ_OK && i < images->count; i++) {
+        struct cz_coco_image image = {.id = ids[i],
                                       .file_name = images->items[i]};
-        if (by_number)
-            number_of(&image.id, images->items[i]);
-        CZ_TRY(sizes->read(sizes->user, images->items[i], &image.width,
-                           &image.height, err));
-        CZ_TRY(cz_coco_add_image(coco, &image, err));
+        status = sizes->read(sizes->user, images->items[i], &image.width,
+                             &image.height, err);
+        if (status == CZ_OK)
+            status = cz_coco_add_image(coco, &image, err);
+    }
+    cz_free(ids);
+    return status;
+}
+
+/* The boxes of all images of which the size is known. */
+static enum cz_status add_boxes(struct cz_coco *coco, struct cz_yolo *yolo,
+                                struct cz_error *err)
+{
+    for (size_t i = 0; i < coco->n_images; i++) {
+        const struct cz_coco_image *image = &coco->images[i];
+        const char *labels = cz_yolo_label_path(&yolo->arena, image->file_name);
+        if (!labels)
+            return cz_error_nomem(err);
+        if (image->width && image->height)
+            CZ_TRY(cz_yolo_labels(coco, i, labels, err));
     }
     return CZ_OK;
 }
@@ -77,12 +129,7 @@ static enum cz_status load(struct cz_coco *coco, struct cz_yolo *yolo,
     CZ_TRY(add_categories(coco, yolo, err));
     CZ_TRY(cz_error_prefix(err, cz_yolo_images(&images, yolo, err), path));
     CZ_TRY(add_images(coco, &images, sizes, err));
-    for (size_t i = 0; i < images.count; i++) {
-        const char *labels = cz_yolo_label_path(&yolo->arena, images.items[i]);
-        if (!labels)
-            return cz_error_nomem(err);
-        CZ_TRY(cz_yolo_labels(coco, i, labels, err));
-    }
+    CZ_TRY(add_boxes(coco, yolo, err));
     return cz_coco_index(coco, err);
 }
 

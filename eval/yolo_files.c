@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "eval/yolo_internal.h"
@@ -60,19 +59,6 @@ static enum cz_status locate(const char **path, struct cz_yolo *yolo,
     return *path ? CZ_OK : cz_error_nomem(err);
 }
 
-static bool is_image(const char *path)
-{
-    static const char *const suffixes[] = {".bmp",  ".dng", ".jpeg", ".jpg",
-                                           ".mpo",  ".pfm", ".png",  ".tif",
-                                           ".tiff", ".webp"};
-    const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++) {
-        if (strcasecmp(dot, suffixes[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 const char *cz_yolo_label_path(struct cz_arena *arena, const char *image)
 {
     static const char from[] = "images/", to[] = "labels/";
@@ -107,7 +93,7 @@ static enum cz_status add_tree(struct cz_texts *images, struct cz_yolo *yolo,
             (entry->fts_info == FTS_NS && entry->fts_level == 0))
             return cz_error_set(err, CZ_EIO, "%s: %s", entry->fts_path,
                                 strerror(entry->fts_errno));
-        if (entry->fts_info == FTS_F && is_image(entry->fts_path))
+        if (entry->fts_info == FTS_F && cz_image_is_name(entry->fts_path))
             CZ_TRY(cz_texts_add(images, &yolo->arena, entry->fts_path, err));
     }
     return errno ? cz_error_set(err, CZ_EIO, "cannot search a folder: %s",
@@ -153,7 +139,7 @@ static enum cz_status add_lines(struct cz_texts *images, struct cz_yolo *yolo,
             line[--size] = 0;
         if (!size)
             continue;
-        if (!is_image(line))
+        if (!cz_image_is_name(line))
             return cz_error_set(err, CZ_EPARSE,
                                 "%s: line %zu: '%.100s' is no image file", path,
                                 number, line);

@@ -125,6 +125,73 @@ static void images_of_one_number_are_counted_instead(void **state)
     cz_test_folder_remove(folder);
 }
 
+/* An id never stands for another image than the file that is called by it. */
+static void numbers_and_other_names_go_together(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    put(folder, "data.yaml", NAMES "val: [a, b]\n");
+    put(folder, "a/1.jpg", "");
+    put(folder, "a/3.jpg", "");
+    put(folder, "a/name.jpg", "");
+    put(folder, "b/03.jpg", "");
+    put(folder, "b/9.jpg", "");
+    struct cz_coco *coco = load(folder);
+    check_image(coco, 0, 1, folder, "a/1.jpg");
+    check_image(coco, 1, 2, folder, "a/3.jpg"); /* as is 03 */
+    check_image(coco, 2, 4, folder, "a/name.jpg");
+    check_image(coco, 3, 5, folder, "b/03.jpg");
+    check_image(coco, 4, 9, folder, "b/9.jpg");
+    assert_null(cz_coco_image(coco, 3));
+    cz_coco_free(coco);
+    cz_test_folder_remove(folder);
+}
+
+static void lines_that_are_there_twice_count_once(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    put(folder, "data.yaml", NAMES "val: images\n");
+    put(folder, "images/x.jpg", "");
+    put(folder, "images/y.jpg", "");
+    put(folder, "labels/x.txt",
+        "1 .5 .5 .5 .5\n0 .5 .5 .5 .5\n1 0.50 .5 .5 .5\n1 .5 .5 .5 .25\n"
+        "0 .25 .25 .75 .25 .75 .75 .25 .75\n0 .5 .5 .5 .5\n");
+    put(folder, "labels/y.txt", "1 .5 .5 .5 .5\n");
+    struct cz_coco *coco = load(folder);
+    assert_int_equal(cz_coco_box_count(coco), 4);
+    cz_coco_free(coco);
+    cz_test_folder_remove(folder);
+}
+
+/* As fake_size(), but one cannot be read. */
+static enum cz_status no_size(void *user, const char *path, int64_t *width,
+                              int64_t *height, struct cz_error *err)
+{
+    enum cz_status status = fake_size(user, path, width, height, err);
+    if (strstr(path, "bad"))
+        *width = *height = 0;
+    return status;
+}
+
+static void images_without_a_size_have_no_boxes(void **state)
+{
+    (void)state;
+    static const struct cz_image_sizes some = {.read = no_size};
+    char *folder = cz_test_folder_new();
+    struct cz_coco *coco;
+    put(folder, "data.yaml", NAMES "val: images\n");
+    put(folder, "images/bad.jpg", "");
+    put(folder, "images/x.jpg", "");
+    put(folder, "labels/bad.txt", "0 .5 .5 .5 .5\n");
+    put(folder, "labels/x.txt", "0 .5 .5 .5 .5\n");
+    assert_ok(cz_coco_load(&coco, cz_test_path(folder, "data.yaml"), &some,
+                           cz_test_error()));
+    assert_int_equal(cz_coco_box_count(coco), 1);
+    cz_coco_free(coco);
+    cz_test_folder_remove(folder);
+}
+
 static void finds_what_roboflow_calls_the_parent_folder(void **state)
 {
     (void)state;
@@ -311,6 +378,9 @@ int main(void)
         cmocka_unit_test(reads_a_folder_of_images_and_its_labels),
         cmocka_unit_test(reads_list_files_and_lists_of_folders),
         cmocka_unit_test(images_of_one_number_are_counted_instead),
+        cmocka_unit_test(numbers_and_other_names_go_together),
+        cmocka_unit_test(lines_that_are_there_twice_count_once),
+        cmocka_unit_test(images_without_a_size_have_no_boxes),
         cmocka_unit_test(finds_what_roboflow_calls_the_parent_folder),
         cmocka_unit_test(takes_the_box_of_a_polygon),
         cmocka_unit_test(refuses_labels_that_make_no_sense),
