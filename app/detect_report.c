@@ -1,10 +1,7 @@
 /* What `compress detect` tells: a table, JSON, YOLO's text files. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/detect.h"
 #include "app/text.h"
@@ -217,8 +214,9 @@ void app_detect_print_json(const struct app_detect *detect)
 
 /* ---- YOLO's text ------------------------------------------------------ */
 
-static void write_lines(FILE *file, const struct app_detect_image *image)
+static void print_lines(FILE *file, const void *user)
 {
+    const struct app_detect_image *image = user;
     double w = (double)image->width, h = (double)image->height;
     for (size_t i = 0; i < image->n_boxes; i++) {
         const struct cz_box *b = &image->boxes[i];
@@ -233,21 +231,5 @@ static void write_lines(FILE *file, const struct app_detect_image *image)
 enum cz_status app_detect_write_txt(const struct app_detect_image *image,
                                     bool overwrite, struct cz_error *err)
 {
-    struct cz_output output;
-    CZ_TRY(cz_output_open(&output, image->txt, overwrite, err));
-    int fd = dup(output.fd);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    bool good = file != NULL;
-    if (file) {
-        write_lines(file, image);
-        good = !ferror(file);
-        good = fclose(file) == 0 && good;
-    } else if (fd >= 0) {
-        close(fd);
-    }
-    if (good)
-        return cz_output_commit(&output, err);
-    cz_error_set(err, CZ_EIO, "%s: %s", image->txt, strerror(errno));
-    cz_output_abort(&output);
-    return CZ_EIO;
+    return cz_output_print(image->txt, overwrite, print_lines, image, err);
 }

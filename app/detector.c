@@ -2,41 +2,22 @@
 #include "app/detector.h"
 
 #include "app/text.h"
-#include "core/parallel.h"
 
 /* ---- opening ---------------------------------------------------------- */
 
-/* The model and OpenCV take as long as each other: both at once. */
-struct opening {
-    struct app_detector *d;
-    enum cz_status status[2];
-    struct cz_error err[2];
-};
-
-static void open_one(void *user, size_t i)
+static enum cz_status open_session(void *user, struct cz_error *err)
 {
-    struct opening *o = user;
-    struct app_detector *d = o->d;
-    o->status[i] =
-        i ? cz_opencv_open(&d->opencv, &o->err[i])
-          : cz_session_open(&d->session, d->model, &d->options, &o->err[i]);
+    struct app_detector *d = user;
+    return cz_session_open(&d->session, d->model, &d->options, err);
 }
 
 enum cz_status app_detector_open(struct app_detector *d, const char *model,
                                  const struct app_detector_options *options,
                                  struct cz_error *err)
 {
-    struct opening o = {.d = d};
     *d = (struct app_detector){.model = model,
                                .options = app_session_options(options)};
-    cz_parallel_for(2, 2, open_one, &o);
-    for (int i = 0; i < 2; i++) {
-        if (o.status[i] == CZ_OK)
-            continue;
-        *err = o.err[i];
-        return o.status[i];
-    }
-    return CZ_OK;
+    return cz_opencv_open_beside(&d->opencv, open_session, d, err);
 }
 
 void app_detector_close(struct app_detector *d)

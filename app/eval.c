@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/output.h"
+#include "core/path.h"
 
 #define SKIPPED_SHOWN 10
 
@@ -92,43 +93,40 @@ static void selection_fini(struct selection *s)
 
 /* ---- where the images are --------------------------------------------- */
 
-static char *join(const char *folder, const char *name)
-{
-    const size_t size = strlen(folder) + strlen(name) + 1;
-    char *path = cz_malloc(size);
-    if (path)
-        snprintf(path, size, "%s%s", folder, name);
-    return path;
-}
-
 /* Is the first image in the folder? */
 static bool holds_images(const struct app_eval *eval, const char *folder)
 {
     size_t count;
     const struct cz_coco_image *images = cz_coco_images(eval->coco, &count);
-    char *path = count ? join(folder, images[0].file_name) : NULL;
+    char *path = count ? cz_path_join(folder, images[0].file_name) : NULL;
     const bool found = path && access(path, R_OK) == 0;
     cz_free(path);
     return found;
+}
+
+/* A copy of the first bytes. */
+static char *copy(const char *text, size_t size)
+{
+    char *made = cz_calloc(1, size + 1);
+    if (made)
+        memcpy(made, text, size);
+    return made;
 }
 
 /* Beside COCO's annotations, or in images/ there; a data.yaml tells paths. */
 static enum cz_status find_images(struct app_eval *eval, struct cz_error *err)
 {
     const struct app_eval_options *o = eval->options;
-    const char *slash = strrchr(o->annotations, '/');
     if (cz_coco_is_yolo(o->annotations))
         return CZ_OK;
-    eval->images = o->images ? join(o->images, "/")
-                   : slash   ? join(o->annotations, "")
-                             : join("./", "");
+    eval->images =
+        o->images ? copy(o->images, strlen(o->images))
+                  : copy(o->annotations, cz_path_folder_size(o->annotations));
     if (!eval->images)
         return cz_error_nomem(err);
     if (o->images)
         return CZ_OK;
-    if (slash)
-        eval->images[slash - o->annotations + 1] = '\0';
-    char *below = join(eval->images, "images/");
+    char *below = cz_path_join(eval->images, "images");
     if (!below)
         return cz_error_nomem(err);
     const bool is_below =

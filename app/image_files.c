@@ -9,17 +9,12 @@
 #include <sys/stat.h>
 
 #include "core/alloc.h"
+#include "core/path.h"
 #include "detect/detect.h"
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 char *app_image_path(const char *folder, const char *path, const char *ending)
 {
-    const char *name = base_name(path);
+    const char *name = cz_path_base(path);
     const char *dot = strrchr(name, '.');
     size_t stem = ending && dot ? (size_t)(dot - name) : strlen(name);
     size_t size = strlen(folder) + 1 + stem + (ending ? strlen(ending) : 0) + 1;

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "app/app.h"
 #include "app/arguments.h"
@@ -13,8 +12,10 @@
 #include "app/text.h"
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/output.h"
 #include "core/parallel.h"
+#include "core/path.h"
 #include "detect/detect.h"
 
 #define COMMAND "compress infer"
@@ -203,26 +204,18 @@ static bool parse(struct infer *infer, int argc, char **argv, int *exit_code)
 
 /* ---- before the work -------------------------------------------------- */
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
-}
-
 /* Do both name one entry of one folder, whether or not it is there? */
 static bool is_same_place(const char *a, const char *b)
 {
     const char *const paths[] = {a, b}, *names[2];
     char folders[2][PATH_MAX];
     for (size_t i = 0; i < 2; i++) {
-        const char *slash = strrchr(paths[i], '/');
-        names[i] = slash ? slash + 1 : paths[i];
-        const int length = (int)(names[i] - paths[i]);
+        const int length = (int)cz_path_folder_size(paths[i]);
+        names[i] = paths[i] + length;
         snprintf(folders[i], sizeof folders[i], "%.*s.", length, paths[i]);
     }
     return strcmp(names[0], names[1]) == 0 &&
-           is_same_file(folders[0], folders[1]);
+           cz_file_is_same(folders[0], folders[1]);
 }
 
 /* No output may replace what is read, nor another output. */
@@ -230,9 +223,9 @@ static enum cz_status check_output(const struct infer *infer, size_t i,
                                    struct cz_error *err)
 {
     const char *path = infer->outputs.items[i].path;
-    bool taken = is_same_file(path, infer->model);
+    bool taken = cz_file_is_same(path, infer->model);
     for (size_t k = 0; k < infer->inputs.count; k++)
-        taken |= is_same_file(path, infer->inputs.items[k].path);
+        taken |= cz_file_is_same(path, infer->inputs.items[k].path);
     for (size_t k = 0; k < i; k++)
         taken |= is_same_place(path, infer->outputs.items[k].path);
     if (taken)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/path.h"
 
 #define MAX_ATTEMPTS 100
 
@@ -60,9 +61,7 @@ static enum cz_status name_file(struct cz_output *output, const char *path,
 static enum cz_status open_temporary(struct cz_output *output,
                                      struct cz_error *err)
 {
-    const char *slash = strrchr(output->path, '/');
-    const char *base = slash ? slash + 1 : output->path;
-    int folder_length = (int)(base - output->path);
+    int folder_length = (int)cz_path_folder_size(output->path);
     size_t size = (size_t)folder_length + 64;
     output->temporary = cz_malloc(size);
     if (!output->temporary)
@@ -141,4 +140,34 @@ void cz_output_abort(struct cz_output *output)
     close(output->fd);
     unlink(output->temporary);
     release(output);
+}
+
+/* Through a copy of the descriptor: fclose() closes that, _commit the other. */
+static bool print_to(int fd, void (*print)(FILE *file, const void *user),
+                     const void *user)
+{
+    const int copy = dup(fd);
+    FILE *file = copy >= 0 ? fdopen(copy, "w") : NULL;
+    if (!file) {
+        if (copy >= 0)
+            close(copy);
+        return false;
+    }
+    print(file, user);
+    const bool failed = ferror(file) != 0;
+    return fclose(file) == 0 && !failed;
+}
+
+enum cz_status cz_output_print(const char *path, bool overwrite,
+                               void (*print)(FILE *file, const void *user),
+                               const void *user, struct cz_error *err)
+{
+    struct cz_output output;
+    CZ_TRY(cz_output_open(&output, path, overwrite, err));
+    if (print_to(output.fd, print, user))
+        return cz_output_commit(&output, err);
+    const enum cz_status status = cz_error_set(
+        err, CZ_EIO, "%s: cannot write: %s", path, strerror(errno));
+    cz_output_abort(&output);
+    return status;
 }

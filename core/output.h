@@ -4,6 +4,7 @@
 #define CZ_CORE_OUTPUT_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "core/error.h"
 
@@ -27,6 +28,11 @@ enum cz_status cz_output_commit(struct cz_output *output, struct cz_error *err);
 
 /* Closes and removes the temporary file. */
 void cz_output_abort(struct cz_output *output);
+
+/* A whole file of what `print` prints. CZ_EIO also when that fails. */
+enum cz_status cz_output_print(const char *path, bool overwrite,
+                               void (*print)(FILE *file, const void *user),
+                               const void *user, struct cz_error *err);
 
 /* CZ_EINVAL when a file `path` exists and `overwrite` is false, or when it is
  * no regular file, or a link to none: the question to ask before long work. */

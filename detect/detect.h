@@ -38,6 +38,14 @@ struct cz_opencv;
  * to install where it, or OpenCV, is missing. Takes 0.1 to 0.2 s. */
 enum cz_status cz_opencv_open(struct cz_opencv **opencv, struct cz_error *err);
 void cz_opencv_close(struct cz_opencv *opencv);
+
+/* The same while `other` runs in a second thread: models take as long to open.
+ * Where both fail, the error is that of `other`. */
+enum cz_status
+cz_opencv_open_beside(struct cz_opencv **opencv,
+                      enum cz_status (*other)(void *user, struct cz_error *err),
+                      void *user, struct cz_error *err);
+
 const char *cz_opencv_version(const struct cz_opencv *opencv);
 
 /* BGR, 8 bits: pixel (x, y) at pixels + y * step + 3 * x. */

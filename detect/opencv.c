@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/parallel.h"
 #include "detect/image_internal.h"
 
 #define SHIM "compress-opencv.so"
@@ -73,6 +74,38 @@ enum cz_status cz_opencv_open(struct cz_opencv **opencv, struct cz_error *err)
     else
         cz_free(opened);
     return status;
+}
+
+struct opening {
+    struct cz_opencv **opencv;
+    enum cz_status (*other)(void *user, struct cz_error *err);
+    void *user;
+    enum cz_status status[2];
+    struct cz_error err[2];
+};
+
+static void open_one(void *user, size_t i)
+{
+    struct opening *o = user;
+    o->status[i] = i ? cz_opencv_open(o->opencv, &o->err[i])
+                     : o->other(o->user, &o->err[i]);
+}
+
+enum cz_status
+cz_opencv_open_beside(struct cz_opencv **opencv,
+                      enum cz_status (*other)(void *user, struct cz_error *err),
+                      void *user, struct cz_error *err)
+{
+    struct opening o = {.opencv = opencv, .other = other, .user = user};
+    *opencv = NULL;
+    cz_parallel_for(2, 2, open_one, &o);
+    for (int i = 0; i < 2; i++) {
+        if (o.status[i] == CZ_OK)
+            continue;
+        *err = o.err[i];
+        return o.status[i];
+    }
+    return CZ_OK;
 }
 
 void cz_opencv_close(struct cz_opencv *opencv)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/path.h"
 #include "eval/coco_internal.h"
 
 /* ---- adding ----------------------------------------------------------- */
@@ -105,12 +106,6 @@ void cz_coco_free(struct cz_coco *coco)
 
 /* ---- names of images -------------------------------------------------- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* A part of a text. */
 struct part {
     const char *text;
@@ -120,7 +115,7 @@ struct part {
 /* The base name without its suffix. */
 static struct part stem(const char *path)
 {
-    const char *base = base_name(path), *dot = strrchr(base, '.');
+    const char *base = cz_path_base(path), *dot = strrchr(base, '.');
     return (struct part){base, dot && dot > base ? (size_t)(dot - base)
                                                  : strlen(base)};
 }
@@ -157,7 +152,7 @@ static int closeness(const char *file_name, const char *name)
         return 4;
     if (ends_with_path(file_name, name) || ends_with_path(name, file_name))
         return 3;
-    if (strcmp(base_name(file_name), base_name(name)) == 0)
+    if (strcmp(cz_path_base(file_name), cz_path_base(name)) == 0)
         return 2;
     return strlen(name) == part.size && memcmp(name, part.text, part.size) == 0;
 }

@@ -1,12 +1,10 @@
 /* Detections in COCO's results format: read as a stream, written as
  * Ultralytics writes them. */
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/alloc.h"
 #include "core/output.h"
@@ -155,17 +153,9 @@ static void print_detection(FILE *file, const struct cz_coco_detection *d)
     fputc('}', file);
 }
 
-static enum cz_status write_to(int fd,
-                               const struct cz_coco_detections *detections,
-                               const char *path, struct cz_error *err)
+static void print_all(FILE *file, const void *user)
 {
-    int copy = dup(fd); /* fclose() closes it; the other one is the caller's */
-    FILE *file = copy >= 0 ? fdopen(copy, "w") : NULL;
-    if (!file) {
-        if (copy >= 0)
-            close(copy);
-        return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    }
+    const struct cz_coco_detections *detections = user;
     fputc('[', file);
     for (size_t i = 0; i < detections->count; i++) {
         if (i)
@@ -173,23 +163,11 @@ static enum cz_status write_to(int fd,
         print_detection(file, &detections->items[i]);
     }
     fputc(']', file);
-    bool failed = ferror(file) != 0;
-    if (fclose(file) != 0 || failed)
-        return cz_error_set(err, CZ_EIO, "%s: cannot write: %s", path,
-                            strerror(errno));
-    return CZ_OK;
 }
 
 enum cz_status
 cz_coco_detections_save(const struct cz_coco_detections *detections,
                         const char *path, bool overwrite, struct cz_error *err)
 {
-    struct cz_output output;
-    CZ_TRY(cz_output_open(&output, path, overwrite, err));
-    enum cz_status status = write_to(output.fd, detections, path, err);
-    if (status != CZ_OK) {
-        cz_output_abort(&output);
-        return status;
-    }
-    return cz_output_commit(&output, err);
+    return cz_output_print(path, overwrite, print_all, detections, err);
 }

@@ -248,34 +248,18 @@ static enum cz_status keep_results(struct cz_eval_run *run, struct pool *pool,
 
 /* ---- before the first image ------------------------------------------- */
 
-/* Whatever is wrong with the models is found here, once, in one of the threads
- * of the run. OpenCV takes as long to open: both at a time. */
-struct opening {
-    struct pool *pool;
-    enum cz_status status[2];
-    struct cz_error err[2];
-};
-
-static void open_one(void *user, size_t i)
+static enum cz_status open_first(void *user, struct cz_error *err)
 {
-    struct opening *o = user;
-    struct pool *pool = o->pool;
-    o->status[i] =
-        i ? cz_opencv_open(&pool->opencv, &o->err[i])
-          : cz_eval_worker_init(&pool->first, &pool->job, &o->err[i]);
+    struct pool *pool = user;
+    return cz_eval_worker_init(&pool->first, &pool->job, err);
 }
 
+/* Whatever is wrong with the models is found here, once, in one of the threads
+ * of the run. */
 static enum cz_status open_both(struct pool *pool, struct cz_error *err)
 {
-    struct opening o = {.pool = pool};
-    cz_parallel_for(2, 2, open_one, &o);
+    CZ_TRY(cz_opencv_open_beside(&pool->opencv, open_first, pool, err));
     pool->job.opencv = pool->opencv;
-    for (int i = 0; i < 2; i++) {
-        if (o.status[i] == CZ_OK)
-            continue;
-        *err = o.err[i];
-        return o.status[i];
-    }
     return CZ_OK;
 }
 

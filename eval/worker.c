@@ -2,10 +2,10 @@
  * after the other. */
 #include "eval/worker_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/path.h"
 
 /* ---- the models ------------------------------------------------------- */
 
@@ -78,11 +78,9 @@ static enum cz_status read_image(struct cz_image *pixels,
     const char *folder = job->options->images;
     if (!folder)
         return cz_image_read(pixels, job->opencv, image->file_name, err);
-    const size_t size = strlen(folder) + strlen(image->file_name) + 1;
-    char *path = cz_malloc(size);
+    char *path = cz_path_join(folder, image->file_name);
     if (!path)
         return cz_error_nomem(err);
-    snprintf(path, size, "%s%s", folder, image->file_name);
     const enum cz_status status = cz_image_read(pixels, job->opencv, path, err);
     cz_free(path);
     return status;

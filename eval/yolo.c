@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/path.h"
 #include "eval/yolo_internal.h"
 
 static enum cz_status add_categories(struct cz_coco *coco,
@@ -21,8 +22,7 @@ static enum cz_status add_categories(struct cz_coco *coco,
 /* The number that the file is called by; false where it is none. */
 static bool number_of(int64_t *number, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const char *name = cz_path_base(path);
     size_t digits = strspn(name, "0123456789");
     if (digits == 0 || strrchr(name, '.') != name + digits)
         return false;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/path.h"
 #include "eval/yolo_internal.h"
 
 /* ---- paths ------------------------------------------------------------ */
@@ -16,22 +17,14 @@
 static const char *join(struct cz_arena *arena, const char *folder,
                         const char *path)
 {
-    size_t size = strlen(folder), rest = strlen(path);
-    bool slash = size && folder[size - 1] != '/';
-    if (*path == '/')
-        size = slash = 0;
-    while (path[0] == '.' && path[1] == '/') {
+    while (path[0] == '.' && path[1] == '/')
         path += 2;
-        rest -= 2;
-    }
-    char *joined = cz_arena_alloc(arena, size + slash + rest + 1, 1);
+    char *joined = cz_path_join(folder, path);
     if (!joined)
         return NULL;
-    memcpy(joined, folder, size);
-    if (slash)
-        joined[size] = '/';
-    memcpy(joined + size + slash, path, rest);
-    return joined;
+    const char *kept = cz_arena_strdup(arena, joined, strlen(joined));
+    cz_free(joined);
+    return kept;
 }
 
 static bool exists(const char *path)
@@ -121,9 +114,8 @@ static enum cz_status add_lines(struct cz_texts *images, struct cz_yolo *yolo,
                                 const char *path, char *text,
                                 struct cz_error *err)
 {
-    const char *slash = strrchr(path, '/');
-    const char *folder = cz_arena_strdup(
-        &yolo->arena, path, slash ? (size_t)(slash + 1 - path) : 0);
+    const char *folder =
+        cz_arena_strdup(&yolo->arena, path, cz_path_folder_size(path));
     size_t number = 0;
     if (!folder)
         return cz_error_nomem(err);

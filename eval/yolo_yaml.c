@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "core/file.h"
+#include "core/path.h"
 #include "eval/yolo_internal.h"
 
 #define CLASSES_MAX 1000000
@@ -249,9 +250,8 @@ static enum cz_status parse(struct yaml *y, const void *bytes, size_t size)
 static enum cz_status set_folder(struct cz_yolo *yolo, const char *path,
                                  struct cz_error *err)
 {
-    const char *slash = strrchr(path, '/');
-    yolo->folder = cz_arena_strdup(&yolo->arena, path,
-                                   slash ? (size_t)(slash + 1 - path) : 0);
+    yolo->folder =
+        cz_arena_strdup(&yolo->arena, path, cz_path_folder_size(path));
     return yolo->folder ? CZ_OK : cz_error_nomem(err);
 }
 

@@ -48,6 +48,36 @@ static void gives_the_file_its_name_on_commit(void **state)
     cz_test_folder_remove(folder);
 }
 
+static void print_number(FILE *file, const void *user)
+{
+    fprintf(file, "%d", *(const int *)user);
+}
+
+/* As on a full disk. */
+static void print_badly(FILE *file, const void *user)
+{
+    (void)user;
+    assert_non_null(freopen("/dev/full", "w", file));
+    fputs("lost", file);
+}
+
+static void is_whole_or_not_there_when_printed(void **state)
+{
+    (void)state;
+    char *folder = cz_test_folder_new();
+    const char *path = cz_test_path(folder, "out");
+    const int number = 42;
+    assert_error(
+        cz_output_print(path, false, print_badly, NULL, cz_test_error()),
+        CZ_EIO, "out: cannot write: No space left");
+    assert_int_equal(count_files(folder), 0);
+    assert_ok(
+        cz_output_print(path, false, print_number, &number, cz_test_error()));
+    assert_content(path, "42");
+    assert_int_equal(count_files(folder), 1);
+    cz_test_folder_remove(folder);
+}
+
 static void leaves_nothing_on_abort(void **state)
 {
     (void)state;
@@ -275,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_the_file_its_name_on_commit),
+        cmocka_unit_test(is_whole_or_not_there_when_printed),
         cmocka_unit_test(leaves_nothing_on_abort),
         cmocka_unit_test(refuses_to_overwrite_without_leave),
         cmocka_unit_test(keeps_the_old_file_until_commit),

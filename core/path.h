@@ -1,0 +1,17 @@
+/* Parts of paths. */
+#ifndef CZ_CORE_PATH_H
+#define CZ_CORE_PATH_H
+
+#include <stddef.h>
+
+/* What stands behind the last slash: within `path`. */
+const char *cz_path_base(const char *path);
+
+/* The bytes up to there: of "a/b" 2, of "b" 0. */
+size_t cz_path_folder_size(const char *path);
+
+/* folder/name, or `name` where that is absolute or there is no folder ("");
+ * cz_free() it. NULL: no memory. */
+char *cz_path_join(const char *folder, const char *name);
+
+#endif
