@@ -108,31 +108,52 @@ static bool parse_threshold(struct app_detector_options *options, int option,
     }
 }
 
-/* How the model is read and run. */
-static bool parse_model(struct app_detector_options *options, int option,
-                        char *argument)
+/* One of the names of decoders, or of ways to feed pixels. */
+static bool parse_choice(struct app_detector_options *options, int option,
+                         const char *argument)
+{
+    const char *command = options->engine.command;
+    const bool is_decoder = option == APP_OPTION_DECODER;
+    int found;
+    if (!parse_name(&found, is_decoder ? "--decoder" : "--pixels", argument,
+                    is_decoder ? decoder_name : pixels_name,
+                    is_decoder ? (int)CZ_DECODER_COUNT : (int)CZ_PIXELS_COUNT,
+                    command))
+        return false;
+    if (is_decoder)
+        options->detector.decoder = (enum cz_decoder)found;
+    else
+        options->detector.pixels = (enum cz_pixels)found;
+    return true;
+}
+
+/* How the model is run. */
+static bool parse_engine(struct app_detector_options *options, int option,
+                         char *argument)
 {
     const char *command = options->engine.command;
     const struct app_number threads = {command, "--threads", 1, CZ_THREADS_MAX};
     struct cz_engine_options *engine = &options->engine.engine;
-    int found;
     switch (option) {
     case APP_OPTION_ENGINE:
         return app_parse_engine(&engine->kind, command, argument);
     case 't':
         return app_parse_number(&engine->plan.threads, &threads, argument);
+    case APP_OPTION_RECT:
+        return options->rect = true;
+    default:
+        return app_engine_option(&options->engine, option, argument);
+    }
+}
+
+/* How the model is read. */
+static bool parse_model(struct app_detector_options *options, int option,
+                        char *argument)
+{
+    switch (option) {
     case APP_OPTION_DECODER:
-        if (!parse_name(&found, "--decoder", argument, decoder_name,
-                        CZ_DECODER_COUNT, command))
-            return false;
-        options->detector.decoder = (enum cz_decoder)found;
-        return true;
     case APP_OPTION_PIXELS:
-        if (!parse_name(&found, "--pixels", argument, pixels_name,
-                        CZ_PIXELS_COUNT, command))
-            return false;
-        options->detector.pixels = (enum cz_pixels)found;
-        return true;
+        return parse_choice(options, option, argument);
     case APP_OPTION_SIZE:
         return parse_size(options, argument);
     case APP_OPTION_NAMES:
@@ -140,10 +161,8 @@ static bool parse_model(struct app_detector_options *options, int option,
         return true;
     case APP_OPTION_ANCHORS:
         return parse_anchors(options, argument);
-    case APP_OPTION_RECT:
-        return options->rect = true;
     default:
-        return app_engine_option(&options->engine, option, argument);
+        return parse_engine(options, option, argument);
     }
 }
 

@@ -294,8 +294,7 @@ static enum cz_status add_details(struct app_eval *eval, struct cz_error *err)
     if (!eval->options->confusion)
         return CZ_OK;
     return cz_coco_confusion_count(&eval->confusion, first->matches,
-                                   first->detections.items,
-                                   first->detections.count, &confusion, err);
+                                   &first->detections, &confusion, err);
 }
 
 static enum cz_status work_with(struct app_eval *eval, struct selection *s,

@@ -313,49 +313,58 @@ static bool is_no_difference(const struct cz_coco_delta *delta)
     return delta->difference == 0 && delta->low == 0 && delta->high == 0;
 }
 
+static void print_result(const struct app_eval *eval,
+                         const struct app_eval_result *result)
+{
+    fputs(" ", stdout);
+    print_value(result->report.stats[CZ_COCO_AP]);
+    print_value(result->report.stats[CZ_COCO_AP50]);
+    if (result == &eval->results[0]) {
+        printf("  %-25s  %-25s", "", "");
+    } else {
+        print_delta(&result->ap);
+        print_delta(&result->ap50);
+    }
+    if (eval->options->n_models)
+        print_cost(eval, result);
+    fputs("  ", stdout);
+    app_print_clean(stdout, result->name);
+    putchar('\n');
+}
+
+/* A difference that may be none. */
+static void print_noise(const struct app_eval_result *result)
+{
+    const size_t images = result->report.images;
+    if (!result->ap.noise)
+        return;
+    begin_note(result->name);
+    if (is_no_difference(&result->ap))
+        printf("no difference of AP on %zu images\n", images);
+    else
+        printf("on %zu images the difference of AP is noise: other images\n"
+               "        could turn it around\n",
+               images);
+}
+
 static void print_comparison(const struct app_eval *eval)
 {
-    size_t images = eval->results[0].report.images;
+    const bool has_models = eval->options->n_models;
     printf("\n  %8s %8s  %-25s  %-25s", "AP", "AP50", "difference of AP",
            "of AP50");
-    if (eval->options->n_models)
+    if (has_models)
         printf("  %9s %8s %6s", "size", "ms", "ratio");
-    puts(eval->options->n_models ? "  model" : "  detections");
-    for (size_t i = 0; i < eval->n_results; i++) {
-        const struct app_eval_result *result = &eval->results[i];
-        fputs(" ", stdout);
-        print_value(result->report.stats[CZ_COCO_AP]);
-        print_value(result->report.stats[CZ_COCO_AP50]);
-        if (i == 0)
-            printf("  %-25s  %-25s", "", "");
-        else {
-            print_delta(&result->ap);
-            print_delta(&result->ap50);
-        }
-        if (eval->options->n_models)
-            print_cost(eval, result);
-        fputs("  ", stdout);
-        app_print_clean(stdout, result->name);
-        putchar('\n');
-    }
+    puts(has_models ? "  model" : "  detections");
+    for (size_t i = 0; i < eval->n_results; i++)
+        print_result(eval, &eval->results[i]);
     printf("\n  note: in brackets the 95 %% interval: paired bootstrap, %zu "
            "draws of %zu images\n",
-           eval->options->resamples, images);
-    if (eval->options->n_models)
+           eval->options->resamples, eval->results[0].report.images);
+    if (has_models)
         puts("  note: ms: median of inference; ratio: that to the first "
              "model's");
-    for (size_t i = 1; i < eval->n_results; i++) {
-        const struct app_eval_result *result = &eval->results[i];
-        if (!result->ap.noise)
-            continue;
-        begin_note(result->name);
-        if (is_no_difference(&result->ap))
-            printf("no difference of AP on %zu images\n", images);
-        else
-            printf("on %zu images the difference of AP is noise: other images\n"
-                   "        could turn it around\n",
-                   images);
-    }
+    for (size_t i = 1; i < eval->n_results; i++)
+        print_noise(&eval->results[i]);
 }
 
 void app_eval_print_text(const struct app_eval *eval)

@@ -205,15 +205,15 @@ static enum cz_status count_all(struct counting *c, size_t n_detections,
 
 enum cz_status cz_coco_confusion_count(
     struct cz_coco_confusion *confusion, const struct cz_coco_matches *matches,
-    const struct cz_coco_detection *detections, size_t n_detections,
+    const struct cz_coco_detections *detections,
     const struct cz_coco_confusion_options *options, struct cz_error *err)
 {
     struct counting c = {.result = confusion,
                          .matches = matches,
-                         .detections = detections,
+                         .detections = detections->items,
                          .options = options};
     *confusion = (struct cz_coco_confusion){.n_classes = matches->n_classes};
-    enum cz_status status = count_all(&c, n_detections, err);
+    enum cz_status status = count_all(&c, detections->count, err);
     cz_free(c.proposals);
     cz_free(c.by_box.places);
     cz_free(c.by_box.starts);

@@ -313,7 +313,7 @@ struct cz_coco_confusion_options {
  * classes are those of `matches`. */
 enum cz_status cz_coco_confusion_count(
     struct cz_coco_confusion *confusion, const struct cz_coco_matches *matches,
-    const struct cz_coco_detection *detections, size_t n_detections,
+    const struct cz_coco_detections *detections,
     const struct cz_coco_confusion_options *options, struct cz_error *err);
 void cz_coco_confusion_fini(struct cz_coco_confusion *confusion);
 

@@ -79,6 +79,22 @@ static const struct cz_field box_fields[] = {
     [BOX_CROWD] = {"iscrowd", CZ_FIELD_FLAG, false},
 };
 
+/* Notes where the next box belongs, and its own id. */
+static enum cz_status take_reference(struct instances *in,
+                                     const struct cz_field_value *values,
+                                     struct cz_error *err)
+{
+    struct reference *grown =
+        cz_array_grow(in->references, in->coco->n_boxes,
+                      &in->references_capacity, sizeof *grown);
+    if (!grown)
+        return cz_error_nomem(err);
+    in->references = grown;
+    grown[in->coco->n_boxes] = (struct reference){values[BOX_IMAGE].integer,
+                                                  values[BOX_CATEGORY].integer};
+    return cz_ids_add(&in->ids, values[BOX_ID].integer, err);
+}
+
 static enum cz_status take_box(void *user, const struct cz_field_value *values,
                                struct cz_error *err)
 {
@@ -95,15 +111,7 @@ static enum cz_status take_box(void *user, const struct cz_field_value *values,
     if (box.area < 0)
         return cz_error_set(err, CZ_EINVAL, "'area' is %g, want 0 or more",
                             box.area);
-    struct reference *grown =
-        cz_array_grow(in->references, in->coco->n_boxes,
-                      &in->references_capacity, sizeof *grown);
-    if (!grown)
-        return cz_error_nomem(err);
-    in->references = grown;
-    grown[in->coco->n_boxes] = (struct reference){values[BOX_IMAGE].integer,
-                                                  values[BOX_CATEGORY].integer};
-    CZ_TRY(cz_ids_add(&in->ids, values[BOX_ID].integer, err));
+    CZ_TRY(take_reference(in, values, err));
     return cz_coco_add_box(in->coco, &box, err);
 }
 

@@ -76,13 +76,15 @@ static bool lists_init(struct lists *l, size_t n, size_t n_boxes)
     return l->detections && l->matches && l->boxes && l->taken;
 }
 
-/* Makes the class's matches in the order of the curve, and the lists by image
- * in the order of matching: both fall out of one sort by score. */
-static void order_detections(struct lists *l, struct cz_class_matches *class,
-                             struct sorting *s, const struct matching *m,
-                             const uint32_t *places, size_t n)
+/* Makes the matches of class k in the order of the curve, and the lists by
+ * image in the order of matching: both fall out of one sort by score. */
+static void order_detections(struct matching *m, size_t k, struct sorting *s)
 {
+    struct cz_class_matches *class = &m->result->classes[k];
+    struct lists *l = &m->lists[k];
     const uint32_t *images = m->by_detection.images;
+    size_t n;
+    const uint32_t *places = places_of(&m->by_detection, k, &n);
     for (size_t i = 0; i < n; i++) {
         double score = m->detections[places[i]].score;
         s->scored[i] = (struct cz_scored){cz_score_key(score), (uint32_t)i};
@@ -136,14 +138,14 @@ static void list_class(void *user, size_t k)
     struct lists *l = &m->lists[k];
     struct sorting sorting;
     size_t n, n_boxes;
-    const uint32_t *detections = places_of(&m->by_detection, k, &n);
+    places_of(&m->by_detection, k, &n);
     const uint32_t *boxes = places_of(&m->by_box, k, &n_boxes);
     class->matches = cz_calloc(n, sizeof *class->matches);
     if (sorting_init(&sorting, n) && lists_init(l, n, n_boxes) &&
         class->matches && count_boxes(class, m, boxes, n_boxes)) {
         for (size_t i = 0; i < n_boxes; i++)
             l->boxes[i] = &m->result->coco->boxes[boxes[i]];
-        order_detections(l, class, &sorting, m, detections, n);
+        order_detections(m, k, &sorting);
     } else {
         atomic_store(&m->no_memory, true);
     }
@@ -279,19 +281,26 @@ static enum cz_status match_classes(struct matching *m, size_t threads,
 
 /* ---- what belongs where ----------------------------------------------- */
 
-/* The ids asked for, or all, in rising order. */
+/* Ids that were asked for: [count]; NULL: all. */
+struct wanted {
+    const int64_t *ids;
+    size_t count;
+    const char *noun;
+};
+
+/* Those of `all`, in rising order. */
 static enum cz_status select_ids(struct cz_ids *selected,
-                                 const struct cz_ids *all, const int64_t *ids,
-                                 size_t n_ids, const char *noun,
-                                 struct cz_error *err)
+                                 const struct cz_ids *all,
+                                 const struct wanted *w, struct cz_error *err)
 {
+    const int64_t *ids = w->ids;
     bool *wanted = cz_calloc(all->count, sizeof *wanted);
     enum cz_status status = wanted ? CZ_OK : cz_error_nomem(err);
-    for (size_t i = 0; status == CZ_OK && ids && i < n_ids; i++) {
+    for (size_t i = 0; status == CZ_OK && ids && i < w->count; i++) {
         uint32_t place = cz_ids_find(all, ids[i]);
         if (place == CZ_ID_NONE)
-            status = cz_error_set(err, CZ_EINVAL, "no %s has the id %lld", noun,
-                                  (long long)ids[i]);
+            status = cz_error_set(err, CZ_EINVAL, "no %s has the id %lld",
+                                  w->noun, (long long)ids[i]);
         else
             wanted[place] = true;
     }
@@ -303,9 +312,14 @@ static enum cz_status select_ids(struct cz_ids *selected,
     return status;
 }
 
+/* Where the items that sort_places() goes through belong: image, then class. */
+struct places {
+    uint32_t *images, *classes; /* [count]; owned */
+};
+
 /* `kept` places, of which image and class are known, in order. */
 static enum cz_status sort_places(struct sorted *sorted, size_t kept,
-                                  uint32_t *images, const uint32_t *classes,
+                                  const struct places *places,
                                   const struct cz_coco_matches *result,
                                   struct cz_error *err)
 {
@@ -313,23 +327,18 @@ static enum cz_status sort_places(struct sorted *sorted, size_t kept,
     uint32_t *scratch = cz_calloc(kept, sizeof *scratch);
     size_t *starts = cz_calloc(n_images + 1, sizeof *starts);
     sorted->starts = cz_calloc(result->n_classes + 1, sizeof *sorted->starts);
-    sorted->images = images;
+    sorted->images = places->images;
     bool ok = scratch && starts && sorted->starts;
     if (ok) {
-        cz_order_by_key(sorted->places, kept, images, n_images, scratch,
+        cz_order_by_key(sorted->places, kept, places->images, n_images, scratch,
                         starts);
-        cz_order_by_key(sorted->places, kept, classes, result->n_classes,
-                        scratch, sorted->starts);
+        cz_order_by_key(sorted->places, kept, places->classes,
+                        result->n_classes, scratch, sorted->starts);
     }
     cz_free(scratch);
     cz_free(starts);
     return ok ? CZ_OK : cz_error_nomem(err);
 }
-
-/* Where the items that sort() goes through belong: image, then class. */
-struct places {
-    uint32_t *images, *classes; /* [count]; owned */
-};
 
 static enum cz_status places_init(struct places *places, struct sorted *sorted,
                                   size_t count, struct cz_error *err)
@@ -361,8 +370,7 @@ static enum cz_status sort_detections(struct matching *m, struct places *places,
         if (places->images[i] != CZ_ID_NONE && places->classes[i] != CZ_ID_NONE)
             m->by_detection.places[kept++] = (uint32_t)i;
     }
-    return sort_places(&m->by_detection, kept, places->images, places->classes,
-                       result, err);
+    return sort_places(&m->by_detection, kept, places, result, err);
 }
 
 static enum cz_status sort_boxes(struct matching *m, struct places *places,
@@ -381,8 +389,7 @@ static enum cz_status sort_boxes(struct matching *m, struct places *places,
         if (places->images[i] != CZ_ID_NONE && places->classes[i] != CZ_ID_NONE)
             m->by_box.places[kept++] = (uint32_t)i;
     }
-    return sort_places(&m->by_box, kept, places->images, places->classes,
-                       result, err);
+    return sort_places(&m->by_box, kept, places, result, err);
 }
 
 static void places_fini(struct places *places, struct sorted *sorted)
@@ -400,10 +407,12 @@ static enum cz_status select_all(struct cz_coco_matches *result,
                                  struct cz_error *err)
 {
     const struct cz_coco *coco = result->coco;
-    CZ_TRY(select_ids(&result->images, &coco->image_ids, o->image_ids,
-                      o->n_images, "image", err));
-    CZ_TRY(select_ids(&result->categories, &coco->category_ids, o->category_ids,
-                      o->n_categories, "category", err));
+    const struct wanted images = {o->image_ids, o->n_images, "image"};
+    const struct wanted categories = {o->category_ids, o->n_categories,
+                                      "category"};
+    CZ_TRY(select_ids(&result->images, &coco->image_ids, &images, err));
+    CZ_TRY(
+        select_ids(&result->categories, &coco->category_ids, &categories, err));
     result->n_classes = result->categories.count;
     result->classes = cz_calloc(result->n_classes, sizeof *result->classes);
     if (!result->classes)

@@ -52,36 +52,43 @@ static int by_shape(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static enum cz_status choose_images(struct pool *pool, struct cz_error *err)
+static bool make_tasks(struct pool *pool, size_t count)
 {
-    const struct cz_eval_options *options = pool->job.options;
-    const size_t n_models = options->n_models;
-    size_t count;
-    const struct cz_coco_image *all = cz_coco_images(pool->job.coco, &count);
-    if (options->image_ids)
-        count = options->n_images;
+    const size_t n_models = pool->job.options->n_models;
     pool->tasks = cz_calloc(count, sizeof *pool->tasks);
     pool->results = cz_calloc(count, sizeof *pool->results);
     pool->found = cz_calloc(count, n_models * sizeof *pool->found);
     if (!pool->tasks || !pool->results || !pool->found)
-        return cz_error_nomem(err);
+        return false;
     for (size_t i = 0; i < count; i++) {
-        const struct cz_coco_image *image =
-            options->image_ids
-                ? cz_coco_image(pool->job.coco, options->image_ids[i])
-                : &all[i];
-        pool->results[i] =
-            (struct cz_eval_result){.image = image,
-                                    .first_model = i % n_models,
-                                    .found = &pool->found[i * n_models]};
+        pool->results[i].first_model = i % n_models;
+        pool->results[i].found = &pool->found[i * n_models];
         pool->tasks[i] = &pool->results[i];
-        if (!image)
-            return cz_error_set(err, CZ_EINVAL, "no image has the id %lld",
-                                (long long)options->image_ids[i]);
     }
-    pool->n_images = count;
+    return true;
+}
+
+static enum cz_status choose_images(struct pool *pool, struct cz_error *err)
+{
+    const struct cz_eval_options *options = pool->job.options;
+    const int64_t *ids = options->image_ids;
+    size_t count;
+    const struct cz_coco_image *all = cz_coco_images(pool->job.coco, &count);
+    if (ids)
+        count = options->n_images;
     if (!count)
         return cz_error_set(err, CZ_EINVAL, "there are no images to run");
+    if (!make_tasks(pool, count))
+        return cz_error_nomem(err);
+    pool->n_images = count;
+    for (size_t i = 0; i < count; i++) {
+        const struct cz_coco_image *image =
+            ids ? cz_coco_image(pool->job.coco, ids[i]) : &all[i];
+        pool->results[i].image = image;
+        if (!image)
+            return cz_error_set(err, CZ_EINVAL, "no image has the id %lld",
+                                (long long)ids[i]);
+    }
     if (options->session.rect)
         qsort(pool->tasks, count, sizeof *pool->tasks, by_shape);
     return CZ_OK;

@@ -50,8 +50,7 @@ static struct cz_coco_confusion count(const struct evaluated *e)
     const struct cz_coco_confusion_options options =
         CZ_COCO_CONFUSION_OPTIONS_INIT;
     struct cz_coco_confusion confusion;
-    assert_ok(cz_coco_confusion_count(&confusion, e->matches,
-                                      e->detections.items, e->detections.count,
+    assert_ok(cz_coco_confusion_count(&confusion, e->matches, &e->detections,
                                       &options, cz_test_error()));
     assert_int_equal(confusion.n_classes, 2);
     return confusion;

@@ -29,9 +29,8 @@ static enum cz_status look_closer(const struct cz_coco_matches *matches,
     CZ_TRY(cz_coco_best_f1(f1, &overall, matches, err));
     CZ_TRY(cz_coco_curve(precision, matches, 0, 0, err));
     CZ_TRY(cz_coco_bootstrap(&ap, &ap50, matches, matches, &few, err));
-    enum cz_status status =
-        cz_coco_confusion_count(&confusion, matches, detections->items,
-                                detections->count, &defaults, err);
+    enum cz_status status = cz_coco_confusion_count(&confusion, matches,
+                                                    detections, &defaults, err);
     cz_coco_confusion_fini(&confusion);
     return status;
 }

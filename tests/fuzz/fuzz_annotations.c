@@ -27,8 +27,7 @@ static void look_closer(const struct cz_coco_matches *matches,
     cz_coco_best_f1(f1, &overall, matches, &err);
     for (size_t k = 0; k < n_classes; k++)
         cz_coco_curve(precision, matches, k, 0, &err);
-    cz_coco_confusion_count(&confusion, matches, detections->items,
-                            detections->count, &defaults, &err);
+    cz_coco_confusion_count(&confusion, matches, detections, &defaults, &err);
     cz_coco_confusion_fini(&confusion);
     cz_coco_bootstrap(&ap, &ap50, matches, matches, &few, &err);
 }
