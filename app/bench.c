@@ -279,11 +279,11 @@ static json_t *run_json(const struct app_bench_run *run, size_t frames)
     json_object_set_new(object, "threads",
                         app_json_count(run->options.plan.threads));
     json_object_set_new(object, "frames", app_json_count(frames));
-    json_object_set_new(object, "min_ms", json_real(l->min_ms));
-    json_object_set_new(object, "median_ms", json_real(l->median_ms));
-    json_object_set_new(object, "p90_ms", json_real(l->p90_ms));
-    json_object_set_new(object, "p99_ms", json_real(l->p99_ms));
-    json_object_set_new(object, "first_ms", json_real(run->first_ms));
+    json_object_set_new(object, "min_ms", app_json_ms(l->min_ms));
+    json_object_set_new(object, "median_ms", app_json_ms(l->median_ms));
+    json_object_set_new(object, "p90_ms", app_json_ms(l->p90_ms));
+    json_object_set_new(object, "p99_ms", app_json_ms(l->p99_ms));
+    json_object_set_new(object, "first_ms", app_json_ms(run->first_ms));
     json_object_set_new(object, "peak_rss_bytes",
                         app_json_count(run->peak_rss_bytes));
     json_object_set_new(object, "profile", app_bench_profile_json(run));

@@ -72,6 +72,11 @@ static bool parse(struct app_detect_options *options, int argc, char **argv,
         app_usage_error(COMMAND, "want a model, and images or folders of them");
         return false;
     }
+    if ((options->folder && !*options->folder) ||
+        (options->txt && !*options->txt)) {
+        app_usage_error(COMMAND, "--output and --txt want a folder");
+        return false;
+    }
     options->model = argv[optind];
     options->images = argv + optind + 1;
     options->n_images = argc - optind - 1;

@@ -1,5 +1,4 @@
 /* What `compress detect` tells: a table, JSON, YOLO's text files. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,12 +110,7 @@ void app_detect_print(const struct app_detect *detect)
 
 /* ---- JSON ------------------------------------------------------------- */
 
-/* As COCO's tools round: boxes to 0.001 pixel, scores to 0.00001. */
-static json_t *rounded(double number, double unit)
-{
-    return app_json_real(rint(number * unit) / unit);
-}
-
+/* Rounded as COCO's tools do it: boxes to 0.001 pixel, scores to 0.00001. */
 static json_t *box_json(const struct app_detect *detect,
                         const struct cz_box *box)
 {
@@ -125,13 +119,14 @@ static json_t *box_json(const struct app_detect *detect,
                              (double)box->y2 - (double)box->y1};
     json_t *object = json_object(), *bbox = json_array();
     for (int i = 0; i < 4; i++)
-        json_array_append_new(bbox, rounded(sides[i], 1e3));
+        json_array_append_new(bbox, app_json_rounded(sides[i], 1e3));
     json_object_set_new(object, "label", app_json_count(box->label));
     json_object_set_new(
         object, "name",
         app_json_maybe(cz_detector_label(
             cz_session_detector(detect->detector.session), box->label)));
-    json_object_set_new(object, "score", rounded((double)box->score, 1e5));
+    json_object_set_new(object, "score",
+                        app_json_rounded((double)box->score, 1e5));
     json_object_set_new(object, "bbox", bbox);
     return object;
 }
@@ -160,8 +155,9 @@ static json_t *image_json(const struct app_detect *detect,
 static json_t *thresholds_json(const struct cz_thresholds *t)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "conf", rounded((double)t->confidence, 1e6));
-    json_object_set_new(object, "iou", rounded((double)t->iou, 1e6));
+    json_object_set_new(object, "conf",
+                        app_json_rounded((double)t->confidence, 1e6));
+    json_object_set_new(object, "iou", app_json_rounded((double)t->iou, 1e6));
     json_object_set_new(object, "max_det", app_json_count(t->max_boxes));
     json_object_set_new(object, "multi_label", json_boolean(t->multi_label));
     json_object_set_new(object, "agnostic", json_boolean(t->agnostic));
@@ -174,7 +170,7 @@ static json_t *times_json(const struct app_detect *detect)
     for (size_t s = 0; s < APP_STAGE_COUNT; s++)
         json_object_set_new(
             object, stage_name(s),
-            app_json_real(detect->ms[s] / (double)detect->n_done));
+            app_json_ms(detect->ms[s] / (double)detect->n_done));
     return object;
 }
 

@@ -130,9 +130,9 @@ static json_t *latency_json(const struct app_eval_result *result)
     for (size_t s = 0; s < CZ_STAGE_COUNT; s++) {
         const struct app_latency *latency = &result->latency[s];
         json_t *object = json_object();
-        json_object_set_new(object, "median", json_real(latency->median_ms));
-        json_object_set_new(object, "p90", json_real(latency->p90_ms));
-        json_object_set_new(object, "p99", json_real(latency->p99_ms));
+        json_object_set_new(object, "median", app_json_ms(latency->median_ms));
+        json_object_set_new(object, "p90", app_json_ms(latency->p90_ms));
+        json_object_set_new(object, "p99", app_json_ms(latency->p99_ms));
         json_object_set_new(stages, cz_stage_name((enum cz_stage)s), object);
     }
     return stages;
@@ -146,7 +146,7 @@ static json_t *cpu_json(const struct cz_eval_run *run,
     for (size_t s = 0; s < CZ_STAGE_COUNT; s++)
         json_object_set_new(
             stages, cz_stage_name((enum cz_stage)s),
-            json_real(model->cpu_ms[s] / (double)run->n_images));
+            app_json_ms(model->cpu_ms[s] / (double)run->n_images));
     return stages;
 }
 
@@ -179,12 +179,13 @@ static json_t *run_json(const struct app_eval *eval,
     json_object_set_new(object, "height", app_json_count(model->format.height));
     json_object_set_new(object, "width", app_json_count(model->format.width));
     json_object_set_new(object, "classes", app_json_known(model->n_classes));
-    json_object_set_new(object, "conf_threshold",
-                        app_json_real((double)model->thresholds.confidence));
+    json_object_set_new(
+        object, "conf_threshold",
+        app_json_rounded((double)model->thresholds.confidence, 1e6));
     json_object_set_new(object, "iou_threshold",
-                        app_json_real((double)model->thresholds.iou));
+                        app_json_rounded((double)model->thresholds.iou, 1e6));
     json_object_set_new(object, "threads", app_json_count(run->threads));
-    json_object_set_new(object, "wall_ms", json_real(run->wall_ms));
+    json_object_set_new(object, "wall_ms", app_json_ms(run->wall_ms));
     json_object_set_new(object, "latency_ms", latency_json(result));
     json_object_set_new(object, "cpu_ms", cpu_json(run, model));
     json_object_set_new(object, "skipped", skipped_json(run));
@@ -236,13 +237,13 @@ static void add_times(json_t *root, const struct app_eval *eval)
         match_ms += eval->results[i].match_ms;
     }
     json_t *stages = json_object();
-    json_object_set_new(stages, "read", json_real(read_ms));
-    json_object_set_new(stages, "run", json_real(run_ms));
-    json_object_set_new(stages, "match", json_real(match_ms));
-    json_object_set_new(stages, "compare", json_real(eval->compare_ms));
+    json_object_set_new(stages, "read", app_json_ms(read_ms));
+    json_object_set_new(stages, "run", app_json_ms(run_ms));
+    json_object_set_new(stages, "match", app_json_ms(match_ms));
+    json_object_set_new(stages, "compare", app_json_ms(eval->compare_ms));
     json_object_set_new(
         root, "time_ms",
-        json_real(read_ms + run_ms + match_ms + eval->compare_ms));
+        app_json_ms(read_ms + run_ms + match_ms + eval->compare_ms));
     json_object_set_new(root, "stages_ms", stages);
 }
 

@@ -442,8 +442,12 @@ static void print_text(const struct infer *infer)
         const struct app_tensor_summary s = app_tensor_summary(&out[i]);
         const struct binding *binding = find_binding(&infer->outputs, &out[i]);
         app_print_clean(stdout, out[i].name);
-        printf("  %s %s  min %g  max %g  mean %g", cz_dtype_name(out[i].dtype),
-               app_dims(dims, &out[i].dims), s.min, s.max, s.mean);
+        printf("  %s %s  ", cz_dtype_name(out[i].dtype),
+               app_dims(dims, &out[i].dims));
+        if (out[i].size_bytes)
+            printf("min %g  max %g  mean %g", s.min, s.max, s.mean);
+        else
+            fputs("no elements", stdout);
         if (binding) {
             fputs("  -> ", stdout);
             app_print_clean(stdout, binding->path);
@@ -492,8 +496,8 @@ static void print_json(const struct infer *infer)
     json_object_set_new(root, "threads", app_json_count(options->plan.threads));
     json_object_set_new(root, "inputs", inputs);
     json_object_set_new(root, "outputs", outputs);
-    json_object_set_new(root, "load_ms", json_real(infer->load_ms));
-    json_object_set_new(root, "time_ms", json_real(infer->time_ms));
+    json_object_set_new(root, "load_ms", app_json_ms(infer->load_ms));
+    json_object_set_new(root, "time_ms", app_json_ms(infer->time_ms));
     app_print_json(root);
 }
 

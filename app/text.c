@@ -154,6 +154,16 @@ json_t *app_json_real(double number)
     return isfinite(number) ? json_real(number) : json_null();
 }
 
+json_t *app_json_rounded(double number, double parts)
+{
+    return app_json_real(rint(number * parts) / parts);
+}
+
+json_t *app_json_ms(double ms)
+{
+    return app_json_rounded(ms, 1e3);
+}
+
 void app_print_json(json_t *root)
 {
     json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));

@@ -40,6 +40,12 @@ const char *app_precision(enum cz_dtype dtype);
 /* A JSON number, or null for one that JSON cannot have (NaN, infinity). */
 json_t *app_json_real(double number);
 
+/* The same of milliseconds, to 0.001. */
+json_t *app_json_ms(double ms);
+
+/* The same, to multiples of 1 / `parts`. */
+json_t *app_json_rounded(double number, double parts);
+
 /* Prints JSON on stdout with a newline; takes `root` over. */
 void app_print_json(json_t *root);
 
