@@ -243,10 +243,12 @@ static void print_precisions(const struct bench *bench)
         char text[APP_PRECISION_BYTES];
         if (run->options.plan.precision == CZ_PRECISION_FLOAT32)
             continue;
+        const struct cz_precision_report report =
+            cz_plan_precision(cz_engine_plan(run->engine));
         app_print_clean(stdout, run->model);
         printf(", %zu thread%s: %s\n", run->options.plan.threads,
                run->options.plan.threads == 1 ? "" : "s",
-               app_precision_text(text, cz_engine_plan(run->engine)));
+               app_precision_text(text, &report));
     }
 }
 
@@ -275,7 +277,7 @@ static json_t *run_json(const struct app_bench_run *run, size_t frames)
     json_object_set_new(object, "precision",
                         json_string(app_precision(run->precision)));
     json_object_set_new(object, "compute",
-                        app_precision_json(cz_engine_plan(run->engine)));
+                        app_plan_json(cz_engine_plan(run->engine)));
     json_object_set_new(object, "threads",
                         app_json_count(run->options.plan.threads));
     json_object_set_new(object, "frames", app_json_count(frames));

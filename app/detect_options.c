@@ -85,7 +85,7 @@ static bool parse(struct app_detect_options *options, int argc, char **argv,
     struct cz_plan_options *plan = &options->detector.engine.engine.plan;
     if (!plan->threads)
         plan->threads = cz_cpu_count();
-    return true;
+    return app_detector_options_check(&options->detector);
 }
 
 bool app_detect_options_parse(struct app_detect_options *options, int argc,

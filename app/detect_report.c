@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/detect.h"
+#include "app/precision.h"
 #include "app/text.h"
 #include "core/alloc.h"
 #include "core/output.h"
@@ -174,11 +175,10 @@ static json_t *times_json(const struct app_detect *detect)
     return object;
 }
 
-void app_detect_print_json(const struct app_detect *detect)
+/* Those that could be read, and why the others could not. */
+static void list_images(json_t *images, json_t *failed,
+                        const struct app_detect *detect)
 {
-    const struct cz_engine_options *engine =
-        &detect->options->detector.engine.engine;
-    json_t *images = json_array(), *failed = json_array();
     for (size_t i = 0; i < detect->files.count; i++) {
         const struct app_detect_image *image = &detect->images[i];
         if (image->failed.code == CZ_OK) {
@@ -191,16 +191,27 @@ void app_detect_print_json(const struct app_detect *detect)
                             app_json_text(image->failed.message));
         json_array_append_new(failed, object);
     }
+}
+
+void app_detect_print_json(const struct app_detect *detect)
+{
+    const struct cz_engine_options *engine =
+        &detect->options->detector.engine.engine;
+    const struct cz_session *session = detect->detector.session;
+    json_t *images = json_array(), *failed = json_array();
     json_t *root = json_object();
+    list_images(images, failed, detect);
     json_object_set_new(root, "schema", json_string("compress.detect/1"));
     json_object_set_new(root, "model", app_json_text(detect->options->model));
     json_object_set_new(root, "engine",
                         json_string(cz_engine_name(engine->kind)));
+    json_object_set_new(
+        root, "compute",
+        app_plan_json(cz_engine_plan(cz_session_engine(session))));
     json_object_set_new(root, "threads", app_json_count(engine->plan.threads));
     json_object_set_new(root, "detector", app_detector_json(&detect->detector));
-    json_object_set_new(
-        root, "thresholds",
-        thresholds_json(cz_session_thresholds(detect->detector.session)));
+    json_object_set_new(root, "thresholds",
+                        thresholds_json(cz_session_thresholds(session)));
     json_object_set_new(root, "images", images);
     json_object_set_new(root, "failed", failed);
     json_object_set_new(root, "mean_ms",

@@ -1,6 +1,7 @@
 /* Detectors that are open; see detector.h. */
 #include "app/detector.h"
 
+#include "app/precision.h"
 #include "app/text.h"
 
 /* ---- opening ---------------------------------------------------------- */
@@ -37,6 +38,16 @@ static const char *pixels_text(const struct cz_input_format *format)
     return format->rgb ? "RGB 0..255" : "BGR 0..255";
 }
 
+static void print_precision(const struct app_detector *d)
+{
+    char text[APP_PRECISION_BYTES];
+    if (d->options.engine.plan.precision == CZ_PRECISION_FLOAT32)
+        return;
+    const struct cz_precision_report report =
+        cz_plan_precision(cz_engine_plan(cz_session_engine(d->session)));
+    printf("  %s\n", app_precision_text(text, &report));
+}
+
 void app_detector_print(const struct app_detector *d)
 {
     const struct cz_detector *detector = cz_session_detector(d->session);
@@ -53,6 +64,7 @@ void app_detector_print(const struct app_detector *d)
     if (cz_detector_classes(detector))
         printf("%zu classes, ", cz_detector_classes(detector));
     printf("names: %s\n", cz_detector_names_source(detector));
+    print_precision(d);
 }
 
 json_t *app_detector_json(const struct app_detector *d)

@@ -22,6 +22,7 @@ struct app_detector_options {
 
 enum {
     APP_OPTION_ENGINE = 600,
+    APP_OPTION_PRECISION,
     APP_OPTION_DECODER,
     APP_OPTION_PIXELS,
     APP_OPTION_SIZE,
@@ -38,6 +39,7 @@ enum {
 
 #define APP_DETECTOR_LONG_OPTIONS                                              \
     {"engine", required_argument, NULL, APP_OPTION_ENGINE},                    \
+        {"precision", required_argument, NULL, APP_OPTION_PRECISION},          \
         {"threads", required_argument, NULL, 't'},                             \
         {"decoder", required_argument, NULL, APP_OPTION_DECODER},              \
         {"pixels", required_argument, NULL, APP_OPTION_PIXELS},                \
@@ -59,7 +61,12 @@ enum {
 #define APP_ENGINE_KIND_HELP                                                   \
     "  --engine E          compress (default), ort (ONNX Runtime), "           \
     "ort:cuda,\n"                                                              \
-    "                      ort:tensorrt\n"
+    "                      ort:tensorrt\n"                                     \
+    "  --precision P       float32 (default), bf16 (operands of convolutions " \
+    "are\n"                                                                    \
+    "                      rounded to bfloat16, sums stay float32) or auto "   \
+    "(bf16\n"                                                                  \
+    "                      where it is timed to be faster)\n"
 #define APP_OUTPUT_HELP                                                        \
     "  -j, --json          print one JSON object on stdout, nothing else\n"    \
     "  -q, --quiet         print nothing but errors\n"                         \
@@ -95,6 +102,9 @@ void app_detector_options_fini(struct app_detector_options *options);
  * with `*exit_code` set, or a usage error. */
 bool app_detector_option(struct app_detector_options *options, int option,
                          char *argument, int *exit_code);
+
+/* What goes together; false after a usage error. */
+bool app_detector_options_check(const struct app_detector_options *options);
 
 /* The same as a session takes them. */
 struct cz_session_options

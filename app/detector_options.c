@@ -5,6 +5,7 @@
 
 #include "app/app.h"
 #include "app/detector.h"
+#include "app/precision.h"
 #include "core/parallel.h"
 
 #define SIDE_MAX 16384
@@ -137,6 +138,8 @@ static bool parse_engine(struct app_detector_options *options, int option,
     switch (option) {
     case APP_OPTION_ENGINE:
         return app_parse_engine(&engine->kind, command, argument);
+    case APP_OPTION_PRECISION:
+        return app_parse_precision(&engine->plan.precision, command, argument);
     case 't':
         return app_parse_number(&engine->plan.threads, &threads, argument);
     case APP_OPTION_RECT:
@@ -200,6 +203,16 @@ bool app_detector_options_init(struct app_detector_options *options,
                                       .help = help};
     options->thresholds.iou = CZ_IOU_AUTO;
     return app_engine_options_init(&options->engine, command, argc);
+}
+
+bool app_detector_options_check(const struct app_detector_options *options)
+{
+    const struct cz_engine_options *engine = &options->engine.engine;
+    if (engine->kind == CZ_ENGINE_COMPRESS ||
+        engine->plan.precision == CZ_PRECISION_FLOAT32)
+        return true;
+    app_usage_error(options->engine.command, APP_PRECISION_ENGINE);
+    return false;
 }
 
 void app_detector_options_fini(struct app_detector_options *options)

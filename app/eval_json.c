@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/eval.h"
+#include "app/precision.h"
 #include "app/text.h"
 
 /* null where pycocotools says -1. */
@@ -179,6 +180,9 @@ static json_t *run_json(const struct app_eval *eval,
     json_object_set_new(object, "height", app_json_count(model->format.height));
     json_object_set_new(object, "width", app_json_count(model->format.width));
     json_object_set_new(object, "classes", app_json_known(model->n_classes));
+    json_object_set_new(
+        object, "compute",
+        app_precision_json(model->has_plan ? &model->precision : NULL));
     json_object_set_new(
         object, "conf_threshold",
         app_json_rounded((double)model->thresholds.confidence, 1e6));

@@ -211,7 +211,7 @@ static bool check_together(const struct app_eval_options *o)
                                "are %zu",
                                o->n_models),
                false;
-    return true;
+    return app_detector_options_check(&o->detector);
 }
 
 /* Models come before files of detections. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/eval.h"
+#include "app/precision.h"
 #include "app/text.h"
 
 #define NAME_WIDTH 20
@@ -80,6 +81,13 @@ static void print_input(const struct app_eval *eval,
                model->format.width, model->format.height);
 }
 
+static void print_precision(const struct cz_eval_model *model)
+{
+    char text[APP_PRECISION_BYTES];
+    if (model->has_plan && model->precision.asked != CZ_PRECISION_FLOAT32)
+        printf("  %s\n", app_precision_text(text, &model->precision));
+}
+
 static void print_speed(const struct app_eval *eval)
 {
     const struct cz_eval_run *run = &eval->run;
@@ -98,6 +106,7 @@ static void print_run(const struct app_eval *eval)
     const struct cz_thresholds *t = &first->model->thresholds;
     printf("  read as: %s\n", cz_decoder_text(first->model->decoder));
     print_input(eval, first->model);
+    print_precision(first->model);
     printf("  boxes: confidence above %g, ", (double)t->confidence);
     if (first->model->decoder == CZ_DECODER_END_TO_END)
         fputs("NMS by the model, ", stdout);

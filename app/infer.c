@@ -434,9 +434,11 @@ static void print_text(const struct infer *infer)
            cz_engine_name(options->kind), options->plan.threads,
            options->plan.threads == 1 ? "" : "s", infer->load_ms,
            infer->time_ms);
-    if (options->plan.precision != CZ_PRECISION_FLOAT32)
-        printf("  %s\n",
-               app_precision_text(precision, cz_engine_plan(infer->engine)));
+    if (options->plan.precision != CZ_PRECISION_FLOAT32) {
+        const struct cz_precision_report report =
+            cz_plan_precision(cz_engine_plan(infer->engine));
+        printf("  %s\n", app_precision_text(precision, &report));
+    }
     for (size_t i = 0; i < count; i++) {
         char dims[APP_DIMS_BYTES];
         const struct app_tensor_summary s = app_tensor_summary(&out[i]);
@@ -492,7 +494,7 @@ static void print_json(const struct infer *infer)
     json_object_set_new(root, "engine",
                         json_string(cz_engine_name(options->kind)));
     json_object_set_new(root, "compute",
-                        app_precision_json(cz_engine_plan(infer->engine)));
+                        app_plan_json(cz_engine_plan(infer->engine)));
     json_object_set_new(root, "threads", app_json_count(options->plan.threads));
     json_object_set_new(root, "inputs", inputs);
     json_object_set_new(root, "outputs", outputs);

@@ -49,34 +49,41 @@ bool app_parse_precisions(enum cz_precision precisions[CZ_PRECISION_COUNT],
 /* ---- the report ------------------------------------------------------- */
 
 const char *app_precision_text(char text[APP_PRECISION_BYTES],
-                               const struct cz_plan *plan)
+                               const struct cz_precision_report *r)
 {
-    const struct cz_precision_report r = cz_plan_precision(plan);
     const char *chosen = "as asked", *cpu = "";
-    if (r.asked == CZ_PRECISION_AUTO)
-        chosen = r.is_timed ? "as timed" : "as nothing is timed (--tune)";
-    if (r.asked != CZ_PRECISION_FLOAT32 && !r.is_native)
+    if (r->asked == CZ_PRECISION_AUTO)
+        chosen = r->is_timed ? "as timed" : "as nothing is timed (--tune)";
+    if (r->asked != CZ_PRECISION_FLOAT32 && !r->is_native)
         cpu = "; this CPU has no AVX512_BF16";
     snprintf(text, APP_PRECISION_BYTES,
              "%s: %zu of %zu convolutions in bf16, %s%s%s",
-             cz_precision_name(r.asked), r.in_bf16, r.convolutions, chosen, cpu,
-             *cpu && r.in_bf16 ? ": float32 is likely to be faster" : "");
+             cz_precision_name(r->asked), r->in_bf16, r->convolutions, chosen,
+             cpu, *cpu && r->in_bf16 ? ": float32 is likely to be faster" : "");
     return text;
 }
 
-json_t *app_precision_json(const struct cz_plan *plan)
+json_t *app_precision_json(const struct cz_precision_report *r)
 {
     char text[APP_PRECISION_BYTES];
-    if (!plan)
+    if (!r)
         return json_null();
-    const struct cz_precision_report r = cz_plan_precision(plan);
     json_t *object = json_object();
     json_object_set_new(object, "precision",
-                        json_string(cz_precision_name(r.asked)));
-    json_object_set_new(object, "convolutions", app_json_count(r.convolutions));
-    json_object_set_new(object, "bf16", app_json_count(r.in_bf16));
-    json_object_set_new(object, "native", json_boolean(r.is_native));
+                        json_string(cz_precision_name(r->asked)));
+    json_object_set_new(object, "convolutions",
+                        app_json_count(r->convolutions));
+    json_object_set_new(object, "bf16", app_json_count(r->in_bf16));
+    json_object_set_new(object, "native", json_boolean(r->is_native));
     json_object_set_new(object, "why",
-                        json_string(app_precision_text(text, plan)));
+                        json_string(app_precision_text(text, r)));
     return object;
+}
+
+json_t *app_plan_json(const struct cz_plan *plan)
+{
+    if (!plan)
+        return json_null();
+    const struct cz_precision_report report = cz_plan_precision(plan);
+    return app_precision_json(&report);
 }

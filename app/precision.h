@@ -23,9 +23,11 @@ bool app_parse_precisions(enum cz_precision precisions[CZ_PRECISION_COUNT],
 
 /* "bf16: 62 of 64 convolutions; ...": what was chosen and why. */
 const char *app_precision_text(char text[APP_PRECISION_BYTES],
-                               const struct cz_plan *plan);
+                               const struct cz_precision_report *report);
 
-/* As docs/formats.md has it; null for another engine, which has no plan. */
-json_t *app_precision_json(const struct cz_plan *plan);
+/* As docs/formats.md has it; null where there is no report, or no plan, which
+ * other engines do not have. */
+json_t *app_precision_json(const struct cz_precision_report *report);
+json_t *app_plan_json(const struct cz_plan *plan);
 
 #endif

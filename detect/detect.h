@@ -355,6 +355,8 @@ enum cz_status cz_session_open(struct cz_session **session, const char *path,
 void cz_session_close(struct cz_session *session); /* NULL is fine */
 
 const struct cz_detector *cz_session_detector(const struct cz_session *session);
+/* With `rect`, good until the next image. */
+const struct cz_engine *cz_session_engine(const struct cz_session *session);
 const struct cz_thresholds *
 cz_session_thresholds(const struct cz_session *session);
 

@@ -129,6 +129,11 @@ const struct cz_detector *cz_session_detector(const struct cz_session *session)
     return session->detector;
 }
 
+const struct cz_engine *cz_session_engine(const struct cz_session *session)
+{
+    return session->engine;
+}
+
 const struct cz_thresholds *
 cz_session_thresholds(const struct cz_session *session)
 {

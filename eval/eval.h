@@ -353,7 +353,9 @@ struct cz_eval_model {
     enum cz_decoder decoder;
     struct cz_input_format format; /* with `rect`, of a square image */
     size_t n_classes;              /* 0: unknown, see cz_detector_classes() */
-    char class_note[CZ_COCO_NOTE_BYTES]; /* see cz_coco_map_classes() */
+    bool has_plan;                 /* our own engine ran it: */
+    struct cz_precision_report precision; /* of the first thread's plan */
+    char class_note[CZ_COCO_NOTE_BYTES];  /* see cz_coco_map_classes() */
     struct cz_thresholds thresholds;
 };
 

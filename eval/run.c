@@ -289,6 +289,24 @@ static size_t count_threads(const struct pool *pool)
     return threads < pool->n_images ? threads : pool->n_images;
 }
 
+static void describe_model(struct cz_eval_model *model,
+                           const struct cz_eval_seat *seat)
+{
+    const struct cz_session *session = seat->session;
+    const struct cz_detector *detector = cz_session_detector(session);
+    const struct cz_plan *plan = cz_engine_plan(cz_session_engine(session));
+    *model =
+        (struct cz_eval_model){.detections = CZ_COCO_DETECTIONS_INIT,
+                               .decoder = cz_detector_decoder(detector),
+                               .format = cz_session_format(session, 1, 1),
+                               .n_classes = cz_detector_classes(detector),
+                               .has_plan = plan != NULL,
+                               .thresholds = *cz_session_thresholds(session)};
+    if (plan)
+        model->precision = cz_plan_precision(plan);
+    memcpy(model->class_note, seat->class_note, CZ_COCO_NOTE_BYTES);
+}
+
 static enum cz_status describe(struct cz_eval_run *run,
                                const struct cz_eval_worker *worker,
                                struct cz_error *err)
@@ -299,18 +317,8 @@ static enum cz_status describe(struct cz_eval_run *run,
     if (!run->models)
         return cz_error_nomem(err);
     run->n_models = n;
-    for (size_t i = 0; i < n; i++) {
-        const struct cz_session *session = worker->seats[i].session;
-        const struct cz_detector *detector = cz_session_detector(session);
-        run->models[i] = (struct cz_eval_model){
-            .detections = CZ_COCO_DETECTIONS_INIT,
-            .decoder = cz_detector_decoder(detector),
-            .format = cz_session_format(session, 1, 1),
-            .n_classes = cz_detector_classes(detector),
-            .thresholds = *cz_session_thresholds(session)};
-        memcpy(run->models[i].class_note, worker->seats[i].class_note,
-               CZ_COCO_NOTE_BYTES);
-    }
+    for (size_t i = 0; i < n; i++)
+        describe_model(&run->models[i], &worker->seats[i]);
     return CZ_OK;
 }
 
