@@ -165,6 +165,21 @@ static json_t *skipped_json(const struct cz_eval_run *run)
     return list;
 }
 
+/* What a person should know of a run. */
+static void add_oddities(json_t *object, const struct cz_eval_run *run,
+                         const struct cz_eval_model *model)
+{
+    json_object_set_new(object, "not_finite",
+                        app_json_count(model->not_finite));
+    json_object_set_new(object, "above_one", app_json_count(model->above_one));
+    json_object_set_new(
+        object, "class_note",
+        app_json_maybe(*model->class_note ? model->class_note : NULL));
+    json_object_set_new(object, "unknown_class",
+                        app_json_count(model->unknown_class));
+    json_object_set_new(object, "other_size", app_json_count(run->n_resized));
+}
+
 /* How the model was run; the images are the same for all. */
 static json_t *run_json(const struct app_eval *eval,
                         const struct app_eval_result *result)
@@ -193,15 +208,7 @@ static json_t *run_json(const struct app_eval *eval,
     json_object_set_new(object, "latency_ms", latency_json(result));
     json_object_set_new(object, "cpu_ms", cpu_json(run, model));
     json_object_set_new(object, "skipped", skipped_json(run));
-    json_object_set_new(object, "not_finite",
-                        app_json_count(model->not_finite));
-    json_object_set_new(object, "above_one", app_json_count(model->above_one));
-    json_object_set_new(
-        object, "class_note",
-        app_json_maybe(*model->class_note ? model->class_note : NULL));
-    json_object_set_new(object, "unknown_class",
-                        app_json_count(model->unknown_class));
-    json_object_set_new(object, "other_size", app_json_count(run->n_resized));
+    add_oddities(object, run, model);
     return object;
 }
 

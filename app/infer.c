@@ -423,6 +423,24 @@ static enum cz_status work(struct infer *infer, struct cz_error *err)
 
 /* ---- the report ------------------------------------------------------- */
 
+static void print_output(const struct infer *infer, const struct cz_port *out)
+{
+    char dims[APP_DIMS_BYTES];
+    const struct app_tensor_summary s = app_tensor_summary(out);
+    const struct binding *binding = find_binding(&infer->outputs, out);
+    app_print_clean(stdout, out->name);
+    printf("  %s %s  ", cz_dtype_name(out->dtype), app_dims(dims, &out->dims));
+    if (out->size_bytes)
+        printf("min %g  max %g  mean %g", s.min, s.max, s.mean);
+    else
+        fputs("no elements", stdout);
+    if (binding) {
+        fputs("  -> ", stdout);
+        app_print_clean(stdout, binding->path);
+    }
+    putchar('\n');
+}
+
 static void print_text(const struct infer *infer)
 {
     const struct cz_engine_options *options = &infer->options.engine;
@@ -439,23 +457,8 @@ static void print_text(const struct infer *infer)
             cz_plan_precision(cz_engine_plan(infer->engine));
         printf("  %s\n", app_precision_text(precision, &report));
     }
-    for (size_t i = 0; i < count; i++) {
-        char dims[APP_DIMS_BYTES];
-        const struct app_tensor_summary s = app_tensor_summary(&out[i]);
-        const struct binding *binding = find_binding(&infer->outputs, &out[i]);
-        app_print_clean(stdout, out[i].name);
-        printf("  %s %s  ", cz_dtype_name(out[i].dtype),
-               app_dims(dims, &out[i].dims));
-        if (out[i].size_bytes)
-            printf("min %g  max %g  mean %g", s.min, s.max, s.mean);
-        else
-            fputs("no elements", stdout);
-        if (binding) {
-            fputs("  -> ", stdout);
-            app_print_clean(stdout, binding->path);
-        }
-        putchar('\n');
-    }
+    for (size_t i = 0; i < count; i++)
+        print_output(infer, &out[i]);
 }
 
 static json_t *port_json(const struct cz_port *port,
