@@ -5,7 +5,7 @@
 # V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
 # CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
 
-FOLDERS := core onnx engine prune quant detect eval app
+FOLDERS := core onnx engine prune quant detect eval search app
 
 BUILD ?= release
 OUT := build/$(BUILD)

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "app/app.h"
-#include "app/calibration.h"
 #include "app/compress_report.h"
 #include "app/progress.h"
 #include "core/clock.h"
@@ -59,27 +58,6 @@ static uint64_t nonzero_macs(const struct cz_stats *stats,
     return macs;
 }
 
-static enum cz_status quantize(struct cz_model *model,
-                               struct app_compress_report *report,
-                               struct cz_error *err)
-{
-    const struct app_compress_options *o = report->options;
-    struct cz_int8_options options = o->int8_options;
-    struct app_calibration calibration = {
-        .model = o->model, .source = o->calib, .limit = o->calib_images};
-    const double start = cz_now_ms();
-    enum cz_status status = app_calibration_open(&calibration, err);
-    options.images = app_calibration_images(&calibration);
-    options.plan.threads = o->prune_options.threads;
-    options.plan.shapes = &calibration.shape;
-    options.plan.n_shapes = 1;
-    if (status == CZ_OK)
-        status = cz_int8_quantize(model, &options, &report->int8, err);
-    app_calibration_close(&calibration);
-    report->ms.int8 = cz_now_ms() - start;
-    return status;
-}
-
 static enum cz_status edit(struct cz_model *model,
                            struct app_compress_report *report,
                            struct cz_error *err)
@@ -94,9 +72,11 @@ static enum cz_status edit(struct cz_model *model,
     report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
     if (o->fp16)
         CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
-    report->ms.fp16 = cz_now_ms() - pruned;
+    const double cast = cz_now_ms();
+    report->ms.fp16 = cast - pruned;
     if (o->int8)
-        CZ_TRY(quantize(model, report, err));
+        CZ_TRY(app_int8_quantize(model, o, &report->int8, err));
+    report->ms.int8 = cz_now_ms() - cast;
     cz_model_count(&report->edited, model);
     return CZ_OK;
 }
@@ -191,7 +171,7 @@ static enum cz_status run(struct app_compress_report *report,
             app_compress_report_text(report);
     }
     cz_prune_report_fini(&report->prune);
-    cz_int8_report_fini(&report->int8);
+    app_int8_result_fini(&report->int8);
     cz_model_free(model);
     return status;
 }

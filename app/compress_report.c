@@ -106,9 +106,30 @@ static void print_fp16_notes(const struct cz_fp16_report *fp16)
                fp16->raised);
 }
 
+/* What trials have found. */
+static void print_kept(const struct app_int8_result *int8)
+{
+    const struct cz_keep *keep = &int8->keep;
+    if (!int8->judged)
+        return;
+    printf("note: boxes on %zu images are %.2g from those of float32 (0: equal, "
+           "1: none found)\n",
+           int8->judged, keep->after);
+    if (!keep->count)
+        return;
+    printf("note: %.2g with these in int8, too, which stay float32 (--keep NAME "
+           "names\n      others, --keep none none):\n",
+           keep->before);
+    for (size_t i = 0; i < keep->count; i++) {
+        fputs("      ", stdout);
+        app_print_clean(stdout, keep->names[i]);
+        puts("");
+    }
+}
+
 static void print_int8_notes(const struct app_compress_report *r)
 {
-    const struct cz_int8_report *int8 = &r->int8;
+    const struct cz_int8_report *int8 = &r->int8.report;
     printf("note: int8 for %s: %zu of %zu convolutions, %zu tensors, ranges "
            "from %zu images\n",
            cz_int8_target_name(r->options->int8_options.target),
@@ -124,8 +145,8 @@ static void print_int8_notes(const struct app_compress_report *r)
         app_print_clean(stdout, cz_node_label(int8->layers[i].node));
         printf(": %s\n", cz_int8_state_text(int8->layers[i].state));
     }
-    puts("note: 'compress eval' tells what int8 costs in accuracy; --keep "
-         "leaves a Conv\n      as it is");
+    print_kept(&r->int8);
+    puts("note: 'compress eval' tells what int8 costs in accuracy");
 }
 
 static void print_notes(const struct app_compress_report *r)
@@ -217,7 +238,7 @@ static json_t *prune_json(const struct app_compress_report *r)
 
 static json_t *int8_json(const struct app_compress_report *r)
 {
-    const struct cz_int8_report *int8 = &r->int8;
+    const struct cz_int8_report *int8 = &r->int8.report;
     const struct cz_int8_options *options = &r->options->int8_options;
     json_t *object = json_object(), *kept = json_array();
     json_object_set_new(object, "type", json_string("int8"));
@@ -242,6 +263,14 @@ static json_t *int8_json(const struct app_compress_report *r)
         json_array_append_new(kept, row);
     }
     json_object_set_new(object, "kept", kept);
+    if (r->int8.judged) {
+        const struct cz_keep *keep = &r->int8.keep;
+        json_object_set_new(object, "judged_images",
+                            app_json_count(r->int8.judged));
+        json_object_set_new(object, "difference_all",
+                            app_json_real(keep->before));
+        json_object_set_new(object, "difference", app_json_real(keep->after));
+    }
     return object;
 }
 

@@ -3,6 +3,7 @@
 #define CZ_APP_COMPRESS_REPORT_H
 
 #include "app/compress_options.h"
+#include "app/int8.h"
 
 struct app_file {
     uint64_t bytes; /* of the model and its external data */
@@ -18,7 +19,7 @@ struct app_compress_report {
     uint64_t macs_nonzero;  /* after pruning */
     struct cz_prune_report prune;
     struct cz_fp16_report fp16;
-    struct cz_int8_report int8;
+    struct app_int8_result int8;
     size_t functions; /* model-local, left alone */
     bool used_checker;
     struct {

@@ -192,6 +192,23 @@ enum cz_status cz_boxes_suppress(struct cz_boxes *boxes,
                                  const struct cz_thresholds *thresholds,
                                  struct cz_error *err);
 
+/* Sums over images; all zero to start with. */
+struct cz_agreement {
+    double difference, weight;
+};
+
+/* Adds how far the boxes of a detector, after suppression, are from those of
+ * the reference for the same image. To each box of the reference, best first,
+ * belongs the free one of its class that overlaps it most, by an IoU of 0.5 at
+ * least; a pair differs by the squares of what its scores are apart and of
+ * score * (1 - IoU), a box alone by its score squared. The weight is that of
+ * the reference's scores squared: difference / weight is 0 for equal boxes and
+ * 1 where none is found. */
+enum cz_status cz_boxes_compare(struct cz_agreement *agreement,
+                                const struct cz_boxes *reference,
+                                const struct cz_boxes *others,
+                                struct cz_error *err);
+
 /* From pixels of the input to pixels of the image, clipped to it. */
 void cz_letterbox_undo(const struct cz_fit *fit, struct cz_boxes *boxes);
 

@@ -18,7 +18,7 @@ const char *cz_int8_state_text(enum cz_int8_state state)
         [CZ_INT8_DONE] = "int8",
         [CZ_INT8_IS_LAST] = "its output goes into the decode tail",
         [CZ_INT8_IS_TAIL] = "part of the decode tail",
-        [CZ_INT8_KEPT] = "kept as asked",
+        [CZ_INT8_KEPT] = "kept",
         [CZ_INT8_SMALL] = "too few channels for TensorRT",
         [CZ_INT8_COMPUTED] = "its weight is computed",
     };
@@ -85,21 +85,40 @@ static enum cz_status raise_opset(struct cz_model *model,
     return CZ_OK;
 }
 
+static enum cz_status quantize(struct cz_model *model,
+                               const struct cz_int8_options *options,
+                               struct cz_int8_statistics *statistics,
+                               struct cz_int8_report *report,
+                               struct cz_error *err)
+{
+    struct cz_int8_plan plan = {0};
+    enum cz_status status =
+        cz_int8_plan_make(&plan, cz_model_graph(model), options, report, err);
+    plan.statistics = statistics;
+    if (status == CZ_OK)
+        status = cz_int8_calibrate(&plan, model, err);
+    if (status == CZ_OK) {
+        cz_int8_find_noise(&plan, report);
+        status = cz_int8_write(&plan, err);
+    }
+    cz_int8_plan_fini(&plan);
+    return status;
+}
+
 enum cz_status cz_int8_quantize(struct cz_model *model,
                                 const struct cz_int8_options *options,
                                 struct cz_int8_report *report,
                                 struct cz_error *err)
 {
-    struct cz_int8_plan plan = {0};
     *report = (struct cz_int8_report){.images = options->images.count};
     CZ_TRY(check(model, options, err));
     CZ_TRY(raise_opset(model, report, err));
-    enum cz_status status =
-        cz_int8_plan_make(&plan, cz_model_graph(model), options, report, err);
-    if (status == CZ_OK)
-        status = cz_int8_calibrate(&plan, model, err);
-    if (status == CZ_OK)
-        status = cz_int8_write(&plan, err);
-    cz_int8_plan_fini(&plan);
+    struct cz_int8_statistics *own =
+        options->statistics ? NULL : cz_int8_statistics_new();
+    if (!own && !options->statistics)
+        return cz_error_nomem(err);
+    const enum cz_status status =
+        quantize(model, options, own ? own : options->statistics, report, err);
+    cz_int8_statistics_free(own);
     return status;
 }

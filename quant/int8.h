@@ -42,12 +42,25 @@ struct cz_int8_images {
     void *user;
 };
 
+/* What calibration has seen of each tensor, to quantize the same model again
+ * without running the images again: with other ranges, or more convolutions
+ * kept. */
+struct cz_int8_statistics;
+
+/* NULL when there is no memory. */
+struct cz_int8_statistics *cz_int8_statistics_new(void);
+void cz_int8_statistics_free(struct cz_int8_statistics *statistics);
+
 struct cz_int8_options {
     enum cz_int8_target target;
     enum cz_range_method method; /* of the activations' ranges */
     struct cz_int8_images images;
+    /* New ones are filled from the images, others take their place; NULL: they
+     * are not wanted. */
+    struct cz_int8_statistics *statistics;
     struct cz_plan_options plan; /* threads, shapes, tuning */
-    /* Names (or labels) of convolutions that stay float32: [n_keep]. */
+    /* Labels of convolutions that stay float32, with their activation:
+     * [n_keep]. */
     const char *const *keep;
     size_t n_keep;
     const struct cz_progress *progress; /* may be NULL */
@@ -74,6 +87,10 @@ const char *cz_int8_state_text(enum cz_int8_state state);
 struct cz_int8_layer {
     const struct cz_node *node; /* lives as long as the model */
     enum cz_int8_state state;
+    /* Of a layer in int8: the least ratio, over what it reads and makes up to
+     * its activation, of a tensor's mean square to that of the error that its
+     * codes have on the calibration images, in dB. */
+    double snr_db;
 };
 
 struct cz_int8_report {
@@ -95,7 +112,8 @@ void cz_int8_report_fini(struct cz_int8_report *report);
  *
  * Errors: CZ_EINVAL for a model that is quantized or float16 already, for one
  * without a convolution to quantize, for values that are NaN or infinite, and
- * for images that are all of one colour; those of the plan and of the images.
+ * for images that are all of one colour, and for statistics of another model;
+ * those of the plan and of the images.
  * The model may then be half converted: do not save it. End the report with
  * _fini whatever the result. */
 enum cz_status cz_int8_quantize(struct cz_model *model,

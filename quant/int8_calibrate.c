@@ -2,6 +2,7 @@
  * what it holds. Values are counted, not kept: memory does not depend on the
  * number of images. */
 #include <math.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "core/parallel.h"
@@ -16,34 +17,34 @@ struct calibration {
 /* ---- images ----------------------------------------------------------- */
 
 /* The greatest value of each channel of an image [1, C, ...]. */
-static void observe_channels(struct cz_int8_tensor *tensor, const float *values,
+static void observe_channels(struct cz_int8_seen *seen, const float *values,
                              size_t count)
 {
-    const size_t per_channel = count / tensor->channels;
-    for (size_t c = 0; c < tensor->channels; c++) {
-        float most = tensor->channel_most[c];
+    const size_t per_channel = count / seen->channels;
+    for (size_t c = 0; c < seen->channels; c++) {
+        float most = seen->channel_most[c];
         for (size_t i = 0; i < per_channel; i++)
             most = fmaxf(most, values[c * per_channel + i]);
-        tensor->channel_most[c] = most;
+        seen->channel_most[c] = most;
     }
 }
 
 static void observe(void *user, size_t i)
 {
     struct calibration *c = user;
-    struct cz_int8_tensor *tensor = &c->plan->tensors[i];
+    struct cz_int8_seen *seen = c->plan->tensors[i].seen;
     const struct cz_port *port = c->ports[i];
     const size_t count = port->size_bytes / sizeof(float);
-    cz_observer_add(tensor->observer, port->data, count);
-    if (tensor->channel_most)
-        observe_channels(tensor, port->data, count);
+    cz_observer_add(&seen->observer, port->data, count);
+    if (seen->channel_most)
+        observe_channels(seen, port->data, count);
 }
 
 static enum cz_status check_finite(const struct cz_int8_plan *plan,
                                    size_t image, struct cz_error *err)
 {
     for (size_t i = 0; i < plan->n_tensors; i++) {
-        const struct cz_observer *o = plan->tensors[i].observer;
+        const struct cz_observer *o = &plan->tensors[i].seen->observer;
         if (o->nans || o->infinities)
             return cz_error_set(err, CZ_EINVAL,
                                 "tensor '%.200s': %llu values are NaN and %llu "
@@ -76,7 +77,7 @@ static enum cz_status check_images(const struct cz_int8_plan *plan,
                                    struct cz_error *err)
 {
     for (size_t i = 0; i < plan->n_tensors; i++) {
-        const struct cz_observer *o = plan->tensors[i].observer;
+        const struct cz_observer *o = &plan->tensors[i].seen->observer;
         if (!plan->tensors[i].value->producer && o->min == o->max)
             return cz_error_set(err, CZ_EINVAL,
                                 "input '%.200s': all calibration images are of "
@@ -89,10 +90,9 @@ static enum cz_status check_images(const struct cz_int8_plan *plan,
 
 /* ---- scales ----------------------------------------------------------- */
 
-static enum cz_status find_range(struct cz_range *range,
-                                 const struct cz_int8_plan *plan,
-                                 const struct cz_int8_tensor *tensor,
-                                 struct cz_error *err)
+static struct cz_range_options
+range_options(const struct cz_int8_plan *plan,
+              const struct cz_int8_tensor *tensor)
 {
     struct cz_range_options options = CZ_RANGE_OPTIONS_INIT;
     options.method = plan->options->method;
@@ -100,8 +100,17 @@ static enum cz_status find_range(struct cz_range *range,
     options.levels = options.symmetric ? 255 : 256;
     options.known_min = tensor->known_min;
     options.known_max = tensor->known_max;
+    return options;
+}
+
+static enum cz_status find_range(struct cz_range *range,
+                                 const struct cz_int8_plan *plan,
+                                 const struct cz_int8_tensor *tensor,
+                                 struct cz_error *err)
+{
+    const struct cz_range_options options = range_options(plan, tensor);
     return cz_error_prefix(
-        err, cz_observer_range(range, tensor->observer, &options, err),
+        err, cz_observer_range(range, &tensor->seen->observer, &options, err),
         tensor->value->name);
 }
 
@@ -122,35 +131,129 @@ static enum cz_status find_scales(struct cz_int8_plan *plan,
         first->low = range.low < first->low ? range.low : first->low;
         first->high = range.high > first->high ? range.high : first->high;
     }
-    for (size_t i = 0; i < plan->n_tensors && status == CZ_OK; i++)
-        plan->tensors[i].affine =
-            cz_affine_from_range(&ranges[plan->tensors[i].same_as], codes);
+    for (size_t i = 0; i < plan->n_tensors && status == CZ_OK; i++) {
+        struct cz_int8_tensor *tensor = &plan->tensors[i];
+        tensor->range = ranges[tensor->same_as];
+        tensor->affine = cz_affine_from_range(&tensor->range, codes);
+    }
     cz_free(ranges);
     return status;
 }
 
-/* ---- all of it -------------------------------------------------------- */
+/* ---- noise ------------------------------------------------------------ */
 
-static enum cz_status add_channels(struct cz_int8_tensor *tensor,
-                                   const struct cz_dims *dims,
-                                   struct cz_error *err)
+static double find_snr_db(const struct cz_int8_plan *plan,
+                          const struct cz_value *value)
 {
+    const struct cz_int8_tensor *tensor = cz_int8_plan_tensor(plan, value);
+    if (!tensor)
+        return INFINITY;
+    const struct cz_observer *observer = &tensor->seen->observer;
+    struct cz_range_options options = range_options(plan, tensor);
+    const double power = cz_observer_power(observer);
+    const double error = cz_observer_error(observer, &tensor->range, &options);
+    return power > 0 && error > 0 ? 10 * log10(power / error) : INFINITY;
+}
+
+/* Of a convolution: what it reads, makes, and what is made of that at once. */
+static double find_layer_snr_db(const struct cz_int8_plan *plan,
+                                const struct cz_node *node)
+{
+    const struct cz_value *y = node->outputs[0];
+    double least = fmin(find_snr_db(plan, node->inputs[0]),
+                        find_snr_db(plan, y));
+    for (size_t i = 0; i < y->n_uses; i++) {
+        const struct cz_node *reader = y->uses[i].node;
+        if (plan->roles[reader->id] == CZ_INT8_ARITHMETIC)
+            least = fmin(least, find_snr_db(plan, reader->outputs[0]));
+    }
+    return least;
+}
+
+void cz_int8_find_noise(const struct cz_int8_plan *plan,
+                        struct cz_int8_report *report)
+{
+    for (size_t i = 0; i < report->n_layers; i++) {
+        struct cz_int8_layer *layer = &report->layers[i];
+        if (layer->state == CZ_INT8_DONE)
+            layer->snr_db = find_layer_snr_db(plan, layer->node);
+    }
+}
+
+/* ---- statistics ------------------------------------------------------- */
+
+struct cz_int8_statistics *cz_int8_statistics_new(void)
+{
+    return cz_calloc(1, sizeof(struct cz_int8_statistics));
+}
+
+void cz_int8_statistics_free(struct cz_int8_statistics *statistics)
+{
+    if (!statistics)
+        return;
+    for (size_t i = 0; i < statistics->count; i++) {
+        cz_free(statistics->seen[i]->channel_most);
+        cz_free(statistics->seen[i]->name);
+        cz_free(statistics->seen[i]);
+    }
+    cz_free(statistics->seen);
+    cz_free(statistics);
+}
+
+static enum cz_status add_seen(struct cz_int8_statistics *statistics,
+                               struct cz_int8_tensor *tensor,
+                               const struct cz_dims *dims, struct cz_error *err)
+{
+    struct cz_int8_seen *seen = cz_calloc(1, sizeof *seen);
+    if (!seen)
+        return cz_error_nomem(err);
+    statistics->seen[statistics->count++] = seen;
+    tensor->seen = seen;
+    const size_t size = strlen(tensor->value->name) + 1;
+    seen->name = cz_calloc(size, 1);
+    if (!seen->name)
+        return cz_error_nomem(err);
+    memcpy(seen->name, tensor->value->name, size);
     if (!tensor->feeds_convolution || dims->rank < 2 || dims->size[1] < 1)
         return CZ_OK;
-    tensor->channels = (size_t)dims->size[1];
-    tensor->channel_most = cz_calloc(tensor->channels, sizeof(float));
-    return tensor->channel_most ? CZ_OK : cz_error_nomem(err);
+    seen->channels = (size_t)dims->size[1];
+    seen->channel_most = cz_calloc(seen->channels, sizeof(float));
+    return seen->channel_most ? CZ_OK : cz_error_nomem(err);
 }
+
+/* Those of an earlier run. */
+static enum cz_status find_seen(const struct cz_int8_plan *plan,
+                                struct cz_error *err)
+{
+    const struct cz_int8_statistics *statistics = plan->statistics;
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        struct cz_int8_tensor *tensor = &plan->tensors[i];
+        for (size_t k = 0; k < statistics->count && !tensor->seen; k++) {
+            if (strcmp(statistics->seen[k]->name, tensor->value->name) == 0)
+                tensor->seen = statistics->seen[k];
+        }
+        if (!tensor->seen)
+            return cz_error_set(err, CZ_EINVAL,
+                                "the statistics are of another model: they "
+                                "have no tensor '%.200s'",
+                                tensor->value->name);
+    }
+    return CZ_OK;
+}
+
+/* ---- all of it -------------------------------------------------------- */
 
 static enum cz_status find_ports(struct calibration *c, struct cz_error *err)
 {
-    for (size_t i = 0; i < c->plan->n_tensors; i++) {
+    struct cz_int8_statistics *statistics = c->plan->statistics;
+    const size_t n = c->plan->n_tensors;
+    statistics->seen = cz_calloc(n, sizeof(struct cz_int8_seen *));
+    if (!statistics->seen)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < n; i++) {
         struct cz_int8_tensor *tensor = &c->plan->tensors[i];
         c->ports[i] = cz_plan_find(c->float_plan, tensor->value->name);
-        tensor->observer = cz_calloc(1, sizeof *tensor->observer);
-        if (!tensor->observer)
-            return cz_error_nomem(err);
-        CZ_TRY(add_channels(tensor, &c->ports[i]->dims, err));
+        CZ_TRY(add_seen(statistics, tensor, &c->ports[i]->dims, err));
     }
     return CZ_OK;
 }
@@ -166,8 +269,9 @@ static enum cz_status compile(struct calibration *c, struct cz_model *model,
     return cz_plan_compile(&c->float_plan, model, &options, err);
 }
 
-enum cz_status cz_int8_calibrate(struct cz_int8_plan *plan,
-                                 struct cz_model *model, struct cz_error *err)
+/* Fills the statistics from the images. */
+static enum cz_status look(struct cz_int8_plan *plan, struct cz_model *model,
+                           struct cz_error *err)
 {
     struct calibration c = {.plan = plan};
     const char **taps = cz_calloc(plan->n_tensors, sizeof *taps);
@@ -180,10 +284,16 @@ enum cz_status cz_int8_calibrate(struct cz_int8_plan *plan,
         status = run_images(&c, err);
     if (status == CZ_OK)
         status = check_images(plan, err);
-    if (status == CZ_OK)
-        status = find_scales(plan, err);
     cz_plan_free(c.float_plan);
     cz_free(c.ports);
     cz_free(taps);
     return status;
+}
+
+enum cz_status cz_int8_calibrate(struct cz_int8_plan *plan,
+                                 struct cz_model *model, struct cz_error *err)
+{
+    CZ_TRY(plan->statistics->count ? find_seen(plan, err)
+                                   : look(plan, model, err));
+    return find_scales(plan, err);
 }

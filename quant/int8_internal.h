@@ -15,6 +15,20 @@ enum cz_int8_role {
                            scale before and behind it */
 };
 
+/* What calibration has seen of a tensor. */
+struct cz_int8_seen {
+    char *name;
+    struct cz_observer observer;
+    float *channel_most; /* [channels] the greatest value of each, where the
+                            tensor feeds a convolution; else NULL */
+    size_t channels;
+};
+
+struct cz_int8_statistics {
+    struct cz_int8_seen **seen; /* [count] */
+    size_t count;
+};
+
 /* A float tensor that gets a scale. */
 struct cz_int8_tensor {
     struct cz_value *value;
@@ -22,20 +36,20 @@ struct cz_int8_tensor {
                        itself */
     float known_min, known_max; /* what its operator can give */
     bool feeds_convolution;
-    struct cz_observer *observer;
-    float *channel_most; /* [channels] the greatest value of each, where the
-                            tensor feeds a convolution; else NULL */
-    size_t channels;
+    struct cz_int8_seen *seen; /* of the statistics */
+    struct cz_range range;
     struct cz_affine affine;
 };
 
 /* What becomes of each node and value of the main graph, by id. */
 struct cz_int8_plan {
     const struct cz_int8_options *options;
+    struct cz_int8_statistics *statistics;
     struct cz_graph *graph;
     size_t n_nodes, n_values;
     enum cz_int8_role *roles; /* [n_nodes] */
     bool *is_last;            /* [n_nodes] Conv with int8 weights only */
+    bool *is_kept;            /* [n_nodes] Conv that stays float as asked */
     bool *in_tail;            /* [n_nodes] */
     size_t *tensor_of;        /* [n_values] index of a tensor, or SIZE_MAX */
     struct cz_int8_tensor *tensors; /* [n_tensors] */
@@ -62,6 +76,10 @@ bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
 /* Runs the images through the model and gives each tensor its scale. */
 enum cz_status cz_int8_calibrate(struct cz_int8_plan *plan,
                                  struct cz_model *model, struct cz_error *err);
+
+/* Then: how much noise the codes are to each layer. */
+void cz_int8_find_noise(const struct cz_int8_plan *plan,
+                        struct cz_int8_report *report);
 
 /* Edits the graph. */
 enum cz_status cz_int8_write(struct cz_int8_plan *plan, struct cz_error *err);

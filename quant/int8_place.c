@@ -67,6 +67,31 @@ static enum cz_int8_role find_role(const struct cz_node *node)
     return CZ_INT8_NO_ROLE;
 }
 
+/* The x of x * sigmoid(x), or NULL. */
+static const struct cz_value *find_silu_input(const struct cz_node *mul)
+{
+    for (size_t i = 0; i < 2 && cz_node_is(mul, "Mul"); i++) {
+        const struct cz_value *x = mul->inputs[i];
+        const struct cz_value *gate = mul->inputs[1 - i];
+        if (gate->producer && cz_node_is(gate->producer, "Sigmoid") &&
+            gate->producer->inputs[0] == x)
+            return x;
+    }
+    return NULL;
+}
+
+/* What an activation, or the product at the end of one, is of; else NULL. */
+static const struct cz_value *find_activated(const struct cz_node *node)
+{
+    static const char *const unary[] = {"Sigmoid", "LeakyRelu",   "Relu",
+                                        "Clip",    "HardSigmoid", "HardSwish"};
+    for (size_t i = 0; i < sizeof unary / sizeof *unary; i++) {
+        if (cz_node_is(node, unary[i]))
+            return node->inputs[0];
+    }
+    return find_silu_input(node);
+}
+
 /* ---- convolutions ----------------------------------------------------- */
 
 static bool is_named(const struct cz_int8_options *options,
@@ -132,6 +157,15 @@ static enum cz_int8_state find_state(const struct cz_int8_plan *plan,
     return CZ_INT8_DONE;
 }
 
+/* The activation of a convolution that is kept is kept with it: between the
+ * two lies what made the convolution worth keeping. */
+static bool follows_kept(const bool *is_kept, const struct cz_node *node)
+{
+    const struct cz_value *x = find_activated(node);
+    return x && x->producer && x->producer->graph == node->graph &&
+           is_kept[x->producer->id];
+}
+
 static enum cz_status find_roles(struct cz_int8_plan *plan,
                                  struct cz_int8_report *report,
                                  struct cz_error *err)
@@ -145,14 +179,16 @@ static enum cz_status find_roles(struct cz_int8_plan *plan,
         if (cz_node_is(node, "Conv")) {
             const enum cz_int8_state state = find_state(plan, node);
             report->layers[report->n_layers++] =
-                (struct cz_int8_layer){node, state};
+                (struct cz_int8_layer){.node = node, .state = state};
             report->convolutions += state == CZ_INT8_DONE;
             plan->is_last[node->id] =
                 state == CZ_INT8_IS_LAST &&
                 plan->options->target == CZ_INT8_ONNXRUNTIME;
+            plan->is_kept[node->id] = state == CZ_INT8_KEPT;
             if (state != CZ_INT8_DONE)
                 role = CZ_INT8_NO_ROLE;
-        } else if (plan->in_tail[node->id]) {
+        } else if (plan->in_tail[node->id] ||
+                   follows_kept(plan->is_kept, node)) {
             role = CZ_INT8_NO_ROLE;
         }
         plan->roles[node->id] = role;
@@ -227,18 +263,6 @@ static bool needs_codes(const struct cz_int8_plan *plan,
     return false;
 }
 
-static bool is_silu(const struct cz_node *mul)
-{
-    for (size_t i = 0; i < 2; i++) {
-        const struct cz_value *x = mul->inputs[i];
-        const struct cz_value *gate = mul->inputs[1 - i];
-        if (gate->producer && cz_node_is(gate->producer, "Sigmoid") &&
-            gate->producer->inputs[0] == x)
-            return true;
-    }
-    return false;
-}
-
 /* What the operator can give, whatever it reads. */
 static void find_known(struct cz_int8_tensor *tensor)
 {
@@ -252,7 +276,7 @@ static void find_known(struct cz_int8_tensor *tensor)
         tensor->known_max = 1;
     } else if (cz_node_is(node, "Relu")) {
         tensor->known_min = 0;
-    } else if (cz_node_is(node, "Mul") && is_silu(node)) {
+    } else if (find_silu_input(node)) {
         tensor->known_min = CZ_SILU_MIN;
     }
 }
@@ -347,9 +371,11 @@ static enum cz_status allocate(struct cz_int8_plan *plan, struct cz_error *err)
 {
     plan->roles = cz_calloc(plan->n_nodes + 1, sizeof *plan->roles);
     plan->is_last = cz_calloc(plan->n_nodes + 1, sizeof *plan->is_last);
+    plan->is_kept = cz_calloc(plan->n_nodes + 1, sizeof *plan->is_kept);
     plan->in_tail = cz_calloc(plan->n_nodes + 1, sizeof *plan->in_tail);
     plan->tensor_of = cz_calloc(plan->n_values + 1, sizeof *plan->tensor_of);
-    return plan->roles && plan->is_last && plan->in_tail && plan->tensor_of
+    return plan->roles && plan->is_last && plan->is_kept && plan->in_tail &&
+                   plan->tensor_of
                ? CZ_OK
                : cz_error_nomem(err);
 }
@@ -393,13 +419,10 @@ enum cz_status cz_int8_plan_make(struct cz_int8_plan *plan,
 
 void cz_int8_plan_fini(struct cz_int8_plan *plan)
 {
-    for (size_t i = 0; i < plan->n_tensors; i++) {
-        cz_free(plan->tensors[i].observer);
-        cz_free(plan->tensors[i].channel_most);
-    }
     cz_free(plan->tensors);
     cz_free(plan->tensor_of);
     cz_free(plan->in_tail);
+    cz_free(plan->is_kept);
     cz_free(plan->is_last);
     cz_free(plan->roles);
 }

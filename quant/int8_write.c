@@ -210,13 +210,14 @@ static enum cz_status find_most_codes(struct weights *w,
 {
     const size_t inputs = w->weights.inputs;
     const size_t groups = (size_t)cz_node_attr_int(w->node, "group", 1);
-    if (!inputs || groups * inputs != input->channels)
+    const struct cz_int8_seen *seen = input->seen;
+    if (!inputs || groups * inputs != seen->channels)
         return CZ_OK;
-    w->most_codes = cz_calloc(input->channels, 1);
+    w->most_codes = cz_calloc(seen->channels, 1);
     if (!w->most_codes)
         return cz_error_nomem(err);
-    for (size_t c = 0; c < input->channels; c++) {
-        const float most = MARGIN * input->channel_most[c];
+    for (size_t c = 0; c < seen->channels; c++) {
+        const float most = MARGIN * seen->channel_most[c];
         cz_affine_to_uint8(&w->most_codes[c], &most, 1, input->affine);
     }
     w->weights.groups = groups;

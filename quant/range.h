@@ -151,4 +151,7 @@ double cz_observer_error(const struct cz_observer *observer,
                          const struct cz_range *range,
                          const struct cz_range_options *options);
 
+/* The mean of the squared values, as far as the histogram tells. */
+double cz_observer_power(const struct cz_observer *observer);
+
 #endif

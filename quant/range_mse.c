@@ -112,6 +112,17 @@ double cz_observer_error(const struct cz_observer *observer,
     return total_error(&density, ends, options) / (double)observer->values;
 }
 
+double cz_observer_power(const struct cz_observer *observer)
+{
+    double sum = 0;
+    for (size_t i = 0; i < CZ_OBSERVER_BINS && observer->values; i++) {
+        const double a = cz_bin_edge(observer, i);
+        const double b = cz_bin_edge(observer, i + 1);
+        sum += cz_bin_count(observer, i) * (a * a + a * b + b * b) / 3;
+    }
+    return observer->values ? sum / (double)observer->values : 0;
+}
+
 /* ---- search ----------------------------------------------------------- */
 
 enum moved { LOW = 1, HIGH = 2, BOTH = 3 };

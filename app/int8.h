@@ -1,0 +1,28 @@
+/* `compress MODEL --int8`: images, trials, and the quantization itself. */
+#ifndef CZ_APP_INT8_H
+#define CZ_APP_INT8_H
+
+#include "app/compress_options.h"
+#include "search/search.h"
+
+struct app_int8_result {
+    struct cz_int8_report report;
+    struct cz_keep keep; /* found by trials */
+    size_t judged;       /* images that trials were judged by */
+};
+
+void app_int8_result_fini(struct app_int8_result *result);
+
+/* Quantizes a model that has been inferred. End with _fini whatever the
+ * result; the report's names live as long as the model. */
+enum cz_status app_int8_quantize(struct cz_model *model,
+                                 const struct app_compress_options *options,
+                                 struct app_int8_result *result,
+                                 struct cz_error *err);
+
+/* What each layer does, for `compress sensitivity`. */
+enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
+                                    const struct app_compress_options *options,
+                                    size_t *judged, struct cz_error *err);
+
+#endif
