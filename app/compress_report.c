@@ -112,14 +112,16 @@ static void print_kept(const struct app_int8_result *int8)
     const struct cz_keep *keep = &int8->keep;
     if (!int8->judged)
         return;
-    printf("note: boxes on %zu images are %.2g from those of float32 (0: equal, "
-           "1: none found)\n",
-           int8->judged, keep->after);
+    printf(
+        "note: boxes on %zu images are %.2g from those of float32 (0: equal, "
+        "1: none found)\n",
+        int8->judged, keep->after);
     if (!keep->count)
         return;
-    printf("note: %.2g with these in int8, too, which stay float32 (--keep NAME "
-           "names\n      others, --keep none none):\n",
-           keep->before);
+    printf(
+        "note: %.2g with these in int8, too, which stay float32 (--keep NAME "
+        "names\n      others, --keep none none):\n",
+        keep->before);
     for (size_t i = 0; i < keep->count; i++) {
         fputs("      ", stdout);
         app_print_clean(stdout, keep->names[i]);

@@ -36,10 +36,9 @@ static enum cz_status make_subset(struct cz_int8_images *images,
                                   struct subset *subset, const bool *is_held,
                                   bool wanted, struct cz_error *err)
 {
-    *images = (struct cz_int8_images){
-        .begin = begin, .fill = fill, .user = subset};
-    subset->indices =
-        cz_calloc(subset->all.count + 1, sizeof *subset->indices);
+    *images =
+        (struct cz_int8_images){.begin = begin, .fill = fill, .user = subset};
+    subset->indices = cz_calloc(subset->all.count + 1, sizeof *subset->indices);
     if (!subset->indices)
         return cz_error_nomem(err);
     for (size_t i = 0; i < subset->all.count; i++) {

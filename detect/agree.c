@@ -15,10 +15,10 @@ static double area_of(const struct cz_box *box)
 
 static double iou_of(const struct cz_box *a, const struct cz_box *b)
 {
-    const double w = fmin((double)a->x2, (double)b->x2) -
-                     fmax((double)a->x1, (double)b->x1);
-    const double h = fmin((double)a->y2, (double)b->y2) -
-                     fmax((double)a->y1, (double)b->y1);
+    const double w =
+        fmin((double)a->x2, (double)b->x2) - fmax((double)a->x1, (double)b->x1);
+    const double h =
+        fmin((double)a->y2, (double)b->y2) - fmax((double)a->y1, (double)b->y1);
     if (!(w > 0 && h > 0))
         return 0;
     return w * h / (area_of(a) + area_of(b) - w * h);

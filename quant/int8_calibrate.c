@@ -160,8 +160,8 @@ static double find_layer_snr_db(const struct cz_int8_plan *plan,
                                 const struct cz_node *node)
 {
     const struct cz_value *y = node->outputs[0];
-    double least = fmin(find_snr_db(plan, node->inputs[0]),
-                        find_snr_db(plan, y));
+    double least =
+        fmin(find_snr_db(plan, node->inputs[0]), find_snr_db(plan, y));
     for (size_t i = 0; i < y->n_uses; i++) {
         const struct cz_node *reader = y->uses[i].node;
         if (plan->roles[reader->id] == CZ_INT8_ARITHMETIC)

@@ -88,10 +88,11 @@ struct cz_keep {
 
 void cz_keep_fini(struct cz_keep *keep);
 
-/* Looks for the few layers that int8 costs most: in the order of their
- * signal-to-noise ratio, the worst first, a layer that brings the boxes nearer
- * by a fifth is kept. CZ_KEEP_TRIED of them are tried. */
-#define CZ_KEEP_TRIED 12
+/* Looks for the few layers that int8 costs most among those with the lowest
+ * signal-to-noise ratio: at most CZ_KEEP_MOST, found by CZ_KEEP_STEPS trials
+ * that keep 1, 2, 4, ... of them and as many as were kept then. */
+#define CZ_KEEP_MOST 8
+#define CZ_KEEP_STEPS 4
 enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_trial_options *options,
                             struct cz_error *err);

@@ -1,0 +1,150 @@
+/* Which layers should stay float32.
+ *
+ * Layers that spoil the same signal hide each other: with one of them kept, the
+ * others still spoil it. So the worst ones are first kept together, one, two,
+ * four, ... of them, and then given back one by one where that does no harm. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "search/trial_internal.h"
+
+/* No more layers are kept where that would bring the boxes nearer by less than
+ * this share; a layer is given back where the boxes stay as near but for it. */
+#define WORTH 0.2
+#define HARM 0.05
+
+struct search {
+    const struct cz_trial_options *options;
+    struct cz_sensitivity layers; /* the worst first */
+    bool is_kept[CZ_KEEP_MOST];   /* of the first layers */
+    size_t most;                  /* layers that are looked at */
+    size_t done;                  /* trials */
+    double difference;
+};
+
+void cz_keep_fini(struct cz_keep *keep)
+{
+    for (size_t i = 0; i < keep->count; i++)
+        cz_free(keep->names[i]);
+    cz_free(keep->names);
+    *keep = (struct cz_keep){.count = 0};
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct cz_sensitivity_row *x = a, *y = b;
+    if (x->snr_db != y->snr_db)
+        return x->snr_db < y->snr_db ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* With those layers kept that are so now. */
+static enum cz_status attempt(struct search *s, double *difference,
+                              struct cz_error *err)
+{
+    struct cz_int8_options int8 = *s->options->int8;
+    struct cz_kept kept = {NULL, 0};
+    if (!cz_trial_tick(s->options, "layers to keep", s->done++,
+                       CZ_KEEP_MOST + CZ_KEEP_STEPS, err))
+        return CZ_EINTERRUPTED;
+    CZ_TRY(cz_kept_start(&kept, &int8, s->most, err));
+    for (size_t i = 0; i < s->most; i++) {
+        if (s->is_kept[i])
+            kept.names[kept.count++] = s->layers.rows[i].name;
+    }
+    int8.keep = kept.names;
+    int8.n_keep = kept.count;
+    const enum cz_status status =
+        cz_trial_run(difference, s->options, &int8, NULL, err);
+    cz_free(kept.names);
+    return status;
+}
+
+/* The worst `count` layers. */
+static void keep_worst(struct search *s, size_t count)
+{
+    for (size_t i = 0; i < s->most; i++)
+        s->is_kept[i] = i < count;
+}
+
+/* Doubles the number of layers, and takes the least that is worth it. */
+static enum cz_status keep_more(struct search *s, struct cz_error *err)
+{
+    double differences[CZ_KEEP_STEPS];
+    size_t steps = 0, best = 0;
+    for (size_t n = 1; n <= s->most; n *= 2) {
+        keep_worst(s, n);
+        CZ_TRY(attempt(s, &differences[steps++], err));
+    }
+    for (size_t i = 0; i < steps; i++) {
+        if (differences[i] >= (1 - WORTH) * s->difference)
+            continue;
+        s->difference = differences[i];
+        best = (size_t)1 << i;
+    }
+    keep_worst(s, best);
+    return CZ_OK;
+}
+
+static enum cz_status give_back(struct search *s, struct cz_error *err)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->most; i++)
+        kept += s->is_kept[i];
+    for (size_t i = s->most; i-- > 0 && kept > 1;) {
+        double difference;
+        if (!s->is_kept[i])
+            continue;
+        s->is_kept[i] = false;
+        CZ_TRY(attempt(s, &difference, err));
+        if (difference > (1 + HARM) * s->difference) {
+            s->is_kept[i] = true;
+            continue;
+        }
+        kept--;
+        s->difference = difference;
+    }
+    return CZ_OK;
+}
+
+/* Moves the names of what is kept. */
+static enum cz_status finish(struct search *s, struct cz_keep *keep,
+                             struct cz_error *err)
+{
+    keep->names = cz_calloc(s->most + 1, sizeof *keep->names);
+    if (!keep->names)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < s->most; i++) {
+        if (!s->is_kept[i])
+            continue;
+        keep->names[keep->count++] = s->layers.rows[i].name;
+        s->layers.rows[i].name = NULL;
+    }
+    keep->after = s->difference;
+    return CZ_OK;
+}
+
+enum cz_status cz_keep_find(struct cz_keep *keep,
+                            const struct cz_trial_options *options,
+                            struct cz_error *err)
+{
+    struct search s = {.options = options};
+    *keep = (struct cz_keep){.count = 0};
+    enum cz_status status =
+        cz_trial_run(&keep->before, options, options->int8, &s.layers, err);
+    if (status == CZ_OK) {
+        qsort(s.layers.rows, s.layers.n_rows, sizeof *s.layers.rows,
+              compare_rows);
+        s.difference = keep->before;
+        s.most = s.layers.n_rows - 1 < CZ_KEEP_MOST ? s.layers.n_rows - 1
+                                                    : CZ_KEEP_MOST;
+        status = keep_more(&s, err);
+    }
+    if (status == CZ_OK)
+        status = give_back(&s, err);
+    if (status == CZ_OK)
+        status = finish(&s, keep, err);
+    cz_sensitivity_fini(&s.layers);
+    return status;
+}

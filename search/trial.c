@@ -1,0 +1,90 @@
+/* One quantization of a fresh model and what the judge says of it. */
+#include <string.h>
+
+#include "core/alloc.h"
+#include "search/trial_internal.h"
+
+void cz_sensitivity_fini(struct cz_sensitivity *sensitivity)
+{
+    for (size_t i = 0; i < sensitivity->n_rows; i++)
+        cz_free(sensitivity->rows[i].name);
+    cz_free(sensitivity->rows);
+    *sensitivity = (struct cz_sensitivity){.n_rows = 0};
+}
+
+/* ---- rows ------------------------------------------------------------- */
+
+static enum cz_status add_row(struct cz_sensitivity *sensitivity,
+                              const struct cz_int8_layer *layer,
+                              struct cz_error *err)
+{
+    const char *name = cz_node_label(layer->node);
+    const size_t size = strlen(name) + 1;
+    struct cz_sensitivity_row *row = &sensitivity->rows[sensitivity->n_rows];
+    row->name = cz_calloc(size, 1);
+    if (!row->name)
+        return cz_error_nomem(err);
+    memcpy(row->name, name, size);
+    row->snr_db = layer->snr_db;
+    sensitivity->n_rows++;
+    return CZ_OK;
+}
+
+static enum cz_status add_rows(struct cz_sensitivity *sensitivity,
+                               const struct cz_int8_report *report,
+                               struct cz_error *err)
+{
+    sensitivity->rows =
+        cz_calloc(report->n_layers + 1, sizeof *sensitivity->rows);
+    if (!sensitivity->rows)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < report->n_layers; i++) {
+        if (report->layers[i].state == CZ_INT8_DONE)
+            CZ_TRY(add_row(sensitivity, &report->layers[i], err));
+    }
+    return CZ_OK;
+}
+
+/* ---- trials ----------------------------------------------------------- */
+
+enum cz_status cz_trial_run(double *difference,
+                            const struct cz_trial_options *options,
+                            const struct cz_int8_options *int8,
+                            struct cz_sensitivity *rows, struct cz_error *err)
+{
+    struct cz_model *model = NULL;
+    struct cz_int8_report report = {0};
+    const struct cz_source *source = &options->source;
+    enum cz_status status = source->load(source->user, &model, err);
+    if (status == CZ_OK)
+        status = cz_int8_quantize(model, int8, &report, err);
+    if (status == CZ_OK && rows)
+        status = add_rows(rows, &report, err);
+    if (status == CZ_OK)
+        status = cz_judge_measure(options->judge, model, difference, err);
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+    return status;
+}
+
+enum cz_status cz_kept_start(struct cz_kept *kept,
+                             const struct cz_int8_options *int8, size_t more,
+                             struct cz_error *err)
+{
+    kept->names = cz_calloc(int8->n_keep + more + 1, sizeof *kept->names);
+    if (!kept->names)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < int8->n_keep; i++)
+        kept->names[i] = int8->keep[i];
+    kept->count = int8->n_keep;
+    return CZ_OK;
+}
+
+bool cz_trial_tick(const struct cz_trial_options *options, const char *stage,
+                   size_t i, size_t count, struct cz_error *err)
+{
+    if (cz_progress_tick(options->int8->progress, stage, i, count))
+        return true;
+    cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+    return false;
+}

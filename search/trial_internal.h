@@ -1,0 +1,29 @@
+/* What trials of all kinds are made of. */
+#ifndef CZ_SEARCH_TRIAL_INTERNAL_H
+#define CZ_SEARCH_TRIAL_INTERNAL_H
+
+#include "search/search.h"
+
+/* Quantizes a fresh model and measures it. `rows`: NULL, or gets one for each
+ * layer in int8. */
+enum cz_status cz_trial_run(double *difference,
+                            const struct cz_trial_options *options,
+                            const struct cz_int8_options *int8,
+                            struct cz_sensitivity *rows, struct cz_error *err);
+
+/* False, with CZ_EINTERRUPTED in `err`, when the user wants an end. */
+bool cz_trial_tick(const struct cz_trial_options *options, const char *stage,
+                   size_t i, size_t count, struct cz_error *err);
+
+/* Names of all that stays float32; only the list is owned. */
+struct cz_kept {
+    const char **names;
+    size_t count;
+};
+
+/* What the caller keeps, with room for more. Free `names`. */
+enum cz_status cz_kept_start(struct cz_kept *kept,
+                             const struct cz_int8_options *int8, size_t more,
+                             struct cz_error *err);
+
+#endif
