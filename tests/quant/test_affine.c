@@ -270,7 +270,8 @@ static void clips_each_channel_where_its_error_is_least(void **state)
     fill_channels(&w);
     bool clipped = false;
     for (size_t i = 0; i < 3; i++) {
-        encode(&w, (struct cz_weight_options){bits[i], true});
+        encode(&w, (struct cz_weight_options){.bits = bits[i],
+                                              .least_error = true});
         double limit = (1 << (bits[i] - 1)) - 1;
         for (size_t c = 0; c < CHANNELS; c++) {
             const float *values = w.values + c * PER_CHANNEL;
@@ -314,7 +315,8 @@ static void gives_empty_channels_the_greatest_scale(void **state)
             w.values[i] = 0;
             w.values[2 * PER_CHANNEL + i] = -1e-40f;
         }
-        encode(&w, (struct cz_weight_options){8, least_error});
+        encode(&w, (struct cz_weight_options){.bits = 8,
+                                              .least_error = least_error});
         float most = 0;
         for (size_t c = 0; c < CHANNELS; c++)
             most = fmaxf(most, w.scales[c]);
@@ -322,7 +324,8 @@ static void gives_empty_channels_the_greatest_scale(void **state)
         assert_true(w.scales[1] < most || w.scales[5] < most);
         check_channel_codes(&w, 127);
         memset(w.values, 0, sizeof w.values);
-        encode(&w, (struct cz_weight_options){8, least_error});
+        encode(&w, (struct cz_weight_options){.bits = 8,
+                                              .least_error = least_error});
         for (size_t c = 0; c < CHANNELS; c++)
             assert_true(w.scales[c] == 1.0f / 127);
         check_channel_codes(&w, 127);

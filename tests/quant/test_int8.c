@@ -285,6 +285,101 @@ static void survives_short_memory(void **state)
     }
 }
 
+/* ---- again ------------------------------------------------------------ */
+
+/* Scales, zero points and codes. */
+static void assert_same_constants(const struct cz_graph *a,
+                                  const struct cz_graph *b)
+{
+    assert_int_equal(a->n_values, b->n_values);
+    for (size_t i = 0; i < a->n_values; i++) {
+        struct cz_elements x, y;
+        assert_true(!a->values[i]->constant == !b->values[i]->constant);
+        if (!a->values[i]->constant)
+            continue;
+        assert_ok(
+            cz_tensor_elements(a->values[i]->constant, &x, cz_test_error()));
+        assert_ok(
+            cz_tensor_elements(b->values[i]->constant, &y, cz_test_error()));
+        assert_int_equal(x.count, y.count);
+        for (size_t k = 0; k < x.count; k++)
+            assert_true(cz_elements_get(&x, k) == cz_elements_get(&y, k));
+    }
+}
+
+static void quantizes_again_from_statistics(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
+    options.statistics = cz_int8_statistics_new();
+    assert_non_null(options.statistics);
+    struct cz_model *first = quantized(MODEL, &options, &report);
+    cz_int8_report_fini(&report);
+    struct cz_model *second = quantized(MODEL, &options, &report);
+    assert_int_equal(begun, 1);
+    assert_same_constants(cz_model_graph(first), cz_model_graph(second));
+    cz_int8_report_fini(&report);
+    cz_model_free(second);
+    cz_model_free(first);
+    cz_int8_statistics_free(options.statistics);
+}
+
+static void refuses_statistics_of_another_model(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_TENSORRT, &begun);
+    options.statistics = cz_int8_statistics_new();
+    struct cz_model *model = quantized(MODEL, &options, &report);
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+    options.target = CZ_INT8_ONNXRUNTIME; /* has more tensors */
+    model = cz_test_graph(MODEL);
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_error(cz_int8_quantize(model, &options, &report, cz_test_error()),
+                 CZ_EINVAL, "the statistics are of another model");
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+    cz_int8_statistics_free(options.statistics);
+}
+
+static void keeps_a_convolution_with_its_activation(void **state)
+{
+    (void)state;
+    static const char *const keep[] = {"d"};
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
+    options.keep = keep;
+    options.n_keep = 1;
+    struct cz_model *model = quantized(MODEL, &options, &report);
+    assert_int_equal(report.layers[1].state, CZ_INT8_KEPT);
+    assert_false(reads_codes(model, "d", 1)); /* the weight */
+    assert_false(reads_codes(model, "e", 0)); /* the Sigmoid */
+    assert_false(reads_codes(model, "f", 0) || reads_codes(model, "f", 1));
+    assert_true(reads_codes(model, "g", 1)); /* what it makes has codes */
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
+static void tells_the_noise_of_each_layer(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_TENSORRT, &begun);
+    struct cz_model *model = quantized(MODEL, &options, &report);
+    for (size_t i = 0; i < report.n_layers; i++) {
+        if (report.layers[i].state == CZ_INT8_DONE)
+            assert_in_range((int)report.layers[i].snr_db, 25, 60);
+    }
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +390,10 @@ int main(void)
         cmocka_unit_test(refuses_what_cannot_be_quantized),
         cmocka_unit_test(refuses_images_of_one_colour),
         cmocka_unit_test(survives_short_memory),
+        cmocka_unit_test(quantizes_again_from_statistics),
+        cmocka_unit_test(refuses_statistics_of_another_model),
+        cmocka_unit_test(keeps_a_convolution_with_its_activation),
+        cmocka_unit_test(tells_the_noise_of_each_layer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
