@@ -325,44 +325,64 @@ struct cz_int8_tensor *cz_int8_plan_tensor(const struct cz_int8_plan *plan,
 
 /* ---- shared scales ---------------------------------------------------- */
 
-/* The tensor that stands for all with the same scale as number i. */
-static size_t find_first(const struct cz_int8_plan *plan, size_t i)
+/* The value that stands for all with the same scale as number i. */
+static size_t find_first(const size_t *same_as, size_t i)
 {
-    while (plan->tensors[i].same_as != i)
-        i = plan->tensors[i].same_as;
+    while (same_as[i] != i)
+        i = same_as[i];
     return i;
 }
 
-static void share(struct cz_int8_plan *plan, const struct cz_value *a,
+static void share(size_t *same_as, const struct cz_value *a,
                   const struct cz_value *b)
 {
-    const struct cz_int8_tensor *x = cz_int8_plan_tensor(plan, a);
-    const struct cz_int8_tensor *y = cz_int8_plan_tensor(plan, b);
-    if (!x || !y)
-        return;
-    const size_t i = find_first(plan, (size_t)(x - plan->tensors));
-    const size_t k = find_first(plan, (size_t)(y - plan->tensors));
-    plan->tensors[i < k ? k : i].same_as = i < k ? i : k;
+    const size_t i = find_first(same_as, a->id);
+    const size_t k = find_first(same_as, b->id);
+    same_as[i < k ? k : i] = i < k ? i : k;
 }
 
 /* Moving operators keep codes. TensorRT wants the same of Concat: otherwise it
  * puts a kernel before it that converts. */
-static void share_scales(struct cz_int8_plan *plan)
+static void share_across(const struct cz_int8_plan *plan, size_t *same_as,
+                         const struct cz_node *node)
 {
-    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
-        const struct cz_node *node = plan->graph->nodes[i];
-        const bool joins = cz_node_is(node, "Concat") &&
-                           plan->options->target == CZ_INT8_TENSORRT;
-        if (role_of(plan, node) != CZ_INT8_MOVING &&
-            !(joins && role_of(plan, node) != CZ_INT8_NO_ROLE))
-            continue;
-        for (size_t o = 0; o < node->n_outputs; o++)
-            share(plan, node->inputs[0], node->outputs[o]);
-        for (size_t k = 1; joins && k < node->n_inputs; k++)
-            share(plan, node->inputs[0], node->inputs[k]);
+    const enum cz_int8_role role = role_of(plan, node);
+    const bool joins = role != CZ_INT8_NO_ROLE && cz_node_is(node, "Concat") &&
+                       plan->options->target == CZ_INT8_TENSORRT;
+    if (role != CZ_INT8_MOVING && !joins)
+        return;
+    for (size_t o = 0; o < node->n_outputs; o++) {
+        if (node->outputs[o])
+            share(same_as, node->inputs[0], node->outputs[o]);
     }
+    for (size_t k = 1; joins && k < node->n_inputs; k++)
+        share(same_as, node->inputs[0], node->inputs[k]);
+}
+
+/* Values without codes pass a scale on: TensorRT moves a QuantizeLinear from
+ * behind these operators to before them. */
+static enum cz_status share_scales(struct cz_int8_plan *plan,
+                                   struct cz_error *err)
+{
+    size_t *same_as = cz_calloc(plan->n_values + 1, sizeof *same_as);
+    size_t *tensor_of = cz_calloc(plan->n_values + 1, sizeof *tensor_of);
+    if (!same_as || !tensor_of) {
+        cz_free(tensor_of);
+        cz_free(same_as);
+        return cz_error_nomem(err);
+    }
+    for (size_t i = 0; i < plan->n_values; i++)
+        same_as[i] = i;
+    for (size_t i = 0; i < plan->graph->n_nodes; i++)
+        share_across(plan, same_as, plan->graph->nodes[i]);
+    for (size_t i = plan->n_tensors; i-- > 0;)
+        tensor_of[find_first(same_as, plan->tensors[i].value->id)] = i;
     for (size_t i = 0; i < plan->n_tensors; i++)
-        plan->tensors[i].same_as = find_first(plan, i);
+        plan->tensors[i].same_as =
+            tensor_of[find_first(same_as, plan->tensors[i].value->id)];
+    cz_free(tensor_of);
+    cz_free(same_as);
+    return CZ_OK;
 }
 
 /* ---- all of it -------------------------------------------------------- */
@@ -412,7 +432,7 @@ enum cz_status cz_int8_plan_make(struct cz_int8_plan *plan,
                             "convolutions in all",
                             report->n_layers);
     CZ_TRY(list_tensors(plan, err));
-    share_scales(plan);
+    CZ_TRY(share_scales(plan, err));
     report->tensors = plan->n_tensors;
     return CZ_OK;
 }
