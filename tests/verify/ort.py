@@ -13,7 +13,8 @@ import numpy as np
 
 API_VERSION = 10
 API = {"GetErrorMessage": 2, "CreateEnv": 3, "CreateSession": 7, "Run": 9,
-       "CreateSessionOptions": 10, "SetGraphOptimizationLevel": 23,
+       "CreateSessionOptions": 10, "SetOptimizedModelFilePath": 11,
+       "SetGraphOptimizationLevel": 23,
        "SetIntraOpNumThreads": 24, "SessionGetInputCount": 30,
        "SessionGetOutputCount": 31, "SessionGetInputTypeInfo": 33,
        "SessionGetInputName": 36, "SessionGetOutputName": 37,
@@ -82,11 +83,16 @@ def open_library() -> Optional[Ort]:
 
 
 class Session:
-    """A loaded model; raises OrtError when ONNX Runtime refuses it."""
+    """A loaded model; raises OrtError when ONNX Runtime refuses it.
 
-    def __init__(self, ort: Ort, path: str, threads: int = 1) -> None:
+    dump: a file that the optimised graph is written to."""
+
+    def __init__(self, ort: Ort, path: str, threads: int = 1,
+                 dump: Optional[str] = None) -> None:
         self.ort = ort
         options = ort.made("CreateSessionOptions")
+        if dump:
+            ort.call("SetOptimizedModelFilePath", options, os.fsencode(dump))
         ort.call("SetGraphOptimizationLevel", options, c_int(OPTIMIZE_ALL))
         ort.call("SetIntraOpNumThreads", options, c_int(threads))
         self.handle = ort.made("CreateSession", ort.env, os.fsencode(path),
