@@ -1,6 +1,8 @@
 /* Images for calibration; see calibration.h. */
 #include "app/calibration.h"
 
+#include <string.h>
+
 #include "core/alloc.h"
 
 /* Fewer images than this say too little about the ranges. */
@@ -21,20 +23,88 @@ static void thin_out(struct app_image_files *files, size_t limit)
     files->count = limit;
 }
 
-enum cz_status app_calibration_open(struct app_calibration *c,
-                                    struct cz_error *err)
+/* Images fail while their pixels are decoded: nothing less tells. */
+static enum cz_status try_image(const struct app_calibration *c,
+                                const char *path, struct cz_error *err)
 {
-    const struct cz_detector_options options = CZ_DETECTOR_OPTIONS_INIT;
-    CZ_TRY(app_image_files_add(&c->files, c->source, err));
-    if (c->files.count < IMAGES_MIN)
+    struct cz_image image;
+    CZ_TRY(cz_image_read(&image, c->opencv, path, err));
+    cz_image_free(&image, c->opencv);
+    return CZ_OK;
+}
+
+static enum cz_status skip(struct app_calibration *c, const char *reason,
+                           struct cz_error *err)
+{
+    const size_t size = strlen(reason) + 1;
+    char *copy = cz_malloc(size);
+    if (!copy)
+        return cz_error_nomem(err);
+    memcpy(copy, reason, size);
+    c->skipped[c->n_skipped++] = copy;
+    return CZ_OK;
+}
+
+/* Drops the files that cannot be read. */
+static enum cz_status drop_unreadable(struct app_calibration *c,
+                                      struct cz_error *err)
+{
+    const size_t count = c->files.count;
+    enum cz_status status = CZ_OK;
+    size_t kept = 0;
+    c->skipped = cz_calloc(count + 1, sizeof *c->skipped);
+    if (!c->skipped)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < count; i++) {
+        struct cz_error image_err = CZ_ERROR_INIT;
+        enum cz_status found = CZ_OK;
+        if (status == CZ_OK && !cz_progress_tick(c->progress, "read", i, count))
+            status = cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+        if (status == CZ_OK)
+            found = try_image(c, c->files.paths[i], &image_err);
+        if (found != CZ_OK)
+            status = cz_image_is_bad(found)
+                         ? skip(c, image_err.message, err)
+                         : cz_error_set(err, found, "%s", image_err.message);
+        if (found == CZ_OK)
+            c->files.paths[kept++] = c->files.paths[i];
+        else
+            cz_free(c->files.paths[i]);
+    }
+    c->files.count = kept;
+    return status;
+}
+
+static enum cz_status refuse_few(const struct app_calibration *c,
+                                 struct cz_error *err)
+{
+    if (!c->n_skipped)
         return cz_error_set(err, CZ_EINVAL,
                             "%s: %zu images are too few to calibrate with: "
                             "want %d at least, better 64",
                             c->source, c->files.count, IMAGES_MIN);
+    return cz_error_set(err, CZ_EINVAL,
+                        "%s: %zu images that can be read are too few to "
+                        "calibrate with: want %d at least; %zu cannot, the "
+                        "first: %s",
+                        c->source, c->files.count, IMAGES_MIN, c->n_skipped,
+                        c->skipped[0]);
+}
+
+enum cz_status app_calibration_open(struct app_calibration *c,
+                                    struct cz_error *err)
+{
+    const struct cz_detector_options options = CZ_DETECTOR_OPTIONS_INIT;
+    CZ_TRY(app_calibration_files_add(&c->files, c->source, err));
     thin_out(&c->files, c->limit);
+    CZ_TRY(cz_opencv_open(&c->opencv, err));
+    if (c->files.count >= IMAGES_MIN)
+        CZ_TRY(drop_unreadable(c, err));
+    if (c->files.count < IMAGES_MIN)
+        return refuse_few(c, err);
     CZ_TRY(cz_detector_load(&c->detector, c->model, &options, err));
     c->shape.dims = cz_detector_shape(cz_detector_format(c->detector));
-    return cz_opencv_open(&c->opencv, err);
+    return CZ_OK;
 }
 
 void app_calibration_close(struct app_calibration *c)
@@ -42,6 +112,9 @@ void app_calibration_close(struct app_calibration *c)
     cz_opencv_close(c->opencv);
     cz_detector_free(c->detector);
     app_image_files_fini(&c->files);
+    for (size_t i = 0; i < c->n_skipped; i++)
+        cz_free(c->skipped[i]);
+    cz_free(c->skipped);
 }
 
 static enum cz_status begin(void *user, struct cz_plan *plan,

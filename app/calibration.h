@@ -3,22 +3,27 @@
 #ifndef CZ_APP_CALIBRATION_H
 #define CZ_APP_CALIBRATION_H
 
+#include "app/calibration_files.h"
 #include "app/detector.h"
-#include "app/image_files.h"
+#include "core/progress.h"
 #include "quant/quant.h"
 
 struct app_calibration {
     const char *model;
-    const char *source; /* a folder or an image, as --calib has it */
+    const char *source; /* of --calib; see calibration_files.h */
     size_t limit;       /* images at most, evenly over the source */
-    struct app_image_files files;
+    const struct cz_progress *progress; /* may be NULL */
+    struct app_image_files files;       /* that can be read */
+    char **skipped; /* [n_skipped] why others cannot; owned */
+    size_t n_skipped;
     struct cz_detector *detector;
     struct cz_opencv *opencv;
     struct cz_input_shape shape; /* of the image input */
 };
 
-/* Lists the images and opens what reads them. The fields above `files` are the
- * caller's. End with _close whatever the result. */
+/* Lists the images, reads each once to leave out those that cannot be read, and
+ * opens the detector. The fields above `files` are the caller's. CZ_EINVAL
+ * where fewer than 8 remain. End with _close whatever the result. */
 enum cz_status app_calibration_open(struct app_calibration *calibration,
                                     struct cz_error *err);
 void app_calibration_close(struct app_calibration *calibration);

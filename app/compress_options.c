@@ -48,9 +48,12 @@ static const char help[] =
     "  --int8                8-bit weights and activations; the box decode "
     "and\n"
     "                        the convolutions before it stay float32\n"
-    "  --calib DIR           images like those that the model will see (8 at\n"
-    "                        least), for the ranges of its activations\n"
-    "  --calib-images N      of them at most, evenly over DIR (128)\n"
+    "  --calib SOURCE        images like those that the model will see (8 at\n"
+    "                        least), for the ranges of its activations: a\n"
+    "                        folder, a .txt list, COCO's .json, YOLO's .yaml\n"
+    "  --calib-images N      of them at most, evenly over SOURCE (128; at "
+    "most\n"
+    "                        512)\n"
     "  --target T            the runtime that the int8 file is for:\n"
     "                        onnxruntime (default) or tensorrt\n"
     "  --ranges METHOD       mse (default), minmax, average, percentile or\n"
@@ -122,7 +125,7 @@ static const struct app_number threads_number = {"compress", "--threads", 1,
                                                  CZ_THREADS_MAX};
 
 static const struct app_number images_number = {"compress", "--calib-images", 8,
-                                                4096};
+                                                512};
 
 bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
 {

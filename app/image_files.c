@@ -25,9 +25,8 @@ char *app_image_path(const char *folder, const char *path, const char *ending)
     return made;
 }
 
-/* Takes `path` over. */
-static enum cz_status add_path(struct app_image_files *files, char *path,
-                               struct cz_error *err)
+enum cz_status app_image_files_take(struct app_image_files *files, char *path,
+                                    struct cz_error *err)
 {
     if (path && files->count == files->capacity) {
         void *grown = cz_array_grow(files->paths, files->count,
@@ -57,8 +56,8 @@ static enum cz_status add_folder(struct app_image_files *files, DIR *folder,
     struct dirent *entry;
     while ((entry = readdir(folder))) {
         if (entry->d_name[0] != '.' && cz_image_is_name(entry->d_name))
-            CZ_TRY(add_path(files, app_image_path(path, entry->d_name, NULL),
-                            err));
+            CZ_TRY(app_image_files_take(
+                files, app_image_path(path, entry->d_name, NULL), err));
     }
     if (files->count == first)
         return cz_error_set(err, CZ_EINVAL, "%s: no images in this folder",
@@ -75,7 +74,7 @@ static enum cz_status add_file(struct app_image_files *files, const char *path,
     char *copy = cz_malloc(size);
     if (copy)
         memcpy(copy, path, size);
-    return add_path(files, copy, err);
+    return app_image_files_take(files, copy, err);
 }
 
 enum cz_status app_image_files_add(struct app_image_files *files,

@@ -16,6 +16,10 @@ struct app_image_files {
  * with _fini whatever the result. */
 enum cz_status app_image_files_add(struct app_image_files *files,
                                    const char *path, struct cz_error *err);
+
+/* Adds one path, which it takes over; NULL is CZ_ENOMEM. */
+enum cz_status app_image_files_take(struct app_image_files *files, char *path,
+                                    struct cz_error *err);
 void app_image_files_fini(struct app_image_files *files);
 
 /* "folder/name", or with `ending` instead of the name's own; cz_free() it.

@@ -2,12 +2,18 @@
  * calibration for those trials that tell which layers to keep. */
 #include "app/int8.h"
 
+#include <stdio.h>
+
 #include "app/calibration.h"
+#include "app/text.h"
 #include "core/alloc.h"
 
 /* Trials are judged by this many images. With fewer than four times as many in
  * all, they calibrate, too. */
 #define JUDGED 8
+
+/* Skipped images that are named. */
+#define SKIPPED_SHOWN 10
 
 /* ---- images ----------------------------------------------------------- */
 
@@ -69,6 +75,23 @@ static enum cz_status split(struct cz_int8_images *calibration,
     return status;
 }
 
+/* ---- what is told ----------------------------------------------------- */
+
+/* Images that no range comes from, on stderr. */
+static void tell_skipped(const struct app_calibration *calibration)
+{
+    for (size_t i = 0; i < calibration->n_skipped; i++) {
+        if (i == SKIPPED_SHOWN) {
+            fprintf(stderr, "compress: ... and %zu more were skipped\n",
+                    calibration->n_skipped - i);
+            return;
+        }
+        fputs("compress: skipped: ", stderr);
+        app_print_clean(stderr, calibration->skipped[i]);
+        fputc('\n', stderr);
+    }
+}
+
 /* ---- the model again -------------------------------------------------- */
 
 /* As it is before it is quantized: pruned where that was asked for. */
@@ -103,9 +126,13 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
 {
     const struct app_compress_options *o = &w->options;
     w->calibration = (struct app_calibration){
-        .model = o->model, .source = o->calib, .limit = o->calib_images};
+        .model = o->model,
+        .source = o->calib,
+        .limit = o->calib_images,
+        .progress = o->int8_options.progress};
     w->int8 = o->int8_options;
     CZ_TRY(app_calibration_open(&w->calibration, err));
+    tell_skipped(&w->calibration);
     w->subsets[0].all = app_calibration_images(&w->calibration);
     w->subsets[1].all = w->subsets[0].all;
     w->int8.plan.threads = o->prune_options.threads;
