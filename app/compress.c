@@ -2,7 +2,6 @@
  *
  * A second thread sets up libonnx's checker while the file is parsed. The gzip
  * sizes come last: who waits for the file does not wait for them. */
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "app/app.h"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "app/calibration.h"
+#include "app/keep.h"
 #include "app/text.h"
 #include "core/alloc.h"
 
@@ -189,6 +190,7 @@ enum cz_status app_int8_quantize(struct cz_model *model,
                                  struct cz_error *err)
 {
     struct workshop w = {.options = *options};
+    CZ_TRY(app_keep_check(&options->int8_options, cz_model_graph(model), err));
     enum cz_status status = open_workshop(&w, err);
     if (status == CZ_OK && !options->int8_options.n_keep)
         status = find_kept(&w, result, err);
