@@ -33,6 +33,21 @@ static void print_layers(const struct cz_prune_report *prune)
     putchar('\n');
 }
 
+static void print_int8_layers(const struct cz_int8_report *int8)
+{
+    printf("%-7s  %s\n", "type", "Conv");
+    for (size_t i = 0; i < int8->n_layers; i++) {
+        const struct cz_int8_layer *layer = &int8->layers[i];
+        const bool is_done = layer->state == CZ_INT8_DONE;
+        printf("%-7s  ", is_done ? "int8" : "float32");
+        app_print_clean(stdout, cz_node_label(layer->node));
+        if (!is_done)
+            printf("  (%s)", cz_int8_state_text(layer->state));
+        putchar('\n');
+    }
+    putchar('\n');
+}
+
 static const char *precision_after(const struct app_compress_report *r)
 {
     return r->options->int8 ? "int8" : app_precision(r->edited.dtype);
@@ -140,13 +155,6 @@ static void print_int8_notes(const struct app_compress_report *r)
         printf("note: opset %" PRId64 " was raised to %" PRId64
                ", the first with a scale for each channel\n",
                int8->opset_before, int8->opset);
-    for (size_t i = 0; i < int8->n_layers && r->options->verbose; i++) {
-        if (int8->layers[i].state == CZ_INT8_DONE)
-            continue;
-        fputs("note: float32: ", stdout);
-        app_print_clean(stdout, cz_node_label(int8->layers[i].node));
-        printf(": %s\n", cz_int8_state_text(int8->layers[i].state));
-    }
     print_kept(&r->int8);
     puts("note: 'compress eval' tells what int8 costs in accuracy");
 }
@@ -177,6 +185,8 @@ void app_compress_report_text(const struct app_compress_report *report)
 {
     if (report->options->verbose)
         print_layers(&report->prune);
+    if (report->options->verbose && report->options->int8)
+        print_int8_layers(&report->int8);
     print_totals(report);
     putchar('\n');
     print_notes(report);
@@ -238,11 +248,28 @@ static json_t *prune_json(const struct app_compress_report *r)
     return object;
 }
 
+static json_t *int8_layer_json(const struct cz_int8_layer *layer)
+{
+    const bool is_done = layer->state == CZ_INT8_DONE;
+    json_t *object = json_object();
+    json_object_set_new(object, "name",
+                        app_json_text(cz_node_label(layer->node)));
+    json_object_set_new(object, "type",
+                        json_string(is_done ? "int8" : "float32"));
+    json_object_set_new(
+        object, "reason",
+        app_json_maybe(is_done ? NULL : cz_int8_state_text(layer->state)));
+    json_object_set_new(object, "snr_db",
+                        is_done ? app_json_rounded(layer->snr_db, 100)
+                                : json_null());
+    return object;
+}
+
 static json_t *int8_json(const struct app_compress_report *r)
 {
     const struct cz_int8_report *int8 = &r->int8.report;
     const struct cz_int8_options *options = &r->options->int8_options;
-    json_t *object = json_object(), *kept = json_array();
+    json_t *object = json_object(), *layers = json_array();
     json_object_set_new(object, "type", json_string("int8"));
     json_object_set_new(object, "target",
                         json_string(cz_int8_target_name(options->target)));
@@ -253,18 +280,9 @@ static json_t *int8_json(const struct app_compress_report *r)
     json_object_set_new(object, "convolutions",
                         app_json_count(int8->convolutions));
     json_object_set_new(object, "opset", app_json_count((uint64_t)int8->opset));
-    for (size_t i = 0; i < int8->n_layers; i++) {
-        const struct cz_int8_layer *layer = &int8->layers[i];
-        if (layer->state == CZ_INT8_DONE)
-            continue;
-        json_t *row = json_object();
-        json_object_set_new(row, "name",
-                            app_json_text(cz_node_label(layer->node)));
-        json_object_set_new(row, "reason",
-                            json_string(cz_int8_state_text(layer->state)));
-        json_array_append_new(kept, row);
-    }
-    json_object_set_new(object, "kept", kept);
+    for (size_t i = 0; i < int8->n_layers; i++)
+        json_array_append_new(layers, int8_layer_json(&int8->layers[i]));
+    json_object_set_new(object, "layers", layers);
     if (r->int8.judged) {
         const struct cz_keep *keep = &r->int8.keep;
         json_object_set_new(object, "judged_images",

@@ -3,6 +3,7 @@
 #include "app/int8.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "app/calibration.h"
 #include "app/keep.h"
@@ -126,11 +127,11 @@ struct workshop {
 static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
 {
     const struct app_compress_options *o = &w->options;
-    w->calibration = (struct app_calibration){
-        .model = o->model,
-        .source = o->calib,
-        .limit = o->calib_images,
-        .progress = o->int8_options.progress};
+    w->calibration =
+        (struct app_calibration){.model = o->model,
+                                 .source = o->calib,
+                                 .limit = o->calib_images,
+                                 .progress = o->int8_options.progress};
     w->int8 = o->int8_options;
     CZ_TRY(app_calibration_open(&w->calibration, err));
     tell_skipped(&w->calibration);
@@ -184,13 +185,21 @@ static enum cz_status find_kept(struct workshop *w,
     return CZ_OK;
 }
 
+/* --keep none: no layer at all. */
+static bool is_none(const struct cz_int8_options *options)
+{
+    return options->n_keep == 1 && strcmp(options->keep[0], "none") == 0;
+}
+
 enum cz_status app_int8_quantize(struct cz_model *model,
                                  const struct app_compress_options *options,
                                  struct app_int8_result *result,
                                  struct cz_error *err)
 {
     struct workshop w = {.options = *options};
-    CZ_TRY(app_keep_check(&options->int8_options, cz_model_graph(model), err));
+    if (is_none(&options->int8_options))
+        w.options.int8_options.n_keep = 0;
+    CZ_TRY(app_keep_check(&w.options.int8_options, cz_model_graph(model), err));
     enum cz_status status = open_workshop(&w, err);
     if (status == CZ_OK && !options->int8_options.n_keep)
         status = find_kept(&w, result, err);
