@@ -186,7 +186,7 @@ void app_compress_report_text(const struct app_compress_report *report)
     if (report->options->verbose)
         print_layers(&report->prune);
     if (report->options->verbose && report->options->int8)
-        print_int8_layers(&report->int8);
+        print_int8_layers(&report->int8.report);
     print_totals(report);
     putchar('\n');
     print_notes(report);
