@@ -22,6 +22,12 @@ struct cz_conv_shape {
 bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
                    const struct cz_plan *plan);
 
+/* The same from the step's dims and params, which are not checked; the lanes
+ * are the blocks' of input and output. */
+struct cz_conv_params;
+void cz_conv_read_shape(struct cz_conv_shape *shape, const struct cz_step *step,
+                        const struct cz_conv_params *params, size_t lanes);
+
 /* The bias of the step, or zeros, in out_blocks * lanes floats. */
 void cz_conv_pack_bias(const struct cz_step *step,
                        const struct cz_conv_shape *shape, float *bias);
@@ -43,8 +49,8 @@ size_t cz_conv_out_plane(const struct cz_conv_shape *shape);
 void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from,
                     size_t *to);
 
-/* Copies rows x columns pixels of `unit` floats from position (y, x) of a
- * plane of the input, with zeros where that is outside. */
+/* Copies rows x columns pixels of `unit` elements, here floats, from position
+ * (y, x) of a plane of the input, with zeros where that is outside. */
 struct cz_conv_window {
     ptrdiff_t y, x;
     size_t rows, columns, unit;
@@ -52,14 +58,13 @@ struct cz_conv_window {
 void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
                          const struct cz_conv_window *window, float *to);
 
-/* What of row r of a window is inside the input: `inside` pixels from `from`
- * on, behind `left` that are not; 0 and 0 where the whole row is outside. */
+/* What of row r of a window is inside the input: `inside` pixels, of which the
+ * first is element `from` of a plane, behind `left` that are not; 0 and 0 where
+ * the whole row is outside. */
 struct cz_conv_row {
-    size_t left, inside;
-    const float *from;
+    size_t left, inside, from;
 };
 struct cz_conv_row cz_conv_window_row(const struct cz_conv_shape *shape,
-                                      const float *plane,
                                       const struct cz_conv_window *window,
                                       size_t r);
 

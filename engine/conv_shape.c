@@ -64,16 +64,22 @@ static void read_dims(struct cz_conv_shape *shape, const struct cz_step *step)
     shape->is_plain = step->inputs[INPUT]->layout == CZ_LAYOUT_PLAIN;
 }
 
+void cz_conv_read_shape(struct cz_conv_shape *shape, const struct cz_step *step,
+                        const struct cz_conv_params *params, size_t lanes)
+{
+    *shape =
+        (struct cz_conv_shape){.group = (size_t)params->group, .lanes = lanes};
+    read_window(shape, &params->window);
+    read_dims(shape, step);
+}
+
 bool cz_conv_shape(struct cz_conv_shape *shape, const struct cz_step *step,
                    const struct cz_plan *plan)
 {
     const struct cz_conv_params *params = step->params;
     if (params->window.spatial != 2 || !operands_fit(step))
         return false;
-    *shape = (struct cz_conv_shape){.group = (size_t)params->group,
-                                    .lanes = plan->block};
-    read_window(shape, &params->window);
-    read_dims(shape, step);
+    cz_conv_read_shape(shape, step, params, plan->block);
     return shape->batch && shape->out_h && shape->out_w && shape->in_channels;
 }
 
@@ -143,19 +149,18 @@ static size_t count_before(ptrdiff_t at, size_t count, size_t bound)
 }
 
 struct cz_conv_row cz_conv_window_row(const struct cz_conv_shape *shape,
-                                      const float *plane,
                                       const struct cz_conv_window *window,
                                       size_t r)
 {
     const size_t columns = window->columns;
     const ptrdiff_t y = window->y + (ptrdiff_t)r;
     if (y < 0 || y >= (ptrdiff_t)shape->in_h)
-        return (struct cz_conv_row){0, 0, plane};
+        return (struct cz_conv_row){0};
     const size_t left = count_before(window->x, columns, 0);
     const size_t inside = count_before(window->x, columns, shape->in_w) - left;
     const size_t x = inside ? (size_t)(window->x + (ptrdiff_t)left) : 0;
-    return (struct cz_conv_row){
-        left, inside, plane + ((size_t)y * shape->in_w + x) * window->unit};
+    return (struct cz_conv_row){left, inside,
+                                ((size_t)y * shape->in_w + x) * window->unit};
 }
 
 void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
@@ -163,11 +168,10 @@ void cz_conv_copy_window(const struct cz_conv_shape *shape, const float *plane,
 {
     const size_t unit = window->unit, columns = window->columns;
     for (size_t r = 0; r < window->rows; r++, to += columns * unit) {
-        const struct cz_conv_row row =
-            cz_conv_window_row(shape, plane, window, r);
+        const struct cz_conv_row row = cz_conv_window_row(shape, window, r);
         float *copy = to + row.left * unit, *right = copy + row.inside * unit;
         memset(to, 0, row.left * unit * sizeof *to);
-        memcpy(copy, row.from, row.inside * unit * sizeof *to);
+        memcpy(copy, plane + row.from, row.inside * unit * sizeof *to);
         memset(right, 0, (columns - row.left - row.inside) * unit * sizeof *to);
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/bf16_internal.h"
+#include "engine/codes_internal.h"
 #include "engine/plan_internal.h"
 
 #define LABEL_BYTES 64
@@ -69,7 +70,7 @@ static uint64_t count_macs(const struct cz_step *step)
     const struct cz_array *a = cz_step_input(step, 0);
     const struct cz_array *b = cz_step_input(step, 1);
     const struct cz_array *out = step->outputs[0];
-    if (is_op(step, "Conv"))
+    if (is_op(step, "Conv") || is_op(step, CZ_OP_CONV_CODES))
         return cz_array_count(out) * count_along(b, 0);
     if (is_op(step, "ConvTranspose"))
         return cz_array_count(a) * count_along(b, 0);

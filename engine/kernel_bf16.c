@@ -221,13 +221,14 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
 /* ---- a frame ---------------------------------------------------------- */
 
 /* A row of a window, rounded, with zeros for what is outside the image. */
-static void round_row(const struct bf16 *b, const struct cz_conv_row *row,
-                      size_t columns, uint16_t *to)
+static void round_row(const struct bf16 *b, const float *plane,
+                      const struct cz_conv_row *row, size_t columns,
+                      uint16_t *to)
 {
     const size_t lanes = b->shape.lanes;
     const size_t right = row->left + row->inside;
     memset(to, 0, row->left * lanes * sizeof *to);
-    b->loops->round(row->from, to + row->left * lanes, row->inside);
+    b->loops->round(plane + row->from, to + row->left * lanes, row->inside);
     memset(to + right * lanes, 0, (columns - right) * lanes * sizeof *to);
 }
 
@@ -245,9 +246,8 @@ static void round_window(const struct frame *frame, const struct tile *tile)
     for (size_t k = 0; k < s->in_blocks; k++, plane += cz_conv_in_plane(s)) {
         uint16_t *to = tile->window + k * b->window_rows * to_row;
         for (size_t r = 0; r < window.rows; r++) {
-            const struct cz_conv_row row =
-                cz_conv_window_row(s, plane, &window, r);
-            round_row(b, &row, window.columns, to + r * to_row);
+            const struct cz_conv_row row = cz_conv_window_row(s, &window, r);
+            round_row(b, plane, &row, window.columns, to + r * to_row);
         }
     }
 }

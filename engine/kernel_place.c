@@ -15,7 +15,7 @@ static bool fits(const struct cz_plan *plan, const struct cz_array *whole,
         const struct cz_dims *part = &parts[i]->dims;
         if (parts[i]->layout != CZ_LAYOUT_BLOCKED || part->rank != dims->rank ||
             part->size[0] != dims->size[0] ||
-            part->size[1] % (int64_t)plan->block != 0)
+            (size_t)part->size[1] % cz_plan_block(plan, whole->dtype) != 0)
             return false;
         channels += part->size[1];
     }

@@ -8,13 +8,24 @@
 #include "engine/tune_internal.h"
 
 static const struct cz_kernel *const tables[] = {
-    cz_kernels_winograd,        cz_kernels_depthwise,
-    cz_kernels_direct,          cz_kernels_blocked,
-    cz_kernels_channels,        cz_kernels_transpose,
-    cz_kernels_im2col,          cz_kernels_matmul,
-    cz_kernels_onednn,          cz_kernels_openblas_im2col,
-    cz_kernels_openblas_matmul, cz_kernels_bf16,
-    cz_kernels_place,           cz_kernels_simd,
+    cz_kernels_winograd,
+    cz_kernels_depthwise,
+    cz_kernels_direct,
+    cz_kernels_blocked,
+    cz_kernels_channels,
+    cz_kernels_transpose,
+    cz_kernels_im2col,
+    cz_kernels_matmul,
+    cz_kernels_onednn,
+    cz_kernels_openblas_im2col,
+    cz_kernels_openblas_matmul,
+    cz_kernels_bf16,
+    cz_kernels_codes_winograd,
+    cz_kernels_codes_depthwise,
+    cz_kernels_codes_direct,
+    cz_kernels_place,
+    cz_kernels_simd,
+    cz_kernels_codes,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)
@@ -142,6 +153,24 @@ bool cz_kernel_exists(const struct cz_step *step, const struct cz_plan *plan)
 {
     const struct cz_kernel *found[CZ_CANDIDATES_MAX];
     return find(found, 1, step, plan) > 0;
+}
+
+bool cz_kernel_exists_for(struct cz_step *step, const struct cz_plan *plan,
+                          enum cz_layout in, enum cz_layout out)
+{
+    struct cz_array *x = step->inputs[0], *y = step->outputs[0];
+    struct cz_array *sum = step->residual;
+    const struct cz_array before[3] = {*x, *y, sum ? *sum : *y};
+    y->layout = out;
+    if (sum)
+        sum->layout = out;
+    x->layout = in;
+    bool found = cz_kernel_exists(step, plan);
+    x->layout = before[0].layout;
+    y->layout = before[1].layout;
+    if (sum)
+        sum->layout = before[2].layout;
+    return found;
 }
 
 const char *cz_operator_kernel(const char *op_type, size_t i)

@@ -117,7 +117,9 @@ bool cz_parts_are_contiguous(const struct cz_plan *plan,
         return sum == whole->size_bytes;
     }
     for (size_t i = 0; i < n_parts; i++) {
-        if ((size_t)parts[i]->dims.size[1] % plan->block != 0)
+        if ((size_t)parts[i]->dims.size[1] %
+                cz_plan_block(plan, whole->dtype) !=
+            0)
             return false;
     }
     return whole->dims.size[0] == 1 && sum == whole->size_bytes;

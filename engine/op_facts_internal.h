@@ -32,6 +32,18 @@ struct cz_slice {
 };
 bool cz_op_slice(const struct cz_step *step, struct cz_slice *slice);
 
+/* What a QuantizeLinear or a DequantizeLinear knows of its codes: `count`
+ * scales, for all elements or for the indices of `axis`, positive and finite.
+ * op_quant.c; false for other steps, where scales or zero points are not known,
+ * and for blocks. */
+struct cz_quantization {
+    bool to_codes; /* QuantizeLinear */
+    const float *scale;
+    const struct cz_array *zero; /* NULL: all 0 */
+    size_t count, axis;
+};
+bool cz_op_quantization(const struct cz_step *step, struct cz_quantization *q);
+
 /* The bounds of a Clip: an activation of kind CLIP. op_clip.c */
 bool cz_op_clip(const struct cz_step *step, struct cz_activation *activation);
 

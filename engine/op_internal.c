@@ -66,13 +66,14 @@ static void copy_part(const struct cz_step *step, const struct part *part,
     const size_t block = *(const size_t *)step->params;
     const size_t channels = (size_t)dims->size[1];
     const size_t pixels = cz_dims_product(dims, 2, dims->rank);
-    const ptrdiff_t unit = sizeof(float), row = (ptrdiff_t)pixels * unit;
+    const ptrdiff_t unit = (ptrdiff_t)cz_element_bytes(step->outputs[0]->dtype);
+    const ptrdiff_t row = (ptrdiff_t)pixels * unit;
     const ptrdiff_t pixel = (ptrdiff_t)block * unit;
     const ptrdiff_t plain = (ptrdiff_t)channels * row;
     const ptrdiff_t blocked =
         (ptrdiff_t)((channels + block - 1) / block * block) * row;
-    const size_t at = part->first * block * pixels;
-    struct cz_copy copy = {.element_bytes = sizeof(float)};
+    const size_t at = part->first * block * pixels * (size_t)unit;
+    struct cz_copy copy = {.element_bytes = (size_t)unit};
     cz_copy_add_axis(&copy, (size_t)dims->size[0], to_plain ? plain : blocked,
                      to_plain ? blocked : plain);
     cz_copy_add_axis(&copy, part->blocks, (ptrdiff_t)block * row,
@@ -84,8 +85,8 @@ static void copy_part(const struct cz_step *step, const struct part *part,
         cz_copy_add_axis(&copy, pixels, pixel, unit);
         cz_copy_add_axis(&copy, part->lanes, unit, row);
     }
-    cz_copy_run(&copy, (float *)step->outputs[0]->data + at,
-                (const float *)step->inputs[0]->data + at, exec);
+    cz_copy_run(&copy, (char *)step->outputs[0]->data + at,
+                (const char *)step->inputs[0]->data + at, exec);
 }
 
 /* The blocks that are full, then what is in the last one. */

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "engine/attr_internal.h"
+#include "engine/op_facts_internal.h"
 #include "engine/scalar_internal.h"
 
 /* Elements that one thread takes at a time. */
@@ -283,6 +284,29 @@ static enum cz_status run_dequantize(struct cz_step *step,
 {
     struct job job = {.kernel = to_float[step->inputs[X]->dtype]};
     return run_job(step, &job, exec, err);
+}
+
+bool cz_op_quantization(const struct cz_step *step, struct cz_quantization *q)
+{
+    const struct quant_params *p = step->params;
+    struct cz_error err;
+    if ((step->op->run != run_quantize && step->op->run != run_dequantize) ||
+        step->is_dynamic || p->block_size)
+        return false;
+    const struct cz_array *scale = step->inputs[SCALE];
+    *q = (struct cz_quantization){.to_codes = step->op->run == run_quantize,
+                                  .scale = scale->known,
+                                  .zero = cz_step_input(step, ZERO),
+                                  .count = cz_array_count(scale)};
+    if (!q->scale || (q->zero && !q->zero->known))
+        return false;
+    for (size_t i = 0; i < q->count; i++) {
+        if (!(q->scale[i] > 0 && q->scale[i] <= FLT_MAX))
+            return false;
+    }
+    return q->count == 1 ||
+           cz_step_axis(step, p->axis, step->inputs[X]->dims.rank, &q->axis,
+                        &err) == CZ_OK;
 }
 
 /* ---- DynamicQuantizeLinear -------------------------------------------- */

@@ -11,7 +11,7 @@ static const struct cz_op *const tables[] = {
     cz_ops_norm,      cz_ops_lrn,    cz_ops_quant,  cz_ops_integer,
     cz_ops_internal,  cz_ops_join,   cz_ops_slice,  cz_ops_gather,
     cz_ops_scatter,   cz_ops_nms,    cz_ops_unique, cz_ops_roi,
-    cz_ops_topk,      cz_ops_sample, cz_ops_einsum,
+    cz_ops_topk,      cz_ops_sample, cz_ops_einsum, cz_ops_codes,
 };
 
 #define N_TABLES (sizeof tables / sizeof *tables)

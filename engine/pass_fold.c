@@ -17,6 +17,7 @@ enum cz_status cz_pass_fold(struct cz_plan *plan, struct cz_error *err)
             if (!out)
                 continue;
             out->is_constant = true;
+            out->folded = step;
             out->producer = NULL;
         }
         step->is_dead = true;

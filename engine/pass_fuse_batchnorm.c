@@ -25,10 +25,10 @@ static enum cz_status fuse(struct cz_plan *plan, struct cz_step *conv,
     struct cz_array *weights = conv->inputs[1];
     const struct cz_array *bias = cz_step_input(conv, 2);
     const struct cz_dims per_channel = {1, {weights->dims.size[0]}};
-    struct cz_array *new_weights =
-        cz_plan_add_constant(plan, weights->name, &weights->dims, err);
-    struct cz_array *new_bias =
-        cz_plan_add_constant(plan, weights->name, &per_channel, err);
+    struct cz_array *new_weights = cz_plan_add_constant(
+        plan, weights->name, CZ_DTYPE_FLOAT, &weights->dims, err);
+    struct cz_array *new_bias = cz_plan_add_constant(
+        plan, weights->name, CZ_DTYPE_FLOAT, &per_channel, err);
     struct cz_array **inputs =
         cz_arena_alloc(&plan->arena, 3, sizeof(struct cz_array *));
     if (!new_weights || !new_bias || !inputs)

@@ -153,7 +153,8 @@ static enum cz_status fuse(struct cz_plan *plan, struct cz_step *conv,
     dims.size[1] = part.image->dims.size[1];
     for (size_t i = 0; i < 2; i++)
         dims.size[2 + i] *= part.step[i];
-    conv->inputs[1] = cz_plan_add_constant(plan, weights->name, &dims, err);
+    conv->inputs[1] =
+        cz_plan_add_constant(plan, weights->name, CZ_DTYPE_FLOAT, &dims, err);
     if (!conv->inputs[1])
         return CZ_ENOMEM;
     for (size_t i = 0; i < concat->n_inputs; i++) {

@@ -7,7 +7,9 @@
  * most in each direction. */
 #include <string.h>
 
+#include "engine/codes_internal.h"
 #include "engine/kernels_internal.h"
+#include "engine/op_facts_internal.h"
 
 /* A convolution that does less work for each element that it reads is not
  * worth a conversion. */
@@ -18,14 +20,19 @@ static bool is_op(const struct cz_step *step, const char *op_type)
     return strcmp(step->op->op_type, op_type) == 0;
 }
 
+static bool has_block_type(const struct cz_array *array)
+{
+    return array->dtype == CZ_DTYPE_FLOAT || cz_is_codes(array->dtype);
+}
+
 /* Could `array` be blocked? Only a convolution may make blocks that are not
  * full; they are refilled with zeros. */
 static bool can_block(const struct cz_plan *plan, const struct cz_array *array)
 {
     return array && !array->is_constant && !array->is_dynamic &&
-           array->dtype == CZ_DTYPE_FLOAT && array->dims.rank == 4 &&
+           has_block_type(array) && array->dims.rank == 4 &&
            array->size_bytes > 0 &&
-           array->dims.size[1] % (int64_t)plan->block == 0;
+           (size_t)array->dims.size[1] % cz_plan_block(plan, array->dtype) == 0;
 }
 
 static bool is_at_hand(const struct cz_array *array)
@@ -36,10 +43,11 @@ static bool is_at_hand(const struct cz_array *array)
 static size_t blocked_bytes(const struct cz_plan *plan,
                             const struct cz_array *array)
 {
-    size_t block = plan->block, channels = (size_t)array->dims.size[1];
+    size_t block = cz_plan_block(plan, array->dtype);
+    size_t channels = (size_t)array->dims.size[1];
     size_t blocks = (channels + block - 1) / block;
     return (size_t)array->dims.size[0] * blocks * block *
-           cz_dims_product(&array->dims, 2, 4) * sizeof(float);
+           cz_dims_product(&array->dims, 2, 4) * cz_element_bytes(array->dtype);
 }
 
 /* ---- what a step would like ------------------------------------------- */
@@ -55,25 +63,6 @@ static int64_t work(const struct cz_step *step)
     return x->size[1] ? macs / x->size[1] : 0;
 }
 
-/* Would some kernel take the step with these layouts? */
-static bool has_kernel(const struct cz_plan *plan, struct cz_step *step,
-                       enum cz_layout in, enum cz_layout out)
-{
-    struct cz_array *x = step->inputs[0], *y = step->outputs[0];
-    struct cz_array *sum = step->residual;
-    const struct cz_array before[3] = {*x, *y, sum ? *sum : *y};
-    y->layout = out;
-    if (sum)
-        sum->layout = out;
-    x->layout = in;
-    bool found = cz_kernel_exists(step, plan);
-    x->layout = before[0].layout;
-    y->layout = before[1].layout;
-    if (sum)
-        sum->layout = before[2].layout;
-    return found;
-}
-
 /* Does a convolution read its image plain and make blocks of it? Few channels
  * would leave most of a block empty, and little work is not worth a
  * conversion. */
@@ -82,22 +71,32 @@ static bool reads_plain(const struct cz_plan *plan, const struct cz_step *step)
     const struct cz_array *x = step->inputs[0];
     if (x->layout != CZ_LAYOUT_PLAIN)
         return false;
-    return x->dims.size[1] < (int64_t)plan->block ||
+    if (is_op(step, CZ_OP_CONV_CODES))
+        return cz_codes_read_plain(x);
+    return (size_t)x->dims.size[1] < cz_plan_block(plan, x->dtype) ||
            (!can_block(plan, x) && !x->twin && work(step) < WORK_MIN);
+}
+
+static bool is_conv(const struct cz_step *step)
+{
+    return is_op(step, "Conv") || is_op(step, CZ_OP_CONV_CODES);
 }
 
 static bool conv_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
 {
     const struct cz_array *x = step->inputs[0], *y = step->outputs[0];
     if (x->dims.rank != 4 || y->dims.rank != 4 || y->size_bytes == 0 ||
-        x->dtype != CZ_DTYPE_FLOAT || x->is_constant ||
+        !has_block_type(x) || x->is_constant ||
         (step->residual && step->residual->is_constant))
         return false;
+    const bool is_codes = is_op(step, CZ_OP_CONV_CODES);
     if (reads_plain(plan, step))
-        return can_block(plan, y) &&
-               has_kernel(plan, step, CZ_LAYOUT_PLAIN, CZ_LAYOUT_BLOCKED);
-    return (is_at_hand(x) || work(step) >= WORK_MIN) &&
-           has_kernel(plan, step, CZ_LAYOUT_BLOCKED, CZ_LAYOUT_BLOCKED);
+        return (is_codes || can_block(plan, y)) &&
+               cz_kernel_exists_for(step, plan, CZ_LAYOUT_PLAIN,
+                                    CZ_LAYOUT_BLOCKED);
+    return (is_codes || is_at_hand(x) || work(step) >= WORK_MIN) &&
+           cz_kernel_exists_for(step, plan, CZ_LAYOUT_BLOCKED,
+                                CZ_LAYOUT_BLOCKED);
 }
 
 /* Is input i an image, not a weight, a size or the like? */
@@ -193,12 +192,38 @@ static bool joins_channels(const struct cz_array *whole,
     return channels == whole->dims.size[1];
 }
 
+/* QuantizeLinear and DequantizeLinear, which read either layout. */
+static bool changes_type(const struct cz_step *step)
+{
+    struct cz_quantization q;
+    return cz_op_quantization(step, &q) && q.count == 1 &&
+           has_block_type(step->inputs[0]) && has_block_type(step->outputs[0]);
+}
+
+/* Blocks stay blocks, where both types have them; of a plain image they are
+ * made for a convolution. */
+static bool type_wants_blocks(const struct cz_plan *plan, struct cz_step *step)
+{
+    struct cz_array *in = step->inputs[0], *out = step->outputs[0];
+    const bool is_for_conv =
+        out->reader && is_conv(out->reader) && out->reader->inputs[0] == out;
+    if (!can_block(plan, in) || !can_block(plan, out) ||
+        !(is_at_hand(in) || is_for_conv))
+        return false;
+    out->layout = CZ_LAYOUT_BLOCKED;
+    const bool found = cz_kernel_exists(step, plan);
+    out->layout = CZ_LAYOUT_PLAIN;
+    return found;
+}
+
 static bool wants_blocks(const struct cz_plan *plan, struct cz_step *step)
 {
     if (step->is_dynamic || !step->n_inputs || !step->inputs[0])
         return false;
-    if (is_op(step, "Conv"))
+    if (is_conv(step))
         return conv_wants_blocks(plan, step);
+    if (changes_type(step))
+        return type_wants_blocks(plan, step);
     if (scales_blocks(plan, step))
         return true;
     if (!follows_blocks(plan, step) || !kernel_if_blocked(plan, step))
@@ -232,9 +257,10 @@ static struct cz_array *add_twin(struct cz_plan *plan, struct cz_array *array,
 
 static void set_bytes(const struct cz_plan *plan, struct cz_array *array)
 {
-    array->size_bytes = array->layout == CZ_LAYOUT_BLOCKED
-                            ? blocked_bytes(plan, array)
-                            : cz_array_count(array) * sizeof(float);
+    array->size_bytes =
+        array->layout == CZ_LAYOUT_BLOCKED
+            ? blocked_bytes(plan, array)
+            : cz_array_count(array) * cz_element_bytes(array->dtype);
 }
 
 static enum cz_status add_conversion(struct cz_plan *plan,
@@ -247,7 +273,7 @@ static enum cz_status add_conversion(struct cz_plan *plan,
         from->name, 1, 1, err);
     if (!step)
         return CZ_ENOMEM;
-    *(size_t *)step->params = plan->block;
+    *(size_t *)step->params = cz_plan_block(plan, from->dtype);
     step->inputs[0] = from;
     step->outputs[0] = to;
     to->producer = step;
@@ -302,10 +328,12 @@ static enum cz_status place_step(struct cz_plan *plan, struct cz_step *step,
 {
     bool blocked = wants_blocks(plan, step);
     enum cz_layout layout = blocked ? CZ_LAYOUT_BLOCKED : CZ_LAYOUT_PLAIN;
-    bool plain_input =
-        blocked && is_op(step, "Conv") && reads_plain(plan, step);
+    bool plain_input = blocked && is_conv(step) && reads_plain(plan, step);
+    bool any_input = blocked && changes_type(step);
     for (size_t i = 0; i < step->n_inputs; i++) {
         bool is_plain = plain_input || !is_image(step, i);
+        if (any_input && i == 0)
+            continue;
         CZ_TRY(use_as(plan, &step->inputs[i],
                       is_plain ? CZ_LAYOUT_PLAIN : layout, err));
     }

@@ -18,6 +18,8 @@ static const struct pass passes[] = {
     {"fuse_silu", cz_pass_fuse_silu, true},
     {"fuse_activation", cz_pass_fuse_activation, true},
     {"fuse_add", cz_pass_fuse_add, true},
+    {"fuse_codes", cz_pass_fuse_codes, true},
+    {"fuse_tables", cz_pass_fuse_tables, true},
     {"layout", cz_pass_layout, true},
 };
 
@@ -86,15 +88,16 @@ void cz_plan_count_uses(struct cz_plan *plan)
 }
 
 struct cz_array *cz_plan_add_constant(struct cz_plan *plan, const char *name,
+                                      enum cz_dtype dtype,
                                       const struct cz_dims *dims,
                                       struct cz_error *err)
 {
     struct cz_array *array = cz_plan_add_array(plan, name, err);
     if (!array)
         return NULL;
-    array->dtype = CZ_DTYPE_FLOAT;
+    array->dtype = dtype;
     array->dims = *dims;
-    array->size_bytes = cz_array_count(array) * sizeof(float);
+    array->size_bytes = cz_array_count(array) * cz_element_bytes(dtype);
     array->data = cz_arena_alloc(&plan->arena, array->size_bytes + 1, 1);
     array->known = array->data;
     array->is_constant = true;

@@ -22,8 +22,9 @@ struct cz_exec;
 
 enum cz_layout {
     CZ_LAYOUT_PLAIN,  /* dense, row-major */
-    CZ_LAYOUT_BLOCKED /* [N,C,H,W] as [N, C/b, H, W, b], b = plan->block; the
-                         channels beyond C in the last block are 0 */
+    CZ_LAYOUT_BLOCKED /* [N,C,H,W] as [N, C/b, H, W, b], b = cz_plan_block();
+                         the channels beyond C in the last block are 0, in
+                         codes anything */
 };
 
 /* What a step reads or makes. */
@@ -45,7 +46,10 @@ struct cz_array {
     struct cz_step *reader;   /* one of them */
     struct cz_array *twin; /* the same in the other layout; for pass_layout.c */
     struct cz_array *same; /* to be read instead; for pass_identity.c */
-    void *data;            /* where it is while the plan runs */
+    /* The step that computed it, where that was at compile time. */
+    struct cz_step *folded;
+    const struct cz_coding *coding; /* for pass_fuse_codes.c */
+    void *data;                     /* where it is while the plan runs */
     /* For memory.c: its bytes are those of `root` from `offset` on. */
     struct cz_array *root;
     size_t n_tied; /* arrays of which it is the root, itself apart */
@@ -205,6 +209,7 @@ extern const struct cz_op cz_ops_topk[];      /* op_topk.c */
 extern const struct cz_op cz_ops_nms[];       /* op_nms.c */
 extern const struct cz_op cz_ops_unique[];    /* op_unique.c */
 extern const struct cz_op cz_ops_internal[]; /* op_internal.c: made by passes */
+extern const struct cz_op cz_ops_codes[];    /* op_codes.c: the same */
 
 /* ---- running ---------------------------------------------------------- */
 
@@ -331,7 +336,7 @@ struct cz_plan {
     struct cz_scope *scopes;       /* while it is built; the last one first */
     struct cz_port *ports;         /* inputs, outputs, taps */
     struct cz_array **port_arrays; /* the array of each port */
-    size_t block;                  /* channels of a block: 8 or 16 */
+    size_t block;                  /* of floats, in channels: 8 or 16 */
     struct cz_onednn *onednn;      /* loaded when a kernel of it is tried */
     struct cz_openblas *openblas;  /* the same */
     struct cz_exec exec;
@@ -339,6 +344,17 @@ struct cz_plan {
     char *memory;           /* of all arrays that are not constant */
     size_t memory_bytes;
 };
+
+/* Channels of a block of codes, which are bytes. */
+#define CZ_CODES_BLOCK ((size_t)16)
+
+/* Channels of a block in arrays of this type. */
+static inline size_t cz_plan_block(const struct cz_plan *plan,
+                                   enum cz_dtype dtype)
+{
+    return dtype == CZ_DTYPE_UINT8 || dtype == CZ_DTYPE_INT8 ? CZ_CODES_BLOCK
+                                                             : plan->block;
+}
 
 /* shapes.c */
 /* CZ_EINVAL where one of the shapes is for none of the inputs [count], or there
@@ -389,11 +405,12 @@ enum cz_status cz_plan_rewrite(struct cz_plan *plan, struct cz_error *err);
 typedef enum cz_status cz_pass(struct cz_plan *plan, struct cz_error *err);
 cz_pass cz_pass_fold, cz_pass_fuse_focus, cz_pass_dead, cz_pass_identity,
     cz_pass_fuse_batchnorm, cz_pass_fuse_silu, cz_pass_fuse_activation,
-    cz_pass_fuse_add, cz_pass_layout;
+    cz_pass_fuse_add, cz_pass_fuse_codes, cz_pass_fuse_tables, cz_pass_layout;
 
-/* A constant float32 array of these dims, zeroed, to be filled in through its
- * `data`. */
+/* A constant array of these dims, zeroed, to be filled in through its `data`.
+ */
 struct cz_array *cz_plan_add_constant(struct cz_plan *plan, const char *name,
+                                      enum cz_dtype dtype,
                                       const struct cz_dims *dims,
                                       struct cz_error *err);
 

@@ -17,6 +17,7 @@
 #include "core/clock.h"
 #include "core/cpu.h"
 #include "core/output.h"
+#include "engine/codes_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/matrix_internal.h"
 #include "engine/pool_internal.h"
@@ -151,6 +152,15 @@ static void add_conv(struct key *key, const struct cz_step *step)
     add_window(key, &p->window);
 }
 
+/* Tables and floats cost time, too. */
+static void add_conv_codes(struct key *key, const struct cz_step *step)
+{
+    const struct cz_conv_codes_params *p = step->params;
+    add_conv(key, step);
+    add(key, " %s%s", cz_dtype_name(step->outputs[0]->dtype),
+        p->table ? " table" : "");
+}
+
 static void add_pool(struct key *key, const struct cz_step *step)
 {
     add_window(key, &((const struct cz_pool_params *)step->params)->window);
@@ -168,8 +178,9 @@ static const struct timed {
     const char *op_type;
     void (*add_params)(struct key *key, const struct cz_step *step);
 } timed[] = {
-    {"Conv", add_conv}, {"ConvTranspose", add_conv}, {"MaxPool", add_pool},
-    {"MatMul", NULL},   {"Gemm", add_gemm},
+    {"Conv", add_conv},    {"ConvTranspose", add_conv},
+    {"MaxPool", add_pool}, {"MatMul", NULL},
+    {"Gemm", add_gemm},    {CZ_OP_CONV_CODES, add_conv_codes},
 };
 
 static const struct timed *timed_of(const struct cz_step *step)

@@ -1,0 +1,153 @@
+/* The loops of convolutions on codes in the compiler's own vectors, for any
+ * processor; and the choice among the kinds. */
+#include <string.h>
+
+#include "core/cpu.h"
+#include "engine/simd_codes_internal.h"
+
+#define PIXELS 4
+#define TARGET
+#define IS_SATURATING false
+#define ORDER                                                                  \
+    {                                                                          \
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15                   \
+    }
+
+#include "engine/simd_codes_macros.h"
+
+typedef uint8_t quads __attribute__((vector_size(32), may_alias));
+typedef int16_t words __attribute__((vector_size(32), may_alias));
+typedef uint16_t halves __attribute__((vector_size(32), may_alias));
+typedef int32_t sums __attribute__((vector_size(32), may_alias));
+typedef uint32_t wraps __attribute__((vector_size(32), may_alias));
+typedef float floats __attribute__((vector_size(32), may_alias));
+
+INLINE void splat_quad(quads *q, const uint8_t *x)
+{
+    uint32_t quad;
+    memcpy(&quad, x, sizeof quad);
+    *q = (quads)((wraps){0} + quad);
+}
+
+INLINE void splat_lanes(quads *q, const uint8_t *x, const quads *lanes)
+{
+    for (size_t i = 0; i < 32; i++)
+        (*q)[i] = x[(*lanes)[i]];
+}
+
+INLINE void splat_couple(words *w, const int16_t *x)
+{
+    for (size_t i = 0; i < 16; i++)
+        (*w)[i] = x[i % 2];
+}
+
+INLINE void load_words(words *w, const uint8_t *x, uint8_t flip)
+{
+    for (size_t i = 0; i < 16; i++)
+        (*w)[i] = x[i] ^ flip;
+}
+
+INLINE void add_couples(sums *s, const words *x, const words *w)
+{
+    for (size_t i = 0; i < 8; i++) {
+        const int64_t sum = (int64_t)(*x)[2 * i] * (*w)[2 * i] +
+                            (int64_t)(*x)[2 * i + 1] * (*w)[2 * i + 1];
+        (*s)[i] = (int32_t)((uint32_t)(*s)[i] + (uint32_t)sum);
+    }
+}
+
+/* Adds both int16 of each int32. */
+INLINE void add_halves(sums *s, const words *w)
+{
+    *s += ((sums)((wraps)*w << 16) >> 16) + ((sums)*w >> 16);
+}
+
+/* A product of two codes is an int16. */
+INLINE void add_quads(sums *s, const quads *x, const quads *w)
+{
+    const words codes = (words)*x, weights = (words)*w;
+    const words left = (words)((halves)weights << 8) >> 8;
+    const words even = (codes & 255) * left;
+    const words odd = (words)((halves)codes >> 8) * (weights >> 8);
+    add_halves(s, &even);
+    add_halves(s, &odd);
+}
+
+INLINE void add_two_quads(sums *s, const quads *x, const quads *w,
+                          const quads *x2, const quads *w2)
+{
+    add_quads(s, x, w);
+    add_quads(s, x2, w2);
+}
+
+INLINE void interleave(words *low, words *high, const words *a, const words *b)
+{
+    for (size_t i = 0; i < 8; i++) {
+        (*low)[2 * i] = (*a)[i];
+        (*low)[2 * i + 1] = (*b)[i];
+        (*high)[2 * i] = (*a)[8 + i];
+        (*high)[2 * i + 1] = (*b)[8 + i];
+    }
+}
+
+/* To even, as rintf() does where numbers are this small. */
+#define ROUND_BY 12582912.0f /* 1.5 * 2^23 */
+
+INLINE int32_t round_one(float x, int16_t zero)
+{
+    const float low = x > INT16_MIN ? x : INT16_MIN;
+    const float cut = low < INT16_MAX ? low : INT16_MAX;
+    const int32_t sum = (int32_t)((cut + ROUND_BY) - ROUND_BY) + zero;
+    return sum < INT16_MIN ? INT16_MIN : sum > INT16_MAX ? INT16_MAX : sum;
+}
+
+INLINE void round_words(words *w, const floats *low, const floats *high,
+                        int16_t zero)
+{
+    for (size_t i = 0; i < 8; i++) {
+        (*w)[i] = (int16_t)round_one((*low)[i], zero);
+        (*w)[8 + i] = (int16_t)round_one((*high)[i], zero);
+    }
+}
+
+INLINE uint8_t clamp_code(int16_t word, bool is_signed)
+{
+    const int16_t low = is_signed ? INT8_MIN : 0;
+    const int16_t high = is_signed ? INT8_MAX : UINT8_MAX;
+    return (uint8_t)(word < low ? low : word > high ? high : word);
+}
+
+INLINE void store_codes(const words *a, const words *b, bool is_signed,
+                        uint8_t *y)
+{
+    for (size_t i = 0; i < 16; i++) {
+        y[i] = clamp_code((*a)[i], is_signed);
+        if (b)
+            y[16 + i] = clamp_code((*b)[i], is_signed);
+    }
+}
+
+INLINE void store_floats(const floats *low, const floats *high,
+                         const struct cz_codes_finish *f, size_t at)
+{
+    memcpy(f->low + at, low, sizeof *low);
+    if (f->high)
+        memcpy(f->high + at, high, sizeof *high);
+}
+
+#include "engine/simd_codes.h"
+
+const struct cz_codes_loops cz_codes_plain = CODES_LOOPS;
+
+const struct cz_codes_loops *cz_codes_find(void)
+{
+#ifdef __x86_64__
+    if (cz_cpu_has(CZ_CPU_AVX512) && __builtin_cpu_supports("avx512vnni") &&
+        __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw"))
+        return &cz_codes_vnni;
+    if (cz_cpu_has(CZ_CPU_AVX2))
+        return &cz_codes_avx2;
+#endif
+    return &cz_codes_plain;
+}
