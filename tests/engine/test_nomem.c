@@ -185,6 +185,23 @@ static void survives_in_products_of_matrices(void **state)
           "y = Gemm(d, g); out y");
 }
 
+static void survives_on_codes(void **state)
+{
+    (void)state;
+    check("in x f32[1,3,6,5]; const s f32[] 0.02; const z u8[] 128; "
+          "const w i8[16,3,3,3] 3 -5 9; const ws f32[16] 0.01; "
+          "const wz i8[16] 0; const b f32[16] random; const k f32[4] 1 1 2 2; "
+          "p = QuantizeLinear(x, s, z); q = DequantizeLinear(p, s, z); "
+          "wf = DequantizeLinear(w, ws, wz) axis=0; "
+          "c = Conv(q, wf, b) pads=[1,1,1,1]; d = QuantizeLinear(c, s, z); "
+          "e = DequantizeLinear(d, s, z); f = Sigmoid(e); "
+          "g = QuantizeLinear(f, s, z); h = DequantizeLinear(g, s, z); "
+          "i = Add(e, h); j = QuantizeLinear(i, s, z); "
+          "l = DequantizeLinear(j, s, z); r = Resize(l, , k); "
+          "t = Concat(r, r) axis=1; u = MaxPool(t) kernel_shape=[2,2]; "
+          "y = Relu(u); out y; v = Conv(q, wf, b); out v");
+}
+
 static void survives_with_taps_and_all_values_kept(void **state)
 {
     static const char *const taps[] = {"h", "k", "x", "n"};
@@ -242,6 +259,7 @@ int main(void)
         cmocka_unit_test(survives_in_convolutions),
         cmocka_unit_test(survives_in_channels),
         cmocka_unit_test(survives_in_products_of_matrices),
+        cmocka_unit_test(survives_on_codes),
         cmocka_unit_test(survives_with_taps_and_all_values_kept),
         cmocka_unit_test(survives_in_half_precision),
         cmocka_unit_test(survives_where_sizes_depend_on_data),

@@ -136,9 +136,20 @@ static void tries_the_next_where_one_finds_no_memory(void **state)
     cz_model_free(model);
 }
 
-static const char *const all_kernels[] = {
-    "winograd", "depthwise", "direct", "blocked", "gemm",
-    "onednn",   "openblas",  "bf16",   "place",   "simd"};
+static const char *const all_kernels[] = {"winograd",
+                                          "depthwise",
+                                          "direct",
+                                          "blocked",
+                                          "gemm",
+                                          "onednn",
+                                          "openblas",
+                                          "bf16",
+                                          "place",
+                                          "simd",
+                                          "codes",
+                                          "codes_winograd",
+                                          "codes_depthwise",
+                                          "codes_direct"};
 #define KERNELS (sizeof all_kernels / sizeof *all_kernels)
 
 static void never_takes_one_that_is_left_out(void **state)
