@@ -187,7 +187,7 @@ int app_compress(int argc, char **argv)
         app_progress_init(&progress, options.quiet || options.json);
         options.prune_options.progress = &progress.callback;
         options.fp16_options.progress = &progress.callback;
-        options.int8_options.progress = &progress.callback;
+        options.int8_options.int8.progress = &progress.callback;
         enum cz_status status = run(&report, &err);
         app_progress_fini(&progress);
         exit_code = status == CZ_OK ? APP_DONE : app_fail(&err);

@@ -11,8 +11,6 @@
 #include "core/alloc.h"
 #include "core/parallel.h"
 
-#define CALIB_IMAGES 128
-
 static const char help[] =
     "Usage: compress MODEL.onnx [--prune P] [--fp16 | --int8 --calib DIR]\n"
     "                [-o OUT.onnx]\n"
@@ -21,6 +19,7 @@ static const char help[] =
     "       compress bench MODEL.onnx...\n"
     "       compress detect MODEL.onnx IMAGE|DIR...\n"
     "       compress eval MODEL.onnx... --ann FILE\n"
+    "       compress sensitivity MODEL.onnx --calib DIR\n"
     "\n"
     "Makes a YOLO-style detector smaller and shows what changed.\n"
     "\n"
@@ -47,18 +46,13 @@ static const char help[] =
     "                        pixel)\n"
     "  --int8                8-bit weights and activations; the box decode "
     "and\n"
-    "                        the convolutions before it stay float32\n"
-    "  --calib SOURCE        images like those that the model will see (8 at\n"
-    "                        least), for the ranges of its activations: a\n"
-    "                        folder, a .txt list, COCO's .json, YOLO's .yaml\n"
-    "  --calib-images N      of them at most, evenly over SOURCE (128; at "
-    "most\n"
-    "                        512)\n"
-    "  --target T            the runtime that the int8 file is for:\n"
-    "                        onnxruntime (default) or tensorrt\n"
-    "  --ranges METHOD       mse (default), minmax, average, percentile or\n"
-    "                        entropy\n"
-    "  --keep NAME           a Conv that stays float32; may be repeated\n"
+    "                        the convolutions before it stay "
+    "float32\n" APP_INT8_HELP
+    "  --keep NAME           a Conv that stays float32; may be repeated; "
+    "none: all\n"
+    "                        become int8; without it trials on some images "
+    "tell\n"
+    "                        which few to keep\n"
     "  --strict              weights beyond float16's 65504 are an error, not\n"
     "                        clamped\n"
     "\n"
@@ -87,11 +81,6 @@ enum {
     OPTION_FP16_ALL,
     OPTION_STRICT,
     OPTION_INT8,
-    OPTION_CALIB,
-    OPTION_CALIB_IMAGES,
-    OPTION_TARGET,
-    OPTION_RANGES,
-    OPTION_KEEP,
 };
 
 static const struct option long_options[] = {
@@ -105,11 +94,7 @@ static const struct option long_options[] = {
     {"fp16-all", no_argument, NULL, OPTION_FP16_ALL},
     {"strict", no_argument, NULL, OPTION_STRICT},
     {"int8", no_argument, NULL, OPTION_INT8},
-    {"calib", required_argument, NULL, OPTION_CALIB},
-    {"calib-images", required_argument, NULL, OPTION_CALIB_IMAGES},
-    {"target", required_argument, NULL, OPTION_TARGET},
-    {"ranges", required_argument, NULL, OPTION_RANGES},
-    {"keep", required_argument, NULL, OPTION_KEEP},
+    APP_INT8_LONG_OPTIONS,
     {"output", required_argument, NULL, 'o'},
     {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
@@ -123,9 +108,6 @@ static const struct option long_options[] = {
 
 static const struct app_number threads_number = {"compress", "--threads", 1,
                                                  CZ_THREADS_MAX};
-
-static const struct app_number images_number = {"compress", "--calib-images", 8,
-                                                512};
 
 bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
 {
@@ -175,64 +157,21 @@ static bool parse_scope(enum cz_prune_scope *scope, const char *text)
     return false;
 }
 
-static bool parse_target(enum cz_int8_target *target, const char *text)
-{
-    for (int i = 0; i < CZ_INT8_TARGETS; i++) {
-        *target = (enum cz_int8_target)i;
-        if (strcmp(text, cz_int8_target_name(*target)) == 0)
-            return true;
-    }
-    app_usage_error("compress", "--target %s: want onnxruntime or tensorrt",
-                    text);
-    return false;
-}
-
-static bool parse_ranges(enum cz_range_method *method, const char *text)
-{
-    if (cz_range_method_find(method, text))
-        return true;
-    app_usage_error("compress",
-                    "--ranges %s: want mse, minmax, average, percentile or "
-                    "entropy",
-                    text);
-    return false;
-}
-
 struct parser {
     struct app_compress_options *options;
     struct cz_prune_rule *rules;
-    const char **skip, **keep;
+    const char **skip;
     const char *output;
     int exit_code; /* of a command that is over */
 };
-
-static bool parse_int8_option(struct parser *p, int option)
-{
-    struct app_compress_options *o = p->options;
-    struct cz_int8_options *int8 = &o->int8_options;
-    switch (option) {
-    case OPTION_CALIB:
-        o->calib = optarg;
-        return true;
-    case OPTION_CALIB_IMAGES:
-        return app_parse_number(&o->calib_images, &images_number, optarg);
-    case OPTION_TARGET:
-        return parse_target(&int8->target, optarg);
-    case OPTION_RANGES:
-        return parse_ranges(&int8->method, optarg);
-    case OPTION_KEEP:
-        p->keep[int8->n_keep++] = optarg;
-        return true;
-    default:
-        return o->int8 = true;
-    }
-}
 
 /* False after a usage error or when the command is over. */
 static bool parse_option(struct parser *p, int option)
 {
     struct app_compress_options *o = p->options;
     struct cz_prune_options *prune = &o->prune_options;
+    if (app_is_int8_option(option))
+        return app_parse_int8_option(&o->int8_options, option, optarg);
     switch (option) {
     case OPTION_PRUNE:
         o->prune = true;
@@ -260,12 +199,8 @@ static bool parse_option(struct parser *p, int option)
         o->fp16_options.strict = true;
         return true;
     case OPTION_INT8:
-    case OPTION_CALIB:
-    case OPTION_CALIB_IMAGES:
-    case OPTION_TARGET:
-    case OPTION_RANGES:
-    case OPTION_KEEP:
-        return parse_int8_option(p, option);
+        o->int8 = true;
+        return true;
     case 'o':
         p->output = optarg;
         return true;
@@ -299,15 +234,12 @@ static bool parse_option(struct parser *p, int option)
 
 static bool check_int8(const struct app_compress_options *o)
 {
-    if (o->int8 && !o->calib)
+    if (o->int8 && !o->int8_options.calib)
         return app_usage_error("compress",
                                "--int8 wants --calib DIR, a folder of images "
                                "like those that the model will see"),
                false;
-    if (!o->int8 &&
-        (o->calib || o->calib_images != CALIB_IMAGES ||
-         o->int8_options.target || o->int8_options.method != CZ_RANGE_MSE ||
-         o->int8_options.n_keep))
+    if (!o->int8 && !app_int8_options_are_default(&o->int8_options))
         return app_usage_error("compress",
                                "--calib, --calib-images, --target, --ranges "
                                "and --keep go with --int8"),
@@ -417,8 +349,6 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
     *options = (struct app_compress_options){
         .prune_options = CZ_PRUNE_OPTIONS_INIT,
         .fp16_options = CZ_FP16_OPTIONS_INIT,
-        .int8_options = CZ_INT8_OPTIONS_INIT,
-        .calib_images = CALIB_IMAGES,
     };
     struct parser parser = {.options = options, .exit_code = APP_USAGE};
     /* No option comes more often than there are arguments. */
@@ -426,9 +356,8 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
     parser.skip = cz_calloc((size_t)argc, sizeof *parser.skip);
     options->prune_options.rules = parser.rules;
     options->prune_options.skip = parser.skip;
-    parser.keep = cz_calloc((size_t)argc, sizeof *parser.keep);
-    options->int8_options.keep = parser.keep;
-    if (!parser.rules || !parser.skip || !parser.keep) {
+    if (!app_int8_options_init(&options->int8_options, "compress", argc) ||
+        !parser.rules || !parser.skip) {
         *exit_code = out_of_memory();
         return false;
     }
@@ -442,5 +371,5 @@ void app_compress_options_fini(struct app_compress_options *options)
     cz_free(options->output);
     cz_free((void *)options->prune_options.rules);
     cz_free((void *)options->prune_options.skip);
-    cz_free((void *)options->int8_options.keep);
+    app_int8_options_fini(&options->int8_options);
 }

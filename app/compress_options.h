@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "app/int8_options.h"
 #include "prune/prune.h"
 #include "quant/quant.h"
 
@@ -14,9 +15,7 @@ struct app_compress_options {
     bool force, json, quiet, verbose;
     struct cz_prune_options prune_options; /* its lists are owned */
     struct cz_fp16_options fp16_options;
-    struct cz_int8_options int8_options; /* without images; its list is owned */
-    const char *calib;                   /* where the images are */
-    size_t calib_images;                 /* at most */
+    struct app_int8_options int8_options;
 };
 
 /* Parses the command line. False when the command is over, with its exit code

@@ -149,7 +149,7 @@ static void print_int8_notes(const struct app_compress_report *r)
     const struct cz_int8_report *int8 = &r->int8.report;
     printf("note: int8 for %s: %zu of %zu convolutions, %zu tensors, ranges "
            "from %zu images\n",
-           cz_int8_target_name(r->options->int8_options.target),
+           cz_int8_target_name(r->options->int8_options.int8.target),
            int8->convolutions, int8->n_layers, int8->tensors, int8->images);
     if (int8->opset_before < int8->opset)
         printf("note: opset %" PRId64 " was raised to %" PRId64
@@ -268,7 +268,7 @@ static json_t *int8_layer_json(const struct cz_int8_layer *layer)
 static json_t *int8_json(const struct app_compress_report *r)
 {
     const struct cz_int8_report *int8 = &r->int8.report;
-    const struct cz_int8_options *options = &r->options->int8_options;
+    const struct cz_int8_options *options = &r->options->int8_options.int8;
     json_t *object = json_object(), *layers = json_array();
     json_object_set_new(object, "type", json_string("int8"));
     json_object_set_new(object, "target",

@@ -129,10 +129,10 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     const struct app_compress_options *o = &w->options;
     w->calibration =
         (struct app_calibration){.model = o->model,
-                                 .source = o->calib,
-                                 .limit = o->calib_images,
-                                 .progress = o->int8_options.progress};
-    w->int8 = o->int8_options;
+                                 .source = o->int8_options.calib,
+                                 .limit = o->int8_options.calib_images,
+                                 .progress = o->int8_options.int8.progress};
+    w->int8 = o->int8_options.int8;
     CZ_TRY(app_calibration_open(&w->calibration, err));
     tell_skipped(&w->calibration);
     w->subsets[0].all = app_calibration_images(&w->calibration);
@@ -197,11 +197,13 @@ enum cz_status app_int8_quantize(struct cz_model *model,
                                  struct cz_error *err)
 {
     struct workshop w = {.options = *options};
-    if (is_none(&options->int8_options))
-        w.options.int8_options.n_keep = 0;
-    CZ_TRY(app_keep_check(&w.options.int8_options, cz_model_graph(model), err));
+    struct cz_int8_options *int8 = &w.options.int8_options.int8;
+    const bool finds_kept = !int8->n_keep;
+    if (is_none(int8))
+        int8->n_keep = 0;
+    CZ_TRY(app_keep_check(int8, cz_model_graph(model), err));
     enum cz_status status = open_workshop(&w, err);
-    if (status == CZ_OK && !options->int8_options.n_keep)
+    if (status == CZ_OK && finds_kept)
         status = find_kept(&w, result, err);
     if (status == CZ_OK)
         status = cz_int8_quantize(model, &w.int8, &result->report, err);

@@ -19,8 +19,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"inspect", app_inspect}, {"infer", app_infer}, {"bench", app_bench},
-    {"detect", app_detect},   {"eval", app_eval},
+    {"inspect", app_inspect}, {"infer", app_infer},
+    {"bench", app_bench},     {"detect", app_detect},
+    {"eval", app_eval},       {"sensitivity", app_sensitivity},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)
