@@ -76,7 +76,8 @@ enum cz_int8_state {
     CZ_INT8_IS_LAST,  /* its output goes into the decode tail: at most its
                          weights are 8 bits */
     CZ_INT8_IS_TAIL,  /* part of the decode tail: DFL */
-    CZ_INT8_KEPT,     /* as the options want it */
+    CZ_INT8_KEPT,     /* as the options want it: for ONNX Runtime its weights
+                         are 8 bits all the same */
     CZ_INT8_SMALL,    /* TensorRT gains nothing by it */
     CZ_INT8_COMPUTED, /* its weight is no constant */
 };

@@ -48,8 +48,8 @@ struct cz_int8_plan {
     struct cz_graph *graph;
     size_t n_nodes, n_values;
     enum cz_int8_role *roles; /* [n_nodes] */
-    bool *is_last;            /* [n_nodes] Conv with int8 weights only */
-    bool *is_kept;            /* [n_nodes] Conv that stays float as asked */
+    bool *is_last;            /* [n_nodes] Conv that reads codes, makes none */
+    bool *has_small_weights;  /* [n_nodes] Conv with int8 weights only */
     bool *in_tail;            /* [n_nodes] */
     size_t *tensor_of;        /* [n_values] index of a tensor, or SIZE_MAX */
     struct cz_int8_tensor *tensors; /* [n_tensors] */

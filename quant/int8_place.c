@@ -80,18 +80,6 @@ static const struct cz_value *find_silu_input(const struct cz_node *mul)
     return NULL;
 }
 
-/* What an activation, or the product at the end of one, is of; else NULL. */
-static const struct cz_value *find_activated(const struct cz_node *node)
-{
-    static const char *const unary[] = {"Sigmoid", "LeakyRelu",   "Relu",
-                                        "Clip",    "HardSigmoid", "HardSwish"};
-    for (size_t i = 0; i < sizeof unary / sizeof *unary; i++) {
-        if (cz_node_is(node, unary[i]))
-            return node->inputs[0];
-    }
-    return find_silu_input(node);
-}
-
 /* ---- convolutions ----------------------------------------------------- */
 
 static bool is_named(const struct cz_int8_options *options,
@@ -157,15 +145,6 @@ static enum cz_int8_state find_state(const struct cz_int8_plan *plan,
     return CZ_INT8_DONE;
 }
 
-/* The activation of a convolution that is kept is kept with it: between the
- * two lies what made the convolution worth keeping. */
-static bool follows_kept(const bool *is_kept, const struct cz_node *node)
-{
-    const struct cz_value *x = find_activated(node);
-    return x && x->producer && x->producer->graph == node->graph &&
-           is_kept[x->producer->id];
-}
-
 static enum cz_status find_roles(struct cz_int8_plan *plan,
                                  struct cz_int8_report *report,
                                  struct cz_error *err)
@@ -184,11 +163,13 @@ static enum cz_status find_roles(struct cz_int8_plan *plan,
             plan->is_last[node->id] =
                 state == CZ_INT8_IS_LAST &&
                 plan->options->target == CZ_INT8_ONNXRUNTIME;
-            plan->is_kept[node->id] = state == CZ_INT8_KEPT;
+            plan->has_small_weights[node->id] =
+                plan->is_last[node->id] ||
+                (state == CZ_INT8_KEPT &&
+                 plan->options->target == CZ_INT8_ONNXRUNTIME);
             if (state != CZ_INT8_DONE)
                 role = CZ_INT8_NO_ROLE;
-        } else if (plan->in_tail[node->id] ||
-                   follows_kept(plan->is_kept, node)) {
+        } else if (plan->in_tail[node->id]) {
             role = CZ_INT8_NO_ROLE;
         }
         plan->roles[node->id] = role;
@@ -391,11 +372,12 @@ static enum cz_status allocate(struct cz_int8_plan *plan, struct cz_error *err)
 {
     plan->roles = cz_calloc(plan->n_nodes + 1, sizeof *plan->roles);
     plan->is_last = cz_calloc(plan->n_nodes + 1, sizeof *plan->is_last);
-    plan->is_kept = cz_calloc(plan->n_nodes + 1, sizeof *plan->is_kept);
+    plan->has_small_weights =
+        cz_calloc(plan->n_nodes + 1, sizeof *plan->has_small_weights);
     plan->in_tail = cz_calloc(plan->n_nodes + 1, sizeof *plan->in_tail);
     plan->tensor_of = cz_calloc(plan->n_values + 1, sizeof *plan->tensor_of);
-    return plan->roles && plan->is_last && plan->is_kept && plan->in_tail &&
-                   plan->tensor_of
+    return plan->roles && plan->is_last && plan->has_small_weights &&
+                   plan->in_tail && plan->tensor_of
                ? CZ_OK
                : cz_error_nomem(err);
 }
@@ -442,7 +424,7 @@ void cz_int8_plan_fini(struct cz_int8_plan *plan)
     cz_free(plan->tensors);
     cz_free(plan->tensor_of);
     cz_free(plan->in_tail);
-    cz_free(plan->is_kept);
+    cz_free(plan->has_small_weights);
     cz_free(plan->is_last);
     cz_free(plan->roles);
 }

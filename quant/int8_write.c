@@ -337,7 +337,7 @@ static enum cz_status write_all(struct cz_int8_plan *plan,
 {
     for (size_t i = 0; i < plan->n_nodes; i++) {
         const size_t id = nodes[i]->id;
-        if (plan->is_last[id])
+        if (plan->has_small_weights[id])
             CZ_TRY(write_weights(plan, nodes[i], NULL, err));
         else if (plan->roles[id] == CZ_INT8_WEIGHTED)
             CZ_TRY(write_weights(plan, nodes[i], inputs[i], err));

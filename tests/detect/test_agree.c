@@ -69,8 +69,10 @@ static void counts_scores_and_places_of_a_pair(void **state)
     other.score = 0.6F;
     assert_near(apart(&person, 1, &other, 1), 0.04 / 0.64);
     other.score = 0.8F;
-    other.y2 = 74; /* four fifths of it */
-    assert_near(apart(&person, 1, &other, 1), 0.04);
+    other.y2 = 82; /* nine tenths of it */
+    assert_near(apart(&person, 1, &other, 1), 0.25);
+    other.y2 = 58; /* six tenths: as bad as none */
+    assert_near(apart(&person, 1, &other, 1), 1);
     other.y2 = 49; /* less than half: another object */
     assert_near(apart(&person, 1, &other, 1), 2);
 }

@@ -357,7 +357,8 @@ static void keeps_a_convolution_with_its_activation(void **state)
     options.n_keep = 1;
     struct cz_model *model = quantized(MODEL, &options, &report);
     assert_int_equal(report.layers[1].state, CZ_INT8_KEPT);
-    assert_false(reads_codes(model, "d", 1)); /* the weight */
+    assert_true(reads_codes(model, "d", 1)); /* the weight: for its size */
+    assert_false(reads_codes(model, "d", 0));
     assert_false(reads_codes(model, "e", 0)); /* the Sigmoid */
     assert_false(reads_codes(model, "f", 0) || reads_codes(model, "f", 1));
     assert_true(reads_codes(model, "g", 1)); /* what it makes has codes */
