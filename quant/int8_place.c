@@ -177,14 +177,33 @@ static enum cz_status find_roles(struct cz_int8_plan *plan,
     return CZ_OK;
 }
 
-/* ---- tensors ---------------------------------------------------------- */
-
 static enum cz_int8_role role_of(const struct cz_int8_plan *plan,
                                  const struct cz_node *node)
 {
     return node && node->graph == plan->graph ? plan->roles[node->id]
                                               : CZ_INT8_NO_ROLE;
 }
+
+/* What reads nothing but what float operators make stays float, too: a
+ * convolution that is kept takes its activation with it. */
+static void leave_float(struct cz_int8_plan *plan)
+{
+    for (size_t i = 0; i < plan->graph->n_nodes; i++) {
+        const struct cz_node *node = plan->graph->nodes[i];
+        bool is_float_only = plan->roles[node->id] == CZ_INT8_ARITHMETIC ||
+                             plan->roles[node->id] == CZ_INT8_MOVING;
+        for (size_t k = 0; k < node->n_inputs && is_float_only; k++) {
+            const struct cz_value *x = node->inputs[k];
+            is_float_only =
+                !is_activation(x) ||
+                (x->producer && role_of(plan, x->producer) == CZ_INT8_NO_ROLE);
+        }
+        if (is_float_only)
+            plan->roles[node->id] = CZ_INT8_NO_ROLE;
+    }
+}
+
+/* ---- tensors ---------------------------------------------------------- */
 
 /* A Relu or Clip behind a convolution is part of it: runtimes fold it into the
  * range of the codes. */
@@ -212,6 +231,16 @@ static bool is_skip_branch(const struct cz_int8_plan *plan,
     return own != other && other->n_uses == 1 && own->n_uses > 1;
 }
 
+/* A float operator before the decode tail that reads what an integer one makes:
+ * ONNX Runtime wants nobody to read that as float. */
+static bool is_behind_integers(const struct cz_int8_plan *plan,
+                               const struct cz_use *use)
+{
+    const struct cz_value *x = use->node->inputs[use->input];
+    return !plan->in_tail[use->node->id] &&
+           role_of(plan, x->producer) != CZ_INT8_NO_ROLE;
+}
+
 bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
                         const struct cz_use *use)
 {
@@ -222,7 +251,8 @@ bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
     if (plan->options->target == CZ_INT8_TENSORRT)
         return (use->input == 0 && role == CZ_INT8_WEIGHTED) ||
                is_skip_branch(plan, use);
-    return role != CZ_INT8_NO_ROLE || plan->is_last[node->id];
+    return role != CZ_INT8_NO_ROLE || plan->is_last[node->id] ||
+           is_behind_integers(plan, use);
 }
 
 /* ONNX Runtime takes an operator for an integer one only where its outputs
@@ -413,6 +443,8 @@ enum cz_status cz_int8_plan_make(struct cz_int8_plan *plan,
                             "no convolution that int8 could speed up: %zu "
                             "convolutions in all",
                             report->n_layers);
+    if (options->target == CZ_INT8_ONNXRUNTIME)
+        leave_float(plan);
     CZ_TRY(list_tensors(plan, err));
     CZ_TRY(share_scales(plan, err));
     report->tensors = plan->n_tensors;

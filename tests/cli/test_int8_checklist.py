@@ -35,11 +35,11 @@ def detectors() -> Iterator[tuple[Path, Path]]:
         yield model, shared / "coco" / "calib" / "images"
 
 
-def quantize(model: Path, images: Path, target: str,
-             out: Path) -> dict:
+def quantize(model: Path, images: Path, target: str, out: Path,
+             *options: str) -> dict:
     command = [os.environ["COMPRESS"], str(model), "--int8", "--calib",
                str(images), "--calib-images", IMAGES, "--target", target,
-               "-o", str(out), "--json"]
+               "-o", str(out), "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=True)
     return json.loads(done.stdout)
@@ -53,6 +53,19 @@ def check_files(runtime: ort.Ort) -> Iterator[str]:
             for sentence in int8_checklist.check(str(out), target, runtime,
                                                  report):
                 yield f"{out}: {sentence}"
+
+
+def check_kept(runtime: ort.Ort) -> Iterator[str]:
+    """Float convolutions among integer ones."""
+    model, images = next(detectors())
+    keep = [word for n in (2, 4, 9) for word in
+            ("--keep", f"/model.{n}/cv1/conv/Conv")]
+    for target in int8_checklist.TARGETS:
+        out = Path(f"kept-{target}.onnx")
+        report = quantize(model, images, target, out, *keep)
+        for sentence in int8_checklist.check(str(out), target, runtime,
+                                             report):
+            yield f"{out}: {sentence}"
 
 
 # ---- edits ------------------------------------------------------------------
@@ -425,7 +438,7 @@ def main() -> int:
     if runtime is None:
         print("no ONNX Runtime")
         return SKIPPED
-    wrong = list(check_files(runtime))
+    wrong = [*check_files(runtime), *check_kept(runtime)]
     for target in int8_checklist.TARGETS:
         wrong += check_broken(target)
     wrong += check_broken_fusion(runtime)

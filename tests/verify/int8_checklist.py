@@ -189,7 +189,7 @@ def check_weight(graph: Graph, conv: NodeProto, target: str) -> Iterator[str]:
         yield f"{name}: weight's zero point is not {types[weight.dtype]}"
 
 
-def check_convs(graph: Graph, target: str) -> Iterator[str]:
+def check_convs(graph: Graph, target: str, kept: set[str]) -> Iterator[str]:
     for conv in graph.of_type("Conv"):
         name = view.label(conv)
         has_x, has_w = (graph.dequantized(conv, i) is not None
@@ -198,6 +198,8 @@ def check_convs(graph: Graph, target: str) -> Iterator[str]:
             yield from check_weight(graph, conv, target)
         if graph.is_last(conv) and target == "tensorrt" and (has_x or has_w):
             yield f"{name}: the last Conv of a head is quantized"
+        elif target == "onnxruntime" and name in kept and not has_w:
+            continue  # it may read what an integer operator gives
         elif not graph.is_last(conv) and has_x != has_w:
             yield (f"{name}: only its {'input' if has_x else 'weight'} is "
                    "quantized")
@@ -225,7 +227,9 @@ def shared_values(graph: Graph, target: str) -> list[tuple[NodeProto, set]]:
     sharing = MOVING | ({"Concat"} if target == "tensorrt" else set())
     groups: list[tuple[NodeProto, set]] = []
     for node in graph.of_type(*sharing):
-        if node.output[0] in graph.tail:
+        is_float = (target == "onnxruntime"
+                    and graph.dequantized(node, 0) is None)
+        if node.output[0] in graph.tail or is_float:
             continue
         inputs = node.input if node.op_type == "Concat" else node.input[:1]
         names = {origin(graph, name) for name in inputs} | set(node.output)
@@ -401,8 +405,10 @@ def check(path: str, target: str, runtime: Optional[ort.Ort] = None,
           report: Optional[dict] = None) -> list[str]:
     """What is wrong, a sentence each. report: of `compress --json`."""
     graph = Graph(view.load(path))
+    kept = {layer["name"] for layer in report["quant"]["layers"]
+            if layer["type"] == "float32"} if report else set()
     wrong = [*check_model(graph, target), *check_scales(graph),
-             *check_activations(graph, target), *check_convs(graph, target),
+             *check_activations(graph, target), *check_convs(graph, target, kept),
              *check_tail(graph), *check_shared(graph, target)]
     if target == "tensorrt":
         wrong += check_tensorrt(graph)
