@@ -11,15 +11,16 @@ and the like have one scale on both sides; the decode tail and what the last
 Convs give stay float32.
 
 tensorrt: int8 with zero point 0. Only Convs read dequantized activations, and
-residual Adds on the branch that no Conv is fused with. Biases are float. Nothing
-is quantized between a Conv and its activation. Concat has one scale. Depthwise
-and small Convs are float where TensorRT wants them so.
+residual Adds on the branch that no Conv is fused with. Biases are float.
+Nothing is quantized between a Conv and its activation. Concat has one scale.
+Depthwise and small Convs are float where TensorRT wants them so.
 
 onnxruntime: activations are uint8, opset 20 at most. What a quantized Conv
-gives is quantized, directly or behind a Relu or Clip, and read by nothing else;
-its bias is int32 in steps of input scale x weight scale. An operator that reads
-dequantized values reads nothing else, and its outputs are quantized. With
-$ORT_LIB: the optimised model has a QLinearConv for each such Conv.
+gives is quantized, directly or behind a Relu or Clip, and read by nothing
+else; its bias is int32 in steps of input scale x weight scale. An operator
+that reads dequantized values reads nothing else, and its outputs are
+quantized; a Conv that the report calls float32 may read them, too. With
+$ORT_LIB: the optimised model has a QLinearConv for each quantized Conv.
 """
 
 import argparse
@@ -163,10 +164,12 @@ def check_activations(graph: Graph, target: str) -> Iterator[str]:
                    f"{codes.zeros.dtype}, want {wanted.__name__}")
         if target == "tensorrt" and codes.zeros.any():
             yield f"{view.label(node)}: zero point is not 0"
-        source = graph.made_by(node.input[0], Q) if node.op_type == DQ else None
-        if node.op_type == DQ and source is None:
+        if node.op_type == Q:
+            continue
+        source = graph.made_by(node.input[0], Q)
+        if source is None:
             yield f"{view.label(node)}: dequantizes what nothing quantized"
-        elif source is not None and not codes.same(graph.codes(source)):
+        elif not codes.same(graph.codes(source)):
             yield f"{view.label(node)}: other parameters than its quantizer"
 
 
@@ -408,8 +411,9 @@ def check(path: str, target: str, runtime: Optional[ort.Ort] = None,
     kept = {layer["name"] for layer in report["quant"]["layers"]
             if layer["type"] == "float32"} if report else set()
     wrong = [*check_model(graph, target), *check_scales(graph),
-             *check_activations(graph, target), *check_convs(graph, target, kept),
-             *check_tail(graph), *check_shared(graph, target)]
+             *check_activations(graph, target),
+             *check_convs(graph, target, kept), *check_tail(graph),
+             *check_shared(graph, target)]
     if target == "tensorrt":
         wrong += check_tensorrt(graph)
     else:
