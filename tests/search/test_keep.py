@@ -79,7 +79,7 @@ def quantize(model, target, *options):
 
 
 def kept(quant):
-    return [row["name"] for row in quant["kept"] if row["reason"] == "kept"]
+    return [row["name"] for row in quant["layers"] if row["reason"] == "kept"]
 
 
 def check(condition, *what):

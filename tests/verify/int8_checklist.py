@@ -19,7 +19,8 @@ onnxruntime: activations are uint8, opset 20 at most. What a quantized Conv
 gives is quantized, directly or behind a Relu or Clip, and read by nothing
 else; its bias is int32 in steps of input scale x weight scale. An operator
 that reads dequantized values reads nothing else, and its outputs are
-quantized; a Conv that the report calls float32 may read them, too. With
+quantized; a Conv that the report calls float32 may read them, too, and its
+weights may be 8 bits. With
 $ORT_LIB: the optimised model has a QLinearConv for each quantized Conv.
 """
 
@@ -68,8 +69,10 @@ class Codes(NamedTuple):
 class Graph:
     """The main graph with its edges."""
 
-    def __init__(self, model: ModelProto) -> None:
-        self.model = model
+    def __init__(self, model: ModelProto, kept: frozenset[str] = frozenset()
+                 ) -> None:
+        """kept: Convs that compute in float, whatever they read."""
+        self.model, self.kept = model, kept
         self.nodes = list(model.graph.node)
         self.constants = {t.name: numpy_helper.to_array(t)
                           for t in model.graph.initializer}
@@ -115,7 +118,8 @@ class Graph:
                    for node in self.readers.get(conv.output[0], []))
 
     def is_quantized(self, conv: NodeProto) -> bool:
-        return (self.dequantized(conv, 0) is not None
+        return (view.label(conv) not in self.kept
+                and self.dequantized(conv, 0) is not None
                 and self.dequantized(conv, 1) is not None)
 
     def quantized_convs(self) -> list[NodeProto]:
@@ -192,7 +196,7 @@ def check_weight(graph: Graph, conv: NodeProto, target: str) -> Iterator[str]:
         yield f"{name}: weight's zero point is not {types[weight.dtype]}"
 
 
-def check_convs(graph: Graph, target: str, kept: set[str]) -> Iterator[str]:
+def check_convs(graph: Graph, target: str) -> Iterator[str]:
     for conv in graph.of_type("Conv"):
         name = view.label(conv)
         has_x, has_w = (graph.dequantized(conv, i) is not None
@@ -201,8 +205,8 @@ def check_convs(graph: Graph, target: str, kept: set[str]) -> Iterator[str]:
             yield from check_weight(graph, conv, target)
         if graph.is_last(conv) and target == "tensorrt" and (has_x or has_w):
             yield f"{name}: the last Conv of a head is quantized"
-        elif target == "onnxruntime" and name in kept and not has_w:
-            continue  # it may read what an integer operator gives
+        elif target == "onnxruntime" and name in graph.kept:
+            continue  # codes in front of it, and its weights for their size
         elif not graph.is_last(conv) and has_x != has_w:
             yield (f"{name}: only its {'input' if has_x else 'weight'} is "
                    "quantized")
@@ -407,12 +411,12 @@ def check_optimized(runtime: ort.Ort, path: str, wanted: int) -> list[str]:
 def check(path: str, target: str, runtime: Optional[ort.Ort] = None,
           report: Optional[dict] = None) -> list[str]:
     """What is wrong, a sentence each. report: of `compress --json`."""
-    graph = Graph(view.load(path))
-    kept = {layer["name"] for layer in report["quant"]["layers"]
-            if layer["type"] == "float32"} if report else set()
+    layers = report["quant"]["layers"] if report else []
+    graph = Graph(view.load(path), frozenset(
+        layer["name"] for layer in layers if layer["type"] == "float32"))
     wrong = [*check_model(graph, target), *check_scales(graph),
              *check_activations(graph, target),
-             *check_convs(graph, target, kept), *check_tail(graph),
+             *check_convs(graph, target), *check_tail(graph),
              *check_shared(graph, target)]
     if target == "tensorrt":
         wrong += check_tensorrt(graph)
