@@ -200,10 +200,10 @@ struct cz_agreement {
 /* Adds how far the boxes of a detector, after suppression, are from those of
  * the reference for the same image. To each box of the reference, best first,
  * belongs the free one of its class that overlaps it most, by an IoU of 0.5 at
- * least; a pair differs by the squares of what its scores are apart and of
- * score * 5 (1 - IoU), at most score, a box alone by its score squared. The weight is that of
- * the reference's scores squared: difference / weight is 0 for equal boxes and
- * 1 where none is found. */
+ * least. A pair differs by the squares of what its scores are apart and of
+ * score * 5 (1 - IoU), at most score; a box alone by its score squared. The
+ * weight is that of the reference's scores squared: difference / weight is 0
+ * for equal boxes and 1 where none is found. */
 enum cz_status cz_boxes_compare(struct cz_agreement *agreement,
                                 const struct cz_boxes *reference,
                                 const struct cz_boxes *others,
