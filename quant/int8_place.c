@@ -274,12 +274,33 @@ static bool needs_codes(const struct cz_int8_plan *plan,
     return false;
 }
 
-/* What the operator can give, whatever it reads. */
+/* Is the tensor read by nothing but a SiLU, its gate and its product? */
+static bool is_silu_input(const struct cz_value *value)
+{
+    bool found = false;
+    for (size_t i = 0; i < value->n_uses; i++) {
+        const struct cz_node *reader = value->uses[i].node;
+        const bool is_product = find_silu_input(reader) == value;
+        found = found || is_product;
+        if (!is_product && !cz_node_is(reader, "Sigmoid"))
+            return false;
+    }
+    return found && !value->is_output;
+}
+
+/* A SiLU in codes is 0 from here down, as its gate is: less than half of
+ * 1/255, or little more where it has smaller steps. */
+#define SILU_INPUT_MIN (-7.0F)
+
+/* What the operator can give, whatever it reads, and what its readers can
+ * tell apart. */
 static void find_known(struct cz_int8_tensor *tensor)
 {
     const struct cz_node *node = tensor->value->producer;
     tensor->known_min = -INFINITY;
     tensor->known_max = INFINITY;
+    if (is_silu_input(tensor->value))
+        tensor->known_min = SILU_INPUT_MIN;
     if (!node)
         return;
     if (cz_node_is(node, "Sigmoid") || cz_node_is(node, "HardSigmoid")) {

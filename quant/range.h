@@ -103,8 +103,9 @@ struct cz_range_options {
      * in equal parts at the two ends, or, with `symmetric`, of magnitudes. */
     double coverage;
 
-    /* What the operator can give at all, whatever was seen: -INFINITY and
-     * INFINITY where nothing is known; CZ_SILU_MIN, 0 and 1 of a Sigmoid. */
+    /* What the operator can give at all, or its readers tell apart, whatever
+     * was seen: -INFINITY and INFINITY where nothing is known; CZ_SILU_MIN, 0
+     * and 1 of a Sigmoid. Values outside cost nothing. */
     float known_min, known_max;
 };
 

@@ -10,7 +10,8 @@
 /* ---- values ----------------------------------------------------------- */
 
 /* Where the values are: evenly between two edges, but for those of the last
- * bin when the greatest value is its lower edge. Exact zeros are nowhere. */
+ * bin when the greatest value is its lower edge. Exact zeros are nowhere, nor
+ * is what lies outside of what is known: it costs nothing. */
 struct density {
     size_t n;                           /* bins from the least value on */
     double edges[CZ_OBSERVER_BINS + 1]; /* [n + 1], no value is outside */
@@ -18,9 +19,11 @@ struct density {
     double at_end; /* the count of a last bin without width */
 };
 
-static void find_density(struct density *d, const struct cz_observer *o)
+static void find_density(struct density *d, const struct cz_observer *o,
+                         const struct cz_range_options *options)
 {
-    double low = (double)o->min, high = (double)o->max;
+    double low = fmax((double)o->min, (double)options->known_min);
+    double high = fmin((double)o->max, (double)options->known_max);
     d->n = 0;
     d->edges[0] = low;
     d->at_end = 0;
@@ -107,7 +110,7 @@ double cz_observer_error(const struct cz_observer *observer,
     if (!observer->values)
         return 0;
     struct density density;
-    find_density(&density, observer);
+    find_density(&density, observer, options);
     struct cz_ends ends = {(double)range->low, (double)range->high};
     return total_error(&density, ends, options) / (double)observer->values;
 }
@@ -187,7 +190,7 @@ struct cz_ends cz_range_mse(const struct cz_observer *observer,
                        .best_error = INFINITY};
     double noise = (limits.high - limits.low) * 1e-9;
     s.no_gain = noise * noise * (double)observer->values;
-    find_density(&s.density, observer);
+    find_density(&s.density, observer, options);
     attempt(&s, limits);
     attempt(&s, cz_range_clip(cz_range_percentile(observer, options), options));
     double before = INFINITY;

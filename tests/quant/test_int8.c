@@ -348,6 +348,34 @@ static void refuses_statistics_of_another_model(void **state)
     cz_int8_statistics_free(options.statistics);
 }
 
+/* A SiLU in codes is 0 where its gate is: no code is spent below that. */
+static void spends_no_codes_where_silu_is_0(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "opset 13; in x f32[1,3,16,16]; "
+        "const u f32[8,3,3,3] random 1 9; const v f32[8,8,1,1] random 3 0.2; "
+        "a = Conv(x, u); b = Sigmoid(a); c = Mul(a, b); "
+        "d = Conv(c, v); e = Sigmoid(d); f = Mul(d, e); "
+        "g = Conv(f, v); y = Sigmoid(g); out y";
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
+    options.method = CZ_RANGE_MINMAX;
+    struct cz_model *model = quantized(text, &options, &report);
+    const struct cz_node *node = behind(model, "b", 0);
+    double parameters[2];
+    for (size_t i = 0; i < 2; i++) {
+        struct cz_elements elements;
+        assert_ok(cz_tensor_elements(node->inputs[1 + i]->constant, &elements,
+                                     cz_test_error()));
+        parameters[i] = cz_elements_get(&elements, 0);
+    }
+    assert_in_range((int)(parameters[0] * parameters[1]), 6, 7);
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
 static void tells_the_noise_of_each_layer(void **state)
 {
     (void)state;
@@ -376,6 +404,7 @@ int main(void)
         cmocka_unit_test(quantizes_again_from_statistics),
         cmocka_unit_test(refuses_statistics_of_another_model),
         cmocka_unit_test(tells_the_noise_of_each_layer),
+        cmocka_unit_test(spends_no_codes_where_silu_is_0),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
