@@ -14,9 +14,10 @@
 /* The compiler must not know what the sums are. */
 #define KEEP(s) __asm__("" : "+x"(*(s)))
 
+/* Modulo 2^32: Winograd's sums come back into range at the end. */
 INLINE void add_couples(sums *s, const words *x, const words *w)
 {
-    *s += (sums)_mm256_madd_epi16((__m256i)*x, (__m256i)*w);
+    *s = (sums)((wraps)*s + (wraps)_mm256_madd_epi16((__m256i)*x, (__m256i)*w));
     KEEP(s);
 }
 
