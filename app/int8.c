@@ -185,10 +185,15 @@ static enum cz_status find_kept(struct workshop *w,
     return CZ_OK;
 }
 
-/* --keep none: no layer at all. */
-static bool is_none(const struct cz_int8_options *options)
+/* Takes the names of --keep, where `none` alone is no name. */
+static enum cz_status check_kept(struct workshop *w,
+                                 const struct cz_graph *graph,
+                                 struct cz_error *err)
 {
-    return options->n_keep == 1 && strcmp(options->keep[0], "none") == 0;
+    struct cz_int8_options *int8 = &w->options.int8_options.int8;
+    if (int8->n_keep == 1 && strcmp(int8->keep[0], "none") == 0)
+        int8->n_keep = 0;
+    return app_keep_check(int8, graph, err);
 }
 
 enum cz_status app_int8_quantize(struct cz_model *model,
@@ -197,13 +202,9 @@ enum cz_status app_int8_quantize(struct cz_model *model,
                                  struct cz_error *err)
 {
     struct workshop w = {.options = *options};
-    struct cz_int8_options *int8 = &w.options.int8_options.int8;
-    const bool finds_kept = !int8->n_keep;
-    if (is_none(int8))
-        int8->n_keep = 0;
-    CZ_TRY(app_keep_check(int8, cz_model_graph(model), err));
+    CZ_TRY(check_kept(&w, cz_model_graph(model), err));
     enum cz_status status = open_workshop(&w, err);
-    if (status == CZ_OK && finds_kept)
+    if (status == CZ_OK && !options->int8_options.int8.n_keep)
         status = find_kept(&w, result, err);
     if (status == CZ_OK)
         status = cz_int8_quantize(model, &w.int8, &result->report, err);
@@ -216,7 +217,13 @@ enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
                                     size_t *judged, struct cz_error *err)
 {
     struct workshop w = {.options = *options};
-    enum cz_status status = open_workshop(&w, err);
+    struct cz_model *model = NULL;
+    enum cz_status status = load(&w.options, &model, err);
+    if (status == CZ_OK)
+        status = check_kept(&w, cz_model_graph(model), err);
+    cz_model_free(model);
+    if (status == CZ_OK)
+        status = open_workshop(&w, err);
     if (status == CZ_OK)
         status = open_judge(&w, err);
     if (status == CZ_OK)
