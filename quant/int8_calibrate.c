@@ -23,8 +23,10 @@ static void observe_channels(struct cz_int8_seen *seen, const float *values,
     const size_t per_channel = count / seen->channels;
     for (size_t c = 0; c < seen->channels; c++) {
         float most = seen->channel_most[c];
-        for (size_t i = 0; i < per_channel; i++)
-            most = fmaxf(most, values[c * per_channel + i]);
+        for (size_t i = 0; i < per_channel; i++) {
+            const float value = values[c * per_channel + i];
+            most = value > most ? value : most;
+        }
         seen->channel_most[c] = most;
     }
 }
@@ -100,6 +102,7 @@ range_options(const struct cz_int8_plan *plan,
     options.levels = options.symmetric ? 255 : 256;
     options.known_min = tensor->known_min;
     options.known_max = tensor->known_max;
+    options.feeds_silu = tensor->feeds_silu;
     return options;
 }
 
@@ -114,30 +117,84 @@ static enum cz_status find_range(struct cz_range *range,
         tensor->value->name);
 }
 
-/* The same scale for all that share one: of the widest of their ranges. */
+/* The tensor that stands for all with the same scale as number i. */
+static size_t find_first(const struct cz_int8_plan *plan, size_t i)
+{
+    while (plan->tensors[i].same_as != i)
+        i = plan->tensors[i].same_as;
+    return i;
+}
+
+static struct cz_range widest(struct cz_range a, struct cz_range b)
+{
+    return (struct cz_range){a.low < b.low ? a.low : b.low,
+                             a.high > b.high ? a.high : b.high};
+}
+
+static float width_of(struct cz_range range)
+{
+    return range.high - range.low;
+}
+
+/* Each tensor's own, and the widest of those that share a scale for the one
+ * that stands for them. */
+static enum cz_status find_ranges(struct cz_int8_plan *plan,
+                                  struct cz_error *err)
+{
+    for (size_t i = 0; i < plan->n_tensors; i++) {
+        struct cz_int8_tensor *tensor = &plan->tensors[i];
+        struct cz_int8_tensor *first = &plan->tensors[find_first(plan, i)];
+        CZ_TRY(find_range(&tensor->range, plan, tensor, err));
+        first->range = widest(first->range, tensor->range);
+    }
+    return CZ_OK;
+}
+
+/* Rounding once, to slightly larger steps, is better than rounding twice. */
+#define JOIN_MOST 1.25F
+
+/* A Concat of tensors whose ranges are nearly the same only copies codes where
+ * these and its output share a scale. (For TensorRT all do.) */
+static void join_ranges(struct cz_int8_plan *plan, const struct cz_node *concat)
+{
+    const struct cz_int8_tensor *y =
+        cz_int8_plan_tensor(plan, concat->outputs[0]);
+    for (size_t k = 0; y && k < concat->n_inputs; k++) {
+        const struct cz_int8_tensor *x =
+            cz_int8_plan_tensor(plan, concat->inputs[k]);
+        if (!x)
+            continue;
+        const size_t i = find_first(plan, (size_t)(x - plan->tensors));
+        const size_t o = find_first(plan, (size_t)(y - plan->tensors));
+        struct cz_int8_tensor *a = &plan->tensors[i < o ? i : o];
+        struct cz_int8_tensor *b = &plan->tensors[i < o ? o : i];
+        const struct cz_range both = widest(a->range, b->range);
+        if (width_of(both) > JOIN_MOST * width_of(a->range) ||
+            width_of(both) > JOIN_MOST * width_of(b->range))
+            continue;
+        b->same_as = a->same_as;
+        a->range = both;
+    }
+}
+
 static enum cz_status find_scales(struct cz_int8_plan *plan,
                                   struct cz_error *err)
 {
     const enum cz_codes codes = plan->options->target == CZ_INT8_TENSORRT
                                     ? CZ_CODES_INT8_SYMMETRIC
                                     : CZ_CODES_UINT8;
-    struct cz_range *ranges = cz_calloc(plan->n_tensors, sizeof *ranges);
-    enum cz_status status = ranges ? CZ_OK : cz_error_nomem(err);
-    for (size_t i = 0; i < plan->n_tensors && status == CZ_OK; i++) {
-        struct cz_range range, *first = &ranges[plan->tensors[i].same_as];
-        status = find_range(&range, plan, &plan->tensors[i], err);
-        if (status != CZ_OK)
-            break;
-        first->low = range.low < first->low ? range.low : first->low;
-        first->high = range.high > first->high ? range.high : first->high;
+    CZ_TRY(find_ranges(plan, err));
+    for (size_t i = 0; i < plan->n_nodes; i++) {
+        const struct cz_node *node = plan->graph->nodes[i];
+        if (cz_node_is(node, "Concat"))
+            join_ranges(plan, node);
     }
-    for (size_t i = 0; i < plan->n_tensors && status == CZ_OK; i++) {
+    for (size_t i = 0; i < plan->n_tensors; i++) {
         struct cz_int8_tensor *tensor = &plan->tensors[i];
-        tensor->range = ranges[tensor->same_as];
+        tensor->range = plan->tensors[find_first(plan, i)].range;
         tensor->affine = cz_affine_from_range(&tensor->range, codes);
     }
-    cz_free(ranges);
-    return status;
+    return CZ_OK;
 }
 
 /* ---- noise ------------------------------------------------------------ */
@@ -150,7 +207,7 @@ static double find_snr_db(const struct cz_int8_plan *plan,
         return INFINITY;
     const struct cz_observer *observer = &tensor->seen->observer;
     struct cz_range_options options = range_options(plan, tensor);
-    const double power = cz_observer_power(observer);
+    const double power = cz_observer_power(observer, &options);
     const double error = cz_observer_error(observer, &tensor->range, &options);
     return power > 0 && error > 0 ? 10 * log10(power / error) : INFINITY;
 }

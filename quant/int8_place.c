@@ -299,7 +299,8 @@ static void find_known(struct cz_int8_tensor *tensor)
     const struct cz_node *node = tensor->value->producer;
     tensor->known_min = -INFINITY;
     tensor->known_max = INFINITY;
-    if (is_silu_input(tensor->value))
+    tensor->feeds_silu = is_silu_input(tensor->value);
+    if (tensor->feeds_silu)
         tensor->known_min = SILU_INPUT_MIN;
     if (!node)
         return;
