@@ -120,6 +120,7 @@ struct workshop {
     struct app_calibration calibration;
     struct subset subsets[2];
     struct cz_int8_options int8;
+    struct cz_int8_options quick; /* the same for trials: nothing is learned */
     struct cz_trial_options trial;
     struct cz_judge_options judge;
 };
@@ -147,7 +148,9 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     w->judge.plan = w->int8.plan;
     w->judge.detector = w->calibration.detector;
     w->trial = (struct cz_trial_options){
-        .source = {.load = load, .user = &w->options}, .int8 = &w->int8};
+        .source = {.load = load, .user = &w->options}, .int8 = &w->quick};
+    w->quick = w->int8;
+    w->quick.learn = false;
     return CZ_OK;
 }
 

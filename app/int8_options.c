@@ -15,6 +15,7 @@ bool app_int8_options_init(struct app_int8_options *options,
     *options = (struct app_int8_options){.command = command,
                                          .int8 = CZ_INT8_OPTIONS_INIT,
                                          .calib_images = CALIB_IMAGES};
+    options->int8.learn = true;
     options->keep = cz_calloc((size_t)argc + 1, sizeof *options->keep);
     options->int8.keep = options->keep;
     return options->keep != NULL;
@@ -53,6 +54,16 @@ static bool parse_ranges(struct app_int8_options *options, const char *text)
     return false;
 }
 
+static bool parse_rounding(struct app_int8_options *options, const char *text)
+{
+    options->int8.learn = strcmp(text, "learned") == 0;
+    if (options->int8.learn || strcmp(text, "nearest") == 0)
+        return true;
+    app_usage_error(options->command, "--rounding %s: want learned or nearest",
+                    text);
+    return false;
+}
+
 bool app_parse_int8_option(struct app_int8_options *options, int option,
                            const char *text)
 {
@@ -68,6 +79,8 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
         return parse_target(options, text);
     case APP_OPTION_RANGES:
         return parse_ranges(options, text);
+    case APP_OPTION_ROUNDING:
+        return parse_rounding(options, text);
     default:
         options->keep[options->int8.n_keep++] = text;
         return true;
@@ -78,5 +91,5 @@ bool app_int8_options_are_default(const struct app_int8_options *options)
 {
     return !options->calib && options->calib_images == CALIB_IMAGES &&
            !options->int8.target && options->int8.method == CZ_RANGE_MSE &&
-           !options->int8.n_keep;
+           options->int8.learn && !options->int8.n_keep;
 }

@@ -19,6 +19,7 @@ enum {
     APP_OPTION_CALIB_IMAGES,
     APP_OPTION_TARGET,
     APP_OPTION_RANGES,
+    APP_OPTION_ROUNDING,
     APP_OPTION_KEEP,
 };
 
@@ -27,6 +28,7 @@ enum {
         {"calib-images", required_argument, NULL, APP_OPTION_CALIB_IMAGES},    \
         {"target", required_argument, NULL, APP_OPTION_TARGET},                \
         {"ranges", required_argument, NULL, APP_OPTION_RANGES},                \
+        {"rounding", required_argument, NULL, APP_OPTION_ROUNDING},            \
     {                                                                          \
         "keep", required_argument, NULL, APP_OPTION_KEEP                       \
     }
@@ -44,7 +46,10 @@ enum {
     "  --target T            the runtime that the int8 file is for:\n"         \
     "                        onnxruntime (default) or tensorrt\n"              \
     "  --ranges METHOD       mse (default), minmax, average, percentile or\n"  \
-    "                        entropy\n"
+    "                        entropy\n"                                        \
+    "  --rounding R          of weights: learned from the images (default) "   \
+    "or\n"                                                                     \
+    "                        nearest, in less time\n"
 
 /* Defaults, and room for as many names as there are arguments. False when there
  * is no memory. */

@@ -146,14 +146,15 @@ struct channel {
     float limit;
 };
 
-/* Where weight k of the order [window, inputs] lies in [inputs, window]. */
-static size_t place_of(size_t k, const struct cz_weights *w)
+size_t cz_weights_pair_of(const struct cz_weights *w, size_t place)
 {
-    return k % w->inputs * (w->per_channel / w->inputs) + k / w->inputs;
+    const size_t window = w->per_channel / w->inputs;
+    const size_t k = place % window * w->inputs + place / window;
+    const size_t other = k ^ 1;
+    return other < w->per_channel
+               ? other % w->inputs * window + other / w->inputs
+               : w->per_channel;
 }
-
-/* What the sum of two products may be. */
-#define PAIR_MOST 32767
 
 /* Brings two codes of one sign, whose inputs have codes up to x and y, down to
  * what 16 bits hold: with the least squares of what each loses. */
@@ -161,31 +162,54 @@ static void limit_pair(float *a, float *b, float x, float y)
 {
     const float sign = *a > 0 ? 1 : -1;
     float more = sign * *a, other = sign * *b;
-    const float excess = more * x + other * y - PAIR_MOST;
+    const float excess = more * x + other * y - CZ_PAIR_MOST;
     if (!(excess > 0) || other <= 0)
         return;
     const float share = excess / (x * x + y * y);
     more = floorf(fmaxf(more - share * x, 0));
-    other = floorf(fmaxf(fminf(other, (PAIR_MOST - more * x) / y), 0));
+    other = floorf(fmaxf(fminf(other, (CZ_PAIR_MOST - more * x) / y), 0));
     *a = sign * more;
     *b = sign * other;
 }
 
+/* Walks a channel's weights in the order [window, inputs]. */
+struct walk {
+    size_t input, window; /* of the next one */
+};
+
+/* Where the next weight lies in [inputs, window]. */
+static inline size_t next_place(struct walk *walk, const struct cz_weights *w,
+                                size_t window)
+{
+    const size_t place = walk->input * window + walk->window;
+    walk->input++;
+    if (walk->input == w->inputs) {
+        walk->input = 0;
+        walk->window++;
+    }
+    return place;
+}
+
 /* One channel's codes with limited pairs, and the sum of their squared
- * errors, in steps. */
-static double quantize_pairs(const struct channel *c, float scale)
+ * errors, in steps; or more than `enough`, and no codes that mean anything. */
+static double quantize_pairs(const struct channel *c, float scale,
+                             double enough)
 {
     const struct cz_weights *w = c->all;
+    const size_t window = w->per_channel / w->inputs;
     const float *values = c->values;
+    struct walk walk = {0, 0};
     double sum = 0;
-    for (size_t k = 0; k < w->per_channel; k += 2) {
+    for (size_t k = 0; k < w->per_channel && sum <= enough; k += 2) {
         const bool has_two = k + 1 < w->per_channel;
-        const size_t i = place_of(k, w), j = has_two ? place_of(k + 1, w) : i;
+        const float x = (float)c->most_codes[walk.input];
+        const size_t i = next_place(&walk, w, window);
+        const float y = has_two ? (float)c->most_codes[walk.input] : 0;
+        const size_t j = has_two ? next_place(&walk, w, window) : i;
         float a = round_to_step(values[i], scale, -c->limit, c->limit);
         float b = round_to_step(values[j], scale, -c->limit, c->limit);
         if (has_two)
-            limit_pair(&a, &b, (float)c->most_codes[k % w->inputs],
-                       (float)c->most_codes[(k + 1) % w->inputs]);
+            limit_pair(&a, &b, x, y);
         const float rest_a = values[i] / scale - a;
         const float rest_b = has_two ? values[j] / scale - b : 0;
         sum += (double)(rest_a * rest_a + rest_b * rest_b);
@@ -204,41 +228,53 @@ static bool has_pairs(const struct cz_weights *w)
 
 /* ---- channels --------------------------------------------------------- */
 
-static double channel_error(const struct channel *c, float scale)
+/* The squared error, or more than `enough`. */
+static double channel_error(const struct channel *c, float scale, double enough)
 {
+    const double square = (double)scale * (double)scale;
     const double steps =
         has_pairs(c->all)
-            ? quantize_pairs(c, scale)
+            ? quantize_pairs(c, scale, enough / square)
             : squared_steps(c->values, c->all->per_channel, scale, c->limit);
-    return steps * (double)scale * (double)scale;
+    return steps * square;
+}
+
+struct best {
+    float scale; /* 0: none */
+    double error;
+};
+
+/* Takes the scale that `percent` of the greatest magnitude, `most`, gives where
+ * its error is less. */
+static void attempt(struct best *best, const struct channel *c, double most,
+                    int percent)
+{
+    const float scale = normal_scale(most * percent / (100 * (double)c->limit));
+    if (!(scale > 0))
+        return;
+    const double error = channel_error(c, scale, best->error);
+    if (error < best->error)
+        *best = (struct best){scale, error};
 }
 
 /* The scale with the least squared error of those that a share of the greatest
  * magnitude, `most`, gives: of equal ones the one nearest to all of it. */
 static float best_scale(const struct channel *c, double most)
 {
-    const int from = has_pairs(c->all) ? 200 : 100;
-    const int to = c->options->least_error ? 50 : 100;
-    float best = 0;
-    double least = INFINITY;
-    for (int percent = from; percent >= to; percent--) {
-        const float scale =
-            normal_scale(most * percent / (100 * (double)c->limit));
-        if (!(scale > 0))
-            break;
-        const double error = channel_error(c, scale);
-        if (error < least || (error <= least && percent >= 100)) {
-            least = error;
-            best = scale;
-        }
-    }
-    return best;
+    const int to = has_pairs(c->all) ? 200 : 100;
+    const int from = c->options->least_error ? 50 : 100;
+    struct best best = {0, INFINITY};
+    for (int percent = 100; percent <= to; percent++)
+        attempt(&best, c, most, percent);
+    for (int percent = 99; percent >= from; percent--)
+        attempt(&best, c, most, percent);
+    return best.scale;
 }
 
 static void quantize_channel(const struct channel *c, float scale)
 {
     if (has_pairs(c->all)) {
-        quantize_pairs(c, scale);
+        quantize_pairs(c, scale, INFINITY);
         return;
     }
     for (size_t i = 0; i < c->all->per_channel; i++)

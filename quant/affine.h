@@ -78,6 +78,13 @@ struct cz_weights {
     size_t inputs, groups;
 };
 
+/* What the sum of two products may be. */
+#define CZ_PAIR_MOST 32767
+
+/* Where in [inputs, window] the weight lies whose product is added to that of
+ * the weight at `place`; per_channel: there is none. */
+size_t cz_weights_pair_of(const struct cz_weights *weights, size_t place);
+
 struct cz_weight_options {
     /* 2..8: codes -limit..limit with limit = 2^(bits - 1) - 1. */
     unsigned bits;

@@ -99,8 +99,12 @@ static enum cz_status quantize(struct cz_model *model,
         status = cz_int8_calibrate(&plan, model, err);
     if (status == CZ_OK) {
         cz_int8_find_noise(&plan, report);
-        status = cz_int8_write(&plan, err);
+        status = cz_int8_weights_make(&plan, err);
     }
+    if (status == CZ_OK && options->learn)
+        status = cz_int8_learn(&plan, model, err);
+    if (status == CZ_OK)
+        status = cz_int8_write(&plan, err);
     cz_int8_plan_fini(&plan);
     return status;
 }

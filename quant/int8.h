@@ -63,6 +63,9 @@ struct cz_int8_options {
      * [n_keep]. */
     const char *const *keep;
     size_t n_keep;
+    /* Learn codes of weights, and biases, from the images: takes them through
+     * the float model a second time. */
+    bool learn;
     const struct cz_progress *progress; /* may be NULL */
 };
 

@@ -10,8 +10,7 @@
 
 struct calibration {
     struct cz_int8_plan *plan;
-    struct cz_plan *float_plan;
-    const struct cz_port **ports; /* [n_tensors] */
+    const struct cz_port *const *ports; /* [n_tensors] of the image */
 };
 
 /* ---- images ----------------------------------------------------------- */
@@ -58,20 +57,13 @@ static enum cz_status check_finite(const struct cz_int8_plan *plan,
     return CZ_OK;
 }
 
-static enum cz_status run_images(struct calibration *c, struct cz_error *err)
+static enum cz_status visit(void *user, const struct cz_port *const *ports,
+                            size_t image, struct cz_error *err)
 {
-    const struct cz_int8_options *o = c->plan->options;
-    const struct cz_int8_images *images = &o->images;
-    CZ_TRY(images->begin(images->user, c->float_plan, err));
-    for (size_t i = 0; i < images->count; i++) {
-        if (!cz_progress_tick(o->progress, "calibrate", i, images->count))
-            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
-        CZ_TRY(images->fill(images->user, i, c->float_plan, err));
-        CZ_TRY(cz_plan_run(c->float_plan, err));
-        cz_parallel_for(c->plan->n_tensors, o->plan.threads, observe, c);
-        CZ_TRY(check_finite(c->plan, i, err));
-    }
-    return CZ_OK;
+    struct cz_int8_plan *plan = user;
+    struct calibration c = {plan, ports};
+    cz_parallel_for(plan->n_tensors, plan->options->plan.threads, observe, &c);
+    return check_finite(plan, image, err);
 }
 
 /* Nothing can be told from images of which each pixel is the same. */
@@ -192,6 +184,7 @@ static enum cz_status find_scales(struct cz_int8_plan *plan,
     for (size_t i = 0; i < plan->n_tensors; i++) {
         struct cz_int8_tensor *tensor = &plan->tensors[i];
         tensor->range = plan->tensors[find_first(plan, i)].range;
+        tensor->codes = codes;
         tensor->affine = cz_affine_from_range(&tensor->range, codes);
     }
     return CZ_OK;
@@ -300,50 +293,41 @@ static enum cz_status find_seen(const struct cz_int8_plan *plan,
 
 /* ---- all of it -------------------------------------------------------- */
 
-static enum cz_status find_ports(struct calibration *c, struct cz_error *err)
+static enum cz_status begin(void *user, const struct cz_port *const *ports,
+                            struct cz_error *err)
 {
-    struct cz_int8_statistics *statistics = c->plan->statistics;
-    const size_t n = c->plan->n_tensors;
-    statistics->seen = cz_calloc(n, sizeof(struct cz_int8_seen *));
+    struct cz_int8_plan *plan = user;
+    struct cz_int8_statistics *statistics = plan->statistics;
+    statistics->seen =
+        cz_calloc(plan->n_tensors, sizeof(struct cz_int8_seen *));
     if (!statistics->seen)
         return cz_error_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        struct cz_int8_tensor *tensor = &c->plan->tensors[i];
-        c->ports[i] = cz_plan_find(c->float_plan, tensor->value->name);
-        CZ_TRY(add_seen(statistics, tensor, &c->ports[i]->dims, err));
-    }
+    for (size_t i = 0; i < plan->n_tensors; i++)
+        CZ_TRY(add_seen(statistics, &plan->tensors[i], &ports[i]->dims, err));
     return CZ_OK;
-}
-
-static enum cz_status compile(struct calibration *c, struct cz_model *model,
-                              const char **taps, struct cz_error *err)
-{
-    struct cz_plan_options options = c->plan->options->plan;
-    for (size_t i = 0; i < c->plan->n_tensors; i++)
-        taps[i] = c->plan->tensors[i].value->name;
-    options.taps = taps;
-    options.n_taps = c->plan->n_tensors;
-    return cz_plan_compile(&c->float_plan, model, &options, err);
 }
 
 /* Fills the statistics from the images. */
 static enum cz_status look(struct cz_int8_plan *plan, struct cz_model *model,
                            struct cz_error *err)
 {
-    struct calibration c = {.plan = plan};
-    const char **taps = cz_calloc(plan->n_tensors, sizeof *taps);
-    c.ports = cz_calloc(plan->n_tensors, sizeof(const struct cz_port *));
+    const char **names = cz_calloc(plan->n_tensors, sizeof *names);
+    const struct cz_int8_visit all = {.names = names,
+                                      .count = plan->n_tensors,
+                                      .images = plan->options->images.count,
+                                      .stage = "calibrate",
+                                      .begin = begin,
+                                      .visit = visit,
+                                      .user = plan};
+    if (!names)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < plan->n_tensors; i++)
+        names[i] = plan->tensors[i].value->name;
     enum cz_status status =
-        taps && c.ports ? compile(&c, model, taps, err) : cz_error_nomem(err);
-    if (status == CZ_OK)
-        status = find_ports(&c, err);
-    if (status == CZ_OK)
-        status = run_images(&c, err);
+        cz_int8_visit_images(&all, plan->options, model, err);
     if (status == CZ_OK)
         status = check_images(plan, err);
-    cz_plan_free(c.float_plan);
-    cz_free(c.ports);
-    cz_free(taps);
+    cz_free(names);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* The parts of quantizing: what is quantized (int8_place.c), which values it
- * has (int8_calibrate.c), and the edits (int8_write.c). */
+ * has (int8_calibrate.c), the codes of weights (int8_weights.c), better ones
+ * (int8_learn.c), and the edits (int8_write.c). */
 #ifndef CZ_QUANT_INT8_INTERNAL_H
 #define CZ_QUANT_INT8_INTERNAL_H
 
@@ -39,7 +40,20 @@ struct cz_int8_tensor {
     bool feeds_convolution;
     struct cz_int8_seen *seen; /* of the statistics */
     struct cz_range range;
+    enum cz_codes codes;
     struct cz_affine affine;
+};
+
+/* A convolution whose weight gets codes; arrays are owned. */
+struct cz_int8_conv {
+    struct cz_node *node;
+    const struct cz_int8_tensor *input; /* whose codes it reads, or NULL */
+    bool is_integer; /* its products are; otherwise only the file is small */
+    struct cz_weights weights; /* `values` and `most_codes` are owned */
+    float *bias;               /* [channels], or NULL */
+    float *scales;             /* [channels] */
+    int8_t *codes;             /* [channels, per_channel] */
+    enum cz_dtype type; /* int8, or uint8: codes with a zero point of 128 */
 };
 
 /* What becomes of each node and value of the main graph, by id. */
@@ -55,6 +69,8 @@ struct cz_int8_plan {
     size_t *tensor_of;        /* [n_values] index of a tensor, or SIZE_MAX */
     struct cz_int8_tensor *tensors; /* [n_tensors] */
     size_t n_tensors;
+    struct cz_int8_conv *convs; /* [n_convs] */
+    size_t n_convs;
 };
 
 /* Decides what is quantized, and fills in the report's layers. The graph must
@@ -81,6 +97,45 @@ enum cz_status cz_int8_calibrate(struct cz_int8_plan *plan,
 /* Then: how much noise the codes are to each layer. */
 void cz_int8_find_noise(const struct cz_int8_plan *plan,
                         struct cz_int8_report *report);
+
+/* Gives each weight its codes: plan->convs. */
+enum cz_status cz_int8_weights_make(struct cz_int8_plan *plan,
+                                    struct cz_error *err);
+void cz_int8_weights_free(struct cz_int8_plan *plan);
+
+/* Does it have an int32 bias? */
+bool cz_int8_conv_has_int_bias(const struct cz_int8_plan *plan,
+                               const struct cz_int8_conv *conv);
+
+/* Runs images through the float model and changes the codes and biases so that
+ * what the convolutions make, not their weights, comes nearest to what they
+ * made; see options->learn. */
+enum cz_status cz_int8_learn(struct cz_int8_plan *plan, struct cz_model *model,
+                             struct cz_error *err);
+
+/* ---- images ----------------------------------------------------------- */
+
+/* What is done with each image's tensors, in the order of `names`. */
+struct cz_int8_visit {
+    const char *const *names; /* [count] tensors of the model */
+    size_t count;
+    size_t images;     /* how many, evenly over all */
+    const char *stage; /* for the progress */
+    /* Called once, before the images. */
+    enum cz_status (*begin)(void *user, const struct cz_port *const *ports,
+                            struct cz_error *err);
+    enum cz_status (*visit)(void *user, const struct cz_port *const *ports,
+                            size_t image, struct cz_error *err);
+    void *user;
+};
+
+/* Runs images through the float model. */
+enum cz_status cz_int8_visit_images(const struct cz_int8_visit *visit,
+                                    const struct cz_int8_options *options,
+                                    struct cz_model *model,
+                                    struct cz_error *err);
+
+/* ---- edits ------------------------------------------------------------ */
 
 /* Edits the graph. */
 enum cz_status cz_int8_write(struct cz_int8_plan *plan, struct cz_error *err);

@@ -475,6 +475,7 @@ enum cz_status cz_int8_plan_make(struct cz_int8_plan *plan,
 
 void cz_int8_plan_fini(struct cz_int8_plan *plan)
 {
+    cz_int8_weights_free(plan);
     cz_free(plan->tensors);
     cz_free(plan->tensor_of);
     cz_free(plan->in_tail);

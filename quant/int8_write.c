@@ -85,67 +85,6 @@ static enum cz_status write_tensor(const struct cz_int8_plan *plan,
 
 /* ---- weights ---------------------------------------------------------- */
 
-/* A Conv's weight and bias as numbers. */
-struct weights {
-    struct cz_node *node;
-    struct cz_weights weights;
-    float *values;                /* [channels, per_channel] */
-    float *bias;                  /* [channels], or NULL */
-    float *scales, *least_scales; /* [channels] */
-    int8_t *codes;
-    int32_t *bias_codes;
-    uint8_t *most_codes; /* [groups, inputs], or NULL */
-    enum cz_dtype codes_type;
-};
-
-static enum cz_status read_floats(float **values, struct cz_value *value,
-                                  struct cz_error *err)
-{
-    struct cz_elements elements;
-    CZ_TRY(cz_tensor_elements(value->constant, &elements, err));
-    *values = cz_realloc_array(NULL, elements.count + 1, sizeof **values);
-    if (!*values)
-        return cz_error_nomem(err);
-    for (size_t i = 0; i < elements.count; i++)
-        (*values)[i] = (float)cz_elements_get(&elements, i);
-    return CZ_OK;
-}
-
-static enum cz_status read_weights(struct weights *w, struct cz_error *err)
-{
-    const struct cz_tensor *tensor = w->node->inputs[1]->constant;
-    struct cz_value *bias = cz_node_input(w->node, 2);
-    const size_t channels = (size_t)tensor->dims[0];
-    CZ_TRY(read_floats(&w->values, w->node->inputs[1], err));
-    if (bias)
-        CZ_TRY(read_floats(&w->bias, bias, err));
-    w->weights =
-        (struct cz_weights){w->values,
-                            channels,
-                            channels ? tensor->count / channels : 0,
-                            NULL,
-                            tensor->rank > 1 ? (size_t)tensor->dims[1] : 0,
-                            1};
-    w->least_scales = cz_calloc(channels + 1, sizeof *w->least_scales);
-    w->scales = cz_calloc(channels + 1, sizeof *w->scales);
-    w->codes = cz_calloc(tensor->count + 1, sizeof *w->codes);
-    w->bias_codes = cz_calloc(channels + 1, sizeof *w->bias_codes);
-    return w->scales && w->least_scales && w->codes && w->bias_codes
-               ? CZ_OK
-               : cz_error_nomem(err);
-}
-
-static void free_weights(struct weights *w)
-{
-    cz_free(w->values);
-    cz_free(w->bias);
-    cz_free(w->scales);
-    cz_free(w->least_scales);
-    cz_free(w->most_codes);
-    cz_free(w->codes);
-    cz_free(w->bias_codes);
-}
-
 /* The zero point of weights in uint8. */
 #define UINT8_ZERO 128
 
@@ -186,161 +125,81 @@ static enum cz_status replace_input(struct cz_node *node, size_t input,
     return cz_node_interpose(&dequantize, node, input, &spec, err);
 }
 
-/* A bias that is too large for its steps gets larger ones: the channel's
- * weights are quantized more coarsely. */
-static void find_least_scales(struct weights *w, float input_scale)
+static enum cz_status write_weight(const struct cz_int8_conv *conv,
+                                   struct cz_error *err)
 {
-    for (size_t c = 0; c < w->weights.channels; c++)
-        w->least_scales[c] =
-            nextafterf((float)(fabs((double)w->bias[c]) /
-                               ((double)input_scale * (INT32_MAX / 2))),
-                       INFINITY);
+    const struct cz_tensor *old = conv->node->inputs[1]->constant;
+    const struct cz_tensor_spec spec = {.dtype = conv->type,
+                                        .rank = old->rank,
+                                        .dims = old->dims,
+                                        .data = conv->codes,
+                                        .size_bytes = old->count};
+    for (size_t i = 0; i < old->count && conv->type == CZ_DTYPE_UINT8; i++)
+        conv->codes[i] ^= INT8_MIN; /* 128 is 0 */
+    return replace_input(conv->node, 1, &spec, conv->scales, err);
 }
 
-/* Values may be so much greater than those of the calibration images. */
-#define MARGIN 1.125F
-
-/* How much greater the squared error of limited pairs may be: 1 dB. */
-#define PAIRS_WORTH 1.26
-
-/* The greatest code that each input channel has. */
-static enum cz_status find_most_codes(struct weights *w,
-                                      const struct cz_int8_tensor *input,
-                                      struct cz_error *err)
+/* In steps of the product of two scales. */
+static enum cz_status write_int_bias(const struct cz_int8_conv *conv,
+                                     struct cz_error *err)
 {
-    const size_t inputs = w->weights.inputs;
-    const size_t groups = (size_t)cz_node_attr_int(w->node, "group", 1);
-    const struct cz_int8_seen *seen = input->seen;
-    if (!inputs || groups * inputs != seen->channels)
-        return CZ_OK;
-    w->most_codes = cz_calloc(seen->channels, 1);
-    if (!w->most_codes)
-        return cz_error_nomem(err);
-    for (size_t c = 0; c < seen->channels; c++) {
-        const float most = MARGIN * seen->channel_most[c];
-        cz_affine_to_uint8(&w->most_codes[c], &most, 1, input->affine);
-    }
-    w->weights.groups = groups;
-    w->weights.most_codes = w->most_codes;
-    return CZ_OK;
-}
-
-static double squared_error(const struct weights *w)
-{
-    double sum = 0;
-    for (size_t c = 0; c < w->weights.channels; c++) {
-        const struct cz_affine affine = {w->scales[c], 0};
-        for (size_t i = 0; i < w->weights.per_channel; i++) {
-            const size_t k = c * w->weights.per_channel + i;
-            float value;
-            cz_affine_from_int8(&value, &w->codes[k], 1, affine);
-            const double rest = (double)value - (double)w->values[k];
-            sum += rest * rest;
-        }
-    }
-    return sum;
-}
-
-/* Makes products safe for x86 without VNNI: weights that come in pairs which 16
- * bits can add or, where those are much worse, uint8 codes, for which ONNX
- * Runtime has slower products that add in 32. */
-static enum cz_status limit_pairs(struct weights *w,
-                                  const struct cz_int8_tensor *input,
-                                  const struct cz_weight_options *options,
-                                  struct cz_error *err)
-{
-    const double free_error = squared_error(w);
-    CZ_TRY(find_most_codes(w, input, err));
-    CZ_TRY(cz_affine_weights(w->scales, w->codes, &w->weights, options, err));
-    if (squared_error(w) <= PAIRS_WORTH * free_error)
-        return CZ_OK;
-    w->weights.most_codes = NULL;
-    w->codes_type = CZ_DTYPE_UINT8;
-    return cz_affine_weights(w->scales, w->codes, &w->weights, options, err);
-}
-
-/* Symmetric codes of the other type: 128 is 0. */
-static void make_unsigned(struct weights *w)
-{
-    for (size_t i = 0; i < w->weights.channels * w->weights.per_channel; i++)
-        w->codes[i] ^= INT8_MIN;
-}
-
-static enum cz_status write_bias(struct weights *w, float input_scale,
-                                 struct cz_error *err)
-{
-    const size_t channels = w->weights.channels;
+    const size_t channels = conv->weights.channels;
     const int64_t dims[] = {(int64_t)channels};
+    int32_t *codes = cz_calloc(channels + 1, sizeof *codes);
     const struct cz_tensor_spec spec = {.dtype = CZ_DTYPE_INT32,
                                         .rank = 1,
                                         .dims = dims,
-                                        .data = w->bias_codes,
-                                        .size_bytes =
-                                            channels * sizeof *w->bias_codes};
+                                        .data = codes,
+                                        .size_bytes = channels * sizeof *codes};
+    if (!codes)
+        return cz_error_nomem(err);
     for (size_t c = 0; c < channels; c++) {
-        const float step = input_scale * w->scales[c];
-        w->bias_codes[c] = (int32_t)lrint((double)w->bias[c] / (double)step);
-        w->scales[c] = step;
+        const float step = conv->input->affine.scale * conv->scales[c];
+        codes[c] = (int32_t)lrint((double)conv->bias[c] / (double)step);
+        conv->scales[c] = step;
     }
-    return replace_input(w->node, 2, &spec, w->scales, err);
+    const enum cz_status status =
+        replace_input(conv->node, 2, &spec, conv->scales, err);
+    cz_free(codes);
+    return status;
 }
 
-/* `input`: the tensor that the convolution reads, NULL for one of which only
- * the weights are quantized. */
-static enum cz_status convert(struct weights *w,
-                              const struct cz_int8_plan *plan,
-                              const struct cz_int8_tensor *input,
-                              struct cz_error *err)
+/* One that learning has changed. */
+static enum cz_status write_float_bias(const struct cz_int8_conv *conv,
+                                       struct cz_error *err)
 {
-    struct cz_weight_options options = CZ_WEIGHT_OPTIONS_INIT;
-    const struct cz_tensor *old = w->node->inputs[1]->constant;
-    const bool has_int_bias =
-        w->bias && input && plan->options->target == CZ_INT8_ONNXRUNTIME;
-    if (has_int_bias) {
-        find_least_scales(w, input->affine.scale);
-        options.least_scales = w->least_scales;
-    }
-    CZ_TRY(cz_affine_weights(w->scales, w->codes, &w->weights, &options, err));
-    if (input && plan->options->target == CZ_INT8_ONNXRUNTIME)
-        CZ_TRY(limit_pairs(w, input, &options, err));
-    if (w->codes_type == CZ_DTYPE_UINT8)
-        make_unsigned(w);
-    const struct cz_tensor_spec spec = {.dtype = w->codes_type,
-                                        .rank = old->rank,
-                                        .dims = old->dims,
-                                        .data = w->codes,
-                                        .size_bytes = old->count};
-    CZ_TRY(replace_input(w->node, 1, &spec, w->scales, err));
-    return has_int_bias ? write_bias(w, input->affine.scale, err) : CZ_OK;
+    struct cz_value *old = conv->node->inputs[2], *value;
+    const struct cz_tensor_spec spec = {.dtype = CZ_DTYPE_FLOAT,
+                                        .rank = old->constant->rank,
+                                        .dims = old->constant->dims,
+                                        .data = conv->bias,
+                                        .size_bytes = conv->weights.channels *
+                                                      sizeof *conv->bias};
+    CZ_TRY(cz_graph_add_tensor(&value, old->graph, old->name, "_corrected",
+                               &spec, err));
+    return cz_node_set_input(conv->node, 2, value, err);
 }
 
-static enum cz_status write_weights(const struct cz_int8_plan *plan,
-                                    struct cz_node *node,
-                                    const struct cz_int8_tensor *input,
-                                    struct cz_error *err)
+static enum cz_status write_conv(const struct cz_int8_plan *plan,
+                                 const struct cz_int8_conv *conv,
+                                 struct cz_error *err)
 {
-    struct weights w = {.node = node, .codes_type = CZ_DTYPE_INT8};
-    enum cz_status status = read_weights(&w, err);
-    if (status == CZ_OK)
-        status = convert(&w, plan, input, err);
-    free_weights(&w);
-    return cz_error_prefix(err, status, cz_node_label(node));
+    CZ_TRY(write_weight(conv, err));
+    if (cz_int8_conv_has_int_bias(plan, conv))
+        return write_int_bias(conv, err);
+    return conv->bias && plan->options->learn ? write_float_bias(conv, err)
+                                              : CZ_OK;
 }
 
 /* ---- all of it -------------------------------------------------------- */
 
-/* The input's tensor is looked up before the edits put nodes between. */
-static enum cz_status write_all(struct cz_int8_plan *plan,
-                                struct cz_node *const *nodes,
-                                struct cz_int8_tensor *const *inputs,
+static enum cz_status write_all(const struct cz_int8_plan *plan,
                                 struct cz_error *err)
 {
-    for (size_t i = 0; i < plan->n_nodes; i++) {
-        const size_t id = nodes[i]->id;
-        if (plan->has_small_weights[id])
-            CZ_TRY(write_weights(plan, nodes[i], NULL, err));
-        else if (plan->roles[id] == CZ_INT8_WEIGHTED)
-            CZ_TRY(write_weights(plan, nodes[i], inputs[i], err));
+    for (size_t i = 0; i < plan->n_convs; i++) {
+        const struct cz_int8_conv *conv = &plan->convs[i];
+        CZ_TRY(cz_error_prefix(err, write_conv(plan, conv, err),
+                               cz_node_label(conv->node)));
     }
     for (size_t i = 0; i < plan->n_tensors; i++)
         CZ_TRY(write_tensor(plan, &plan->tensors[i], err));
@@ -349,21 +208,9 @@ static enum cz_status write_all(struct cz_int8_plan *plan,
 
 enum cz_status cz_int8_write(struct cz_int8_plan *plan, struct cz_error *err)
 {
-    struct cz_graph *graph = plan->graph;
-    struct cz_node **nodes = cz_calloc(plan->n_nodes + 1, sizeof *nodes);
-    struct cz_int8_tensor **inputs =
-        cz_calloc(plan->n_nodes + 1, sizeof *inputs);
-    enum cz_status status = nodes && inputs ? CZ_OK : cz_error_nomem(err);
-    for (size_t i = 0; i < plan->n_nodes && status == CZ_OK; i++) {
-        nodes[i] = graph->nodes[i];
-        inputs[i] = cz_int8_plan_tensor(plan, cz_node_input(nodes[i], 0));
-    }
-    if (status == CZ_OK) {
-        cz_graph_edit_begin(graph);
-        status = write_all(plan, nodes, inputs, err);
-        cz_graph_edit_end(graph);
-    }
-    cz_free(inputs);
-    cz_free(nodes);
-    return status == CZ_OK ? cz_model_drop_unused(graph->model, err) : status;
+    cz_graph_edit_begin(plan->graph);
+    const enum cz_status status = write_all(plan, err);
+    cz_graph_edit_end(plan->graph);
+    return status == CZ_OK ? cz_model_drop_unused(plan->graph->model, err)
+                           : status;
 }
