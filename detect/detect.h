@@ -39,8 +39,9 @@ struct cz_opencv;
 enum cz_status cz_opencv_open(struct cz_opencv **opencv, struct cz_error *err);
 void cz_opencv_close(struct cz_opencv *opencv);
 
-/* The same while `other` runs in a second thread: models take as long to open.
- * Where both fail, the error is that of `other`. */
+/* The same in a second thread while `other` runs in the caller's: models take
+ * as long to open, and may wait for a file until a signal comes. Where both
+ * fail, the error is that of `other`. */
 enum cz_status
 cz_opencv_open_beside(struct cz_opencv **opencv,
                       enum cz_status (*other)(void *user, struct cz_error *err),

@@ -2,13 +2,13 @@
  * exit handlers of their own. */
 #include <dlfcn.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
-#include "core/parallel.h"
 #include "detect/image_internal.h"
 
 #define SHIM "compress-opencv.so"
@@ -78,17 +78,15 @@ enum cz_status cz_opencv_open(struct cz_opencv **opencv, struct cz_error *err)
 
 struct opening {
     struct cz_opencv **opencv;
-    enum cz_status (*other)(void *user, struct cz_error *err);
-    void *user;
-    enum cz_status status[2];
-    struct cz_error err[2];
+    enum cz_status status;
+    struct cz_error err;
 };
 
-static void open_one(void *user, size_t i)
+static void *open_it(void *argument)
 {
-    struct opening *o = user;
-    o->status[i] = i ? cz_opencv_open(o->opencv, &o->err[i])
-                     : o->other(o->user, &o->err[i]);
+    struct opening *o = argument;
+    o->status = cz_opencv_open(o->opencv, &o->err);
+    return NULL;
 }
 
 enum cz_status
@@ -96,16 +94,18 @@ cz_opencv_open_beside(struct cz_opencv **opencv,
                       enum cz_status (*other)(void *user, struct cz_error *err),
                       void *user, struct cz_error *err)
 {
-    struct opening o = {.opencv = opencv, .other = other, .user = user};
+    struct opening o = {.opencv = opencv};
+    pthread_t helper;
     *opencv = NULL;
-    cz_parallel_for(2, 2, open_one, &o);
-    for (int i = 0; i < 2; i++) {
-        if (o.status[i] == CZ_OK)
-            continue;
-        *err = o.err[i];
-        return o.status[i];
-    }
-    return CZ_OK;
+    const bool is_beside = pthread_create(&helper, NULL, open_it, &o) == 0;
+    const enum cz_status status = other(user, err);
+    if (is_beside)
+        pthread_join(helper, NULL);
+    else
+        open_it(&o);
+    if (status == CZ_OK && o.status != CZ_OK)
+        *err = o.err;
+    return status == CZ_OK ? o.status : status;
 }
 
 void cz_opencv_close(struct cz_opencv *opencv)

@@ -1,5 +1,6 @@
 /* Image files: sizes, pixels, and what is refused. test_pixels.py compares them
  * with OpenCV's own. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -164,6 +165,27 @@ static void refuses_what_is_no_image(void **state)
     cz_test_folder_remove(folder);
 }
 
+static enum cz_status note_thread(void *user, struct cz_error *err)
+{
+    (void)err;
+    *(pthread_t *)user = pthread_self();
+    return CZ_OK;
+}
+
+/* Signals end what waits in the first thread. */
+static void opens_what_is_beside_in_the_same_thread(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct cz_opencv *opencv;
+        pthread_t thread;
+        assert_ok(cz_opencv_open_beside(&opencv, note_thread, &thread,
+                                        cz_test_error()));
+        assert_true(pthread_equal(thread, pthread_self()));
+        cz_opencv_close(opencv);
+    }
+}
+
 static void says_what_is_missing(void **state)
 {
     const char *before = getenv("CZ_OPENCV");
@@ -207,6 +229,7 @@ int main(void)
         cmocka_unit_test(refuses_a_damaged_jpeg),
         cmocka_unit_test(waits_for_no_pipe),
         cmocka_unit_test(refuses_what_is_no_image),
+        cmocka_unit_test(opens_what_is_beside_in_the_same_thread),
         cmocka_unit_test(says_what_is_missing),
         cmocka_unit_test(knows_images_by_their_names),
         cmocka_unit_test(tells_a_bad_image_from_want_of_memory),
