@@ -165,6 +165,13 @@ $(TESTS): %: %.o $(SUPPORT) $(LIB)
 $(FUZZERS): $(OUT)/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	$(call run,LINK,$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS))
 
+# clang needs many minutes to optimize unrolled loops of vectors in which each
+# access has a branch of the sanitizers': tests/fuzz takes them as they are.
+VECTOR_LOOPS := $(call objects,$(wildcard engine/simd_*.c engine/bf16_*.c))
+ifeq ($(BUILD),fuzz)
+$(VECTOR_LOOPS): private OWN = -O0
+endif
+
 $(OUT)/%.o: %.c $(OUT)/flags | $(OUT)/headers
 	@mkdir -p $(@D)
 	$(call run,CC,$(COMPILE_C) -c -o $@ $<)
