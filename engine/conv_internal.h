@@ -49,6 +49,18 @@ size_t cz_conv_out_plane(const struct cz_conv_shape *shape);
 void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from,
                     size_t *to);
 
+/* 1 x 1 of stride 1: makes the image a single row. */
+void cz_conv_flatten(struct cz_conv_shape *shape);
+
+/* The rows and columns of the input that so many of the output are made of. */
+size_t cz_conv_window_rows(const struct cz_conv_shape *shape, size_t rows);
+size_t cz_conv_window_columns(const struct cz_conv_shape *shape,
+                              size_t columns);
+
+/* Where the window of an output row or column begins in the input. */
+ptrdiff_t cz_conv_window_y(const struct cz_conv_shape *shape, size_t y);
+ptrdiff_t cz_conv_window_x(const struct cz_conv_shape *shape, size_t x);
+
 /* Copies rows x columns pixels of `unit` elements, here floats, from position
  * (y, x) of a plane of the input, with zeros where that is outside. */
 struct cz_conv_window {

@@ -139,6 +139,39 @@ void cz_conv_inside(const struct cz_conv_shape *shape, size_t *from, size_t *to)
         *to = *from;
 }
 
+void cz_conv_flatten(struct cz_conv_shape *shape)
+{
+    struct cz_conv_shape *s = shape;
+    if (s->kernel_h != 1 || s->kernel_w != 1 || s->stride_h != 1 ||
+        s->stride_w != 1 || s->out_h != s->in_h || s->out_w != s->in_w ||
+        s->pad_top || s->pad_left)
+        return;
+    s->in_w = s->out_w = s->in_h * s->in_w;
+    s->in_h = s->out_h = 1;
+}
+
+size_t cz_conv_window_rows(const struct cz_conv_shape *shape, size_t rows)
+{
+    return (rows - 1) * shape->stride_h +
+           (shape->kernel_h - 1) * shape->dilation_h + 1;
+}
+
+size_t cz_conv_window_columns(const struct cz_conv_shape *shape, size_t columns)
+{
+    return (columns - 1) * shape->stride_w +
+           (shape->kernel_w - 1) * shape->dilation_w + 1;
+}
+
+ptrdiff_t cz_conv_window_y(const struct cz_conv_shape *shape, size_t y)
+{
+    return (ptrdiff_t)(y * shape->stride_h) - (ptrdiff_t)shape->pad_top;
+}
+
+ptrdiff_t cz_conv_window_x(const struct cz_conv_shape *shape, size_t x)
+{
+    return (ptrdiff_t)(x * shape->stride_w) - (ptrdiff_t)shape->pad_left;
+}
+
 /* How many of `count` positions from `at` on lie before `bound`. */
 static size_t count_before(ptrdiff_t at, size_t count, size_t bound)
 {

@@ -18,19 +18,12 @@
 #include "core/half.h"
 #include "core/sizes.h"
 #include "engine/bf16_internal.h"
-#include "engine/conv_internal.h"
+#include "engine/conv_tiles_internal.h"
 #include "engine/kernels_internal.h"
 
 /* Of the rounded part of the image; its neighbours in the second cache are the
  * weights of a pair of output blocks. */
 #define WINDOW_BYTES (128 * 1024)
-
-/* Columns that a tile keeps, however many channels there are. */
-#define COLUMNS_MIN 24
-
-/* Tiles for each of several threads: the last to finish is late by a part of
- * one. */
-#define TILES_PER_THREAD 4
 
 struct bf16 {
     struct cz_conv_shape shape;
@@ -40,24 +33,13 @@ struct bf16 {
     float *bias;                /* [out_blocks * lanes] */
     ptrdiff_t *offsets;         /* [taps] */
     size_t taps;
-    size_t rows, columns;               /* of a tile, at most */
-    size_t window_rows, window_columns; /* below such a tile */
-    size_t bands, spans;                /* tiles of an image */
-    size_t slices; /* of the pairs, where threads outnumber the tiles */
-    size_t items;
+    struct cz_conv_tiles tiles; /* parts: pairs of output blocks */
 };
 
 struct frame {
     const struct bf16 *b;
     const struct cz_step *step;
     struct cz_scratch *scratch; /* for windows */
-};
-
-/* The work of an item: a tile, in some pairs of output blocks. */
-struct tile {
-    size_t image, y, x, rows, columns;
-    size_t pair_from, pair_to;
-    uint16_t *window; /* [in_blocks][window_rows][window_columns][lanes] */
 };
 
 /* ---- preparation ------------------------------------------------------ */
@@ -69,52 +51,20 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
            cz_bf16_find(plan->block) && cz_simd_find(plan->block);
 }
 
-static size_t window_rows(const struct cz_conv_shape *s, size_t rows)
+/* Of the window below a tile: [in_blocks][window_rows][window_columns][lanes].
+ */
+static size_t window_elements(const struct bf16 *b)
 {
-    return (rows - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
+    return b->shape.in_blocks * b->shape.lanes * b->tiles.window_rows *
+           b->tiles.window_columns;
 }
 
-static size_t window_columns(const struct cz_conv_shape *s, size_t columns)
-{
-    return (columns - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
-}
-
-static size_t window_elements(const struct cz_conv_shape *s, size_t rows,
-                              size_t columns)
-{
-    return s->in_blocks * s->lanes * window_rows(s, rows) *
-           window_columns(s, columns);
-}
-
-static bool is_too_large(const struct cz_conv_shape *s, size_t rows,
-                         size_t columns)
-{
-    return window_elements(s, rows, columns) * sizeof(uint16_t) > WINDOW_BYTES;
-}
-
-/* As many rows as the cache has room for, but for all threads to have some. */
 static void choose_tiles(struct bf16 *b, size_t threads)
 {
     const struct cz_conv_shape *s = &b->shape;
-    const size_t wanted = threads > 1 ? threads * TILES_PER_THREAD : 1;
-    size_t columns = s->out_w, rows = 1;
-    while (columns >= 2 * COLUMNS_MIN &&
-           (is_too_large(s, 1, columns) ||
-            s->batch * s->out_h * cz_divide_up(s->out_w, columns) < wanted))
-        columns = cz_divide_up(columns, 2);
-    b->spans = cz_divide_up(s->out_w, columns);
-    const size_t strips = s->batch * s->out_h * b->spans;
-    while (rows < s->out_h && (rows + 1) * wanted <= strips &&
-           !is_too_large(s, rows + 1, columns))
-        rows++;
-    b->bands = cz_divide_up(s->out_h, rows);
-    b->rows = cz_divide_up(s->out_h, b->bands);
-    b->columns = columns;
-    b->window_rows = window_rows(s, b->rows);
-    b->window_columns = window_columns(s, columns);
-    const size_t tiles = s->batch * b->bands * b->spans;
-    b->slices = cz_least(cz_divide_up(threads, tiles), cz_conv_pairs(s));
-    b->items = tiles * b->slices;
+    const size_t pixel_bytes = s->in_blocks * s->lanes * sizeof(uint16_t);
+    cz_conv_tiles_choose(&b->tiles, s, WINDOW_BYTES / pixel_bytes,
+                         cz_conv_pairs(s), threads);
 }
 
 static void make_offsets(struct bf16 *b)
@@ -125,9 +75,10 @@ static void make_offsets(struct bf16 *b)
         const size_t block = t / positions;
         const size_t y = t % positions / s->kernel_w * s->dilation_h;
         const size_t x = t % s->kernel_w * s->dilation_w;
-        b->offsets[t] =
-            (ptrdiff_t)(((block * b->window_rows + y) * b->window_columns + x) *
-                        s->lanes);
+        b->offsets[t] = (ptrdiff_t)(((block * b->tiles.window_rows + y) *
+                                         b->tiles.window_columns +
+                                     x) *
+                                    s->lanes);
     }
 }
 
@@ -185,8 +136,7 @@ static enum cz_status allocate(struct bf16 *b, const struct cz_plan *plan,
     float *floats = cz_store_floats(plan->store, weights + outputs);
     b->offsets = cz_calloc(b->taps, sizeof *b->offsets);
     if (!floats || !b->offsets ||
-        !cz_scratch_reserve(plan->exec.scratch,
-                            floats_of(window_elements(s, b->rows, b->columns))))
+        !cz_scratch_reserve(plan->exec.scratch, floats_of(window_elements(b))))
         return cz_error_nomem(err);
     b->w = (uint16_t *)floats;
     b->bias = floats + weights;
@@ -232,29 +182,31 @@ static void round_row(const struct bf16 *b, const float *plane,
     memset(to + right * lanes, 0, (columns - right) * lanes * sizeof *to);
 }
 
-static void round_window(const struct frame *frame, const struct tile *tile)
+static void round_window(const struct frame *frame,
+                         const struct cz_conv_tile *tile, uint16_t *to)
 {
     const struct bf16 *b = frame->b;
     const struct cz_conv_shape *s = &b->shape;
     const struct cz_conv_window window = {
-        (ptrdiff_t)(tile->y * s->stride_h) - (ptrdiff_t)s->pad_top,
-        (ptrdiff_t)(tile->x * s->stride_w) - (ptrdiff_t)s->pad_left,
-        window_rows(s, tile->rows), window_columns(s, tile->columns), s->lanes};
+        cz_conv_window_y(s, tile->y), cz_conv_window_x(s, tile->x),
+        cz_conv_window_rows(s, tile->rows),
+        cz_conv_window_columns(s, tile->columns), s->lanes};
     const float *plane = (const float *)frame->step->inputs[0]->data +
                          tile->image * s->in_blocks * cz_conv_in_plane(s);
-    const size_t to_row = b->window_columns * s->lanes;
+    const size_t to_row = b->tiles.window_columns * s->lanes;
     for (size_t k = 0; k < s->in_blocks; k++, plane += cz_conv_in_plane(s)) {
-        uint16_t *to = tile->window + k * b->window_rows * to_row;
         for (size_t r = 0; r < window.rows; r++) {
             const struct cz_conv_row row = cz_conv_window_row(s, &window, r);
             round_row(b, plane, &row, window.columns, to + r * to_row);
         }
+        to += b->tiles.window_rows * to_row;
     }
 }
 
 /* Row r of a tile, in one pair of output blocks. */
-static void multiply_row(const struct frame *frame, const struct tile *tile,
-                         size_t pair, size_t r)
+static void multiply_row(const struct frame *frame,
+                         const struct cz_conv_tile *tile,
+                         const uint16_t *window, size_t pair, size_t r)
 {
     const struct bf16 *b = frame->b;
     const struct cz_conv_shape *s = &b->shape;
@@ -265,7 +217,7 @@ static void multiply_row(const struct frame *frame, const struct tile *tile,
     const size_t plane = cz_conv_out_plane(s);
     size_t at = block * plane + ((tile->y + r) * s->out_w + tile->x) * s->lanes;
     const struct cz_bf16_product product = {
-        .x = tile->window + r * s->stride_h * b->window_columns * s->lanes,
+        .x = window + r * s->stride_h * b->tiles.window_columns * s->lanes,
         .offsets = b->offsets,
         .taps = b->taps,
         .step = s->stride_w * s->lanes,
@@ -280,30 +232,17 @@ static void multiply_row(const struct frame *frame, const struct tile *tile,
         cz_conv_finish(step, s, b->simd, at, tile->columns);
 }
 
-/* Item i of images x bands x spans x slices. */
 static void run_item(void *user, size_t i)
 {
     const struct frame *frame = user;
     const struct bf16 *b = frame->b;
-    const struct cz_conv_shape *s = &b->shape;
-    const size_t pairs = cz_conv_pairs(s), slice = i % b->slices;
-    i /= b->slices;
-    const size_t span = i % b->spans, band = i / b->spans % b->bands;
-    struct tile tile = {
-        .image = i / b->spans / b->bands,
-        .y = band * s->out_h / b->bands,
-        .x = span * s->out_w / b->spans,
-        .pair_from = slice * pairs / b->slices,
-        .pair_to = (slice + 1) * pairs / b->slices,
-    };
-    tile.rows = (band + 1) * s->out_h / b->bands - tile.y;
-    tile.columns = (span + 1) * s->out_w / b->spans - tile.x;
+    const struct cz_conv_tile tile = cz_conv_tile_at(&b->tiles, &b->shape, i);
     float *floats = cz_scratch_take(frame->scratch);
-    tile.window = (uint16_t *)floats;
-    round_window(frame, &tile);
-    for (size_t pair = tile.pair_from; pair < tile.pair_to; pair++) {
+    uint16_t *window = (uint16_t *)floats;
+    round_window(frame, &tile, window);
+    for (size_t pair = tile.part_from; pair < tile.part_to; pair++) {
         for (size_t r = 0; r < tile.rows; r++)
-            multiply_row(frame, &tile, pair, r);
+            multiply_row(frame, &tile, window, pair, r);
     }
     cz_scratch_give(frame->scratch, floats);
 }
@@ -313,7 +252,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 {
     (void)err;
     struct frame frame = {step->state, step, exec->scratch};
-    cz_team_for(exec, frame.b->items, run_item, &frame);
+    cz_team_for(exec, frame.b->tiles.items, run_item, &frame);
     return CZ_OK;
 }
 

@@ -36,11 +36,6 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
            s->group == s->out_channels;
 }
 
-static size_t window_rows(const struct cz_conv_shape *s, size_t rows)
-{
-    return (rows - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
-}
-
 static void choose_bands(struct depthwise *d, size_t threads)
 {
     const struct cz_conv_shape *s = &d->conv.shape;
@@ -50,9 +45,8 @@ static void choose_bands(struct depthwise *d, size_t threads)
         cz_divide_up(2 * threads, s->batch * s->out_blocks);
     d->bands =
         cz_least(cz_most(cz_divide_up(s->out_h, rows), bands_wanted), s->out_h);
-    d->window_rows = window_rows(s, cz_divide_up(s->out_h, d->bands));
-    d->columns =
-        (s->out_w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
+    d->window_rows = cz_conv_window_rows(s, cz_divide_up(s->out_h, d->bands));
+    d->columns = cz_conv_window_columns(s, s->out_w);
     d->taps = cz_round_up(s->kernel_h * s->kernel_w, 2);
 }
 
@@ -129,10 +123,10 @@ static void run_band(const struct frame *frame, size_t block, size_t from,
 {
     const struct depthwise *d = frame->d;
     const struct cz_conv_shape *s = &d->conv.shape;
-    const struct cz_conv_window window = {.y = (ptrdiff_t)(from * s->stride_h) -
-                                               (ptrdiff_t)s->pad_top,
-                                          .x = -(ptrdiff_t)s->pad_left,
-                                          .rows = window_rows(s, to - from),
+    const struct cz_conv_window window = {.y = cz_conv_window_y(s, from),
+                                          .x = cz_conv_window_x(s, 0),
+                                          .rows =
+                                              cz_conv_window_rows(s, to - from),
                                           .columns = d->columns,
                                           .unit = CZ_CODES_BLOCK};
     struct cz_codes_depthwise loop = {

@@ -13,17 +13,11 @@
 
 #include "core/sizes.h"
 #include "engine/codes_quads_internal.h"
+#include "engine/conv_tiles_internal.h"
 #include "engine/kernels_internal.h"
 
 /* Of the copied part of the image. */
 #define WINDOW_BYTES ((size_t)24 * 1024)
-
-/* Columns that a tile keeps, however many channels there are. */
-#define COLUMNS_MIN 24
-
-/* Tiles for each of several threads: the last to finish is late by a part of
- * one. */
-#define TILES_PER_THREAD 4
 
 struct block {
     const int8_t *w;          /* [quads][16][4] */
@@ -34,29 +28,18 @@ struct block {
 
 struct direct {
     struct cz_codes_conv conv;
-    struct block *blocks;               /* [out_blocks] */
-    ptrdiff_t *offsets;                 /* of all blocks */
-    uint8_t *lanes;                     /* the same, [quads][4] */
-    bool is_copied;                     /* else the image is read where it is */
-    size_t unit, planes;                /* bytes of a copied pixel, planes */
-    size_t rows, columns;               /* of a tile, at most */
-    size_t window_rows, window_columns; /* below such a tile */
-    size_t bands, spans;                /* tiles of an image */
-    size_t slices; /* of the blocks, where threads outnumber the tiles */
-    size_t items;
+    struct block *blocks;       /* [out_blocks] */
+    ptrdiff_t *offsets;         /* of all blocks */
+    uint8_t *lanes;             /* the same, [quads][4] */
+    bool is_copied;             /* else the image is read where it is */
+    size_t unit, planes;        /* bytes of a copied pixel, planes */
+    struct cz_conv_tiles tiles; /* parts: blocks of the output */
 };
 
 struct frame {
     const struct direct *d;
     const struct cz_step *step;
     struct cz_scratch *scratch; /* for windows */
-};
-
-/* The work of an item: a tile, in some blocks of the output. */
-struct tile {
-    size_t image, y, x, rows, columns;
-    size_t block_from, block_to;
-    const uint8_t *window; /* [planes][window_rows][window_columns][unit] */
 };
 
 /* ---- sizes ------------------------------------------------------------ */
@@ -67,17 +50,6 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
     return cz_codes_conv(&conv, step, plan) && conv.shape.group == 1;
 }
 
-/* 1 x 1, stride 1: the image as one row. */
-static void flatten(struct cz_conv_shape *s)
-{
-    if (s->kernel_h != 1 || s->kernel_w != 1 || s->stride_h != 1 ||
-        s->stride_w != 1 || s->out_h != s->in_h || s->out_w != s->in_w ||
-        s->pad_top || s->pad_left)
-        return;
-    s->in_w = s->out_w = s->in_h * s->in_w;
-    s->in_h = s->out_h = 1;
-}
-
 /* Nothing to gather: each pixel is made of the one at the same place. */
 static bool is_flat(const struct cz_conv_shape *s)
 {
@@ -86,59 +58,16 @@ static bool is_flat(const struct cz_conv_shape *s)
            !s->pad_top;
 }
 
-static size_t window_rows(const struct cz_conv_shape *s, size_t rows)
-{
-    return (rows - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
-}
-
-static size_t window_columns(const struct cz_conv_shape *s, size_t columns)
-{
-    return (columns - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
-}
-
-static bool is_too_large(const struct direct *d, size_t rows, size_t columns)
-{
-    const struct cz_conv_shape *s = &d->conv.shape;
-    return d->planes * d->unit * window_rows(s, rows) *
-               window_columns(s, columns) >
-           WINDOW_BYTES;
-}
-
-/* As many rows as the cache has room for, but for all threads to have some. */
-static void choose_tiles(struct direct *d, size_t threads)
-{
-    const struct cz_conv_shape *s = &d->conv.shape;
-    const size_t wanted = threads > 1 ? threads * TILES_PER_THREAD : 1;
-    size_t rows = 1, spans = 1;
-    while (cz_divide_up(s->out_w, spans + 1) >= COLUMNS_MIN &&
-           (is_too_large(d, 1, cz_divide_up(s->out_w, spans)) ||
-            s->batch * s->out_h * spans < wanted))
-        spans++;
-    const size_t columns = cz_divide_up(s->out_w, spans);
-    const size_t strips = s->batch * s->out_h * spans;
-    while (rows < s->out_h && (rows + 1) * wanted <= strips &&
-           !is_too_large(d, rows + 1, columns))
-        rows++;
-    d->spans = spans;
-    d->bands = cz_divide_up(s->out_h, rows);
-    d->rows = cz_divide_up(s->out_h, d->bands);
-    d->columns = columns;
-    d->window_rows = window_rows(s, d->rows);
-    d->window_columns = window_columns(s, columns);
-    const size_t tiles = s->batch * d->bands * d->spans;
-    d->slices = cz_least(cz_divide_up(threads, tiles), s->out_blocks);
-    d->items = tiles * d->slices;
-}
-
 static void choose_sizes(struct direct *d, size_t threads)
 {
     struct cz_conv_shape *s = &d->conv.shape;
-    flatten(s);
-    flatten(&d->conv.floats);
+    cz_conv_flatten(s);
+    cz_conv_flatten(&d->conv.floats);
     d->is_copied = s->is_plain || d->conv.flip || !is_flat(s);
     d->unit = s->is_plain ? CZ_CODES_QUAD : CZ_CODES_BLOCK;
     d->planes = cz_divide_up(s->in_channels, d->unit);
-    choose_tiles(d, threads);
+    cz_conv_tiles_choose(&d->tiles, s, WINDOW_BYTES / (d->planes * d->unit),
+                         s->out_blocks, threads);
 }
 
 /* ---- preparation ------------------------------------------------------ */
@@ -154,8 +83,8 @@ static ptrdiff_t offset_of(const struct direct *d,
         return (ptrdiff_t)(plane * cz_conv_in_plane(s));
     const size_t y = quad->position / s->kernel_w * s->dilation_h;
     const size_t x = quad->position % s->kernel_w * s->dilation_w;
-    const size_t row = plane * d->window_rows + y;
-    return (ptrdiff_t)((row * d->window_columns + x) * d->unit);
+    const size_t row = plane * d->tiles.window_rows + y;
+    return (ptrdiff_t)((row * d->tiles.window_columns + x) * d->unit);
 }
 
 /* The quads of all blocks in their orders. */
@@ -220,7 +149,7 @@ static enum cz_status pack(struct direct *d, const struct cz_step *step,
 {
     const size_t weights = all->total * CZ_CODES_QUAD_WEIGHTS / sizeof(float);
     const size_t window_bytes =
-        d->planes * d->window_rows * d->window_columns * d->unit +
+        d->planes * d->tiles.window_rows * d->tiles.window_columns * d->unit +
         CZ_CODES_BLOCK; /* the last quad is read as a block */
     float *floats =
         cz_store_floats(plan->store, weights + cz_codes_conv_floats(&d->conv));
@@ -279,16 +208,16 @@ static const uint8_t *image_of(const struct frame *frame, size_t image)
            image * planes * cz_conv_in_plane(s);
 }
 
-static void copy_window(const struct frame *frame, const struct tile *tile,
-                        uint8_t *to)
+static void copy_window(const struct frame *frame,
+                        const struct cz_conv_tile *tile, uint8_t *to)
 {
     const struct direct *d = frame->d;
     const struct cz_conv_shape *s = &d->conv.shape;
     const struct cz_conv_window window = {
-        .y = (ptrdiff_t)(tile->y * s->stride_h) - (ptrdiff_t)s->pad_top,
-        .x = (ptrdiff_t)(tile->x * s->stride_w) - (ptrdiff_t)s->pad_left,
-        .rows = window_rows(s, tile->rows),
-        .columns = d->window_columns,
+        .y = cz_conv_window_y(s, tile->y),
+        .x = cz_conv_window_x(s, tile->x),
+        .rows = cz_conv_window_rows(s, tile->rows),
+        .columns = d->tiles.window_columns,
         .unit = s->is_plain ? 1 : CZ_CODES_BLOCK};
     const size_t plane = cz_conv_in_plane(s);
     const uint8_t *from = image_of(frame, tile->image);
@@ -300,12 +229,14 @@ static void copy_window(const struct frame *frame, const struct tile *tile,
                 &window, to);
         else
             cz_codes_copy_window(&d->conv, from + p * plane, &window, to);
-        to += d->window_rows * d->window_columns * d->unit;
+        to += d->tiles.window_rows * d->tiles.window_columns * d->unit;
     }
 }
 
-/* Row r of a tile, in one block of the output. */
-static void multiply_row(const struct frame *frame, const struct tile *tile,
+/* Row r of a tile, in one block of the output, from what is below the tile:
+ * [planes][window_rows][window_columns][unit]. */
+static void multiply_row(const struct frame *frame,
+                         const struct cz_conv_tile *tile, const uint8_t *window,
                          size_t b, size_t r)
 {
     const struct direct *d = frame->d;
@@ -314,7 +245,7 @@ static void multiply_row(const struct frame *frame, const struct tile *tile,
     const size_t plane = tile->image * s->out_blocks + b;
     const size_t pixel = (tile->y + r) * s->out_w + tile->x;
     const struct cz_codes_product product = {
-        .x = tile->window + r * s->stride_h * d->window_columns * d->unit,
+        .x = window + r * s->stride_h * d->tiles.window_columns * d->unit,
         .offsets = block->offsets,
         .lanes = block->lanes,
         .counts = block->counts,
@@ -327,34 +258,21 @@ static void multiply_row(const struct frame *frame, const struct tile *tile,
     cz_codes_conv_close(&d->conv, frame->step, plane, pixel, tile->columns);
 }
 
-/* Item i of images x bands x spans x slices. */
 static void run_item(void *user, size_t i)
 {
     const struct frame *frame = user;
     const struct direct *d = frame->d;
-    const struct cz_conv_shape *s = &d->conv.shape;
-    const size_t blocks = s->out_blocks, slice = i % d->slices;
-    i /= d->slices;
-    const size_t span = i % d->spans, band = i / d->spans % d->bands;
-    struct tile tile = {
-        .image = i / d->spans / d->bands,
-        .y = band * s->out_h / d->bands,
-        .x = span * s->out_w / d->spans,
-        .block_from = slice * blocks / d->slices,
-        .block_to = (slice + 1) * blocks / d->slices,
-    };
-    tile.rows = (band + 1) * s->out_h / d->bands - tile.y;
-    tile.columns = (span + 1) * s->out_w / d->spans - tile.x;
+    const struct cz_conv_tile tile =
+        cz_conv_tile_at(&d->tiles, &d->conv.shape, i);
     float *floats = cz_scratch_take(frame->scratch);
-    if (d->is_copied) {
+    const uint8_t *window = (uint8_t *)floats;
+    if (d->is_copied)
         copy_window(frame, &tile, (uint8_t *)floats);
-        tile.window = (uint8_t *)floats;
-    } else {
-        tile.window = image_of(frame, tile.image) + tile.x * CZ_CODES_BLOCK;
-    }
-    for (size_t b = tile.block_from; b < tile.block_to; b++) {
+    else
+        window = image_of(frame, tile.image) + tile.x * CZ_CODES_BLOCK;
+    for (size_t b = tile.part_from; b < tile.part_to; b++) {
         for (size_t r = 0; r < tile.rows; r++)
-            multiply_row(frame, &tile, b, r);
+            multiply_row(frame, &tile, window, b, r);
     }
     cz_scratch_give(frame->scratch, floats);
 }
@@ -364,7 +282,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 {
     (void)err;
     struct frame frame = {step->state, step, exec->scratch};
-    cz_team_for(exec, frame.d->items, run_item, &frame);
+    cz_team_for(exec, frame.d->tiles.items, run_item, &frame);
     return CZ_OK;
 }
 

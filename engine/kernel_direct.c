@@ -56,17 +56,6 @@ static bool fits(const struct cz_step *step, const struct cz_plan *plan)
            cz_simd_find(plan->block);
 }
 
-/* 1 x 1, stride 1: the image as one row. */
-static void flatten(struct cz_conv_shape *s)
-{
-    if (s->kernel_h != 1 || s->kernel_w != 1 || s->stride_h != 1 ||
-        s->stride_w != 1 || s->out_h != s->in_h || s->out_w != s->in_w ||
-        s->pad_top || s->pad_left)
-        return;
-    s->in_w = s->out_w = s->in_h * s->in_w;
-    s->in_h = s->out_h = 1;
-}
-
 static void find_inside(struct direct *d)
 {
     const struct cz_conv_shape *s = &d->shape;
@@ -90,8 +79,8 @@ static void choose_sizes(struct direct *d, size_t threads)
     d->depth = takes_rows ? s->kernel_w : d->unit;
     d->row_taps = takes_rows ? 1 : s->kernel_w;
     d->taps = planes * s->kernel_h * d->row_taps;
-    d->patch_columns = (cz_least(PATCH_PIXELS, s->out_w) - 1) * s->stride_w +
-                       (s->kernel_w - 1) * s->dilation_w + 1;
+    d->patch_columns =
+        cz_conv_window_columns(s, cz_least(PATCH_PIXELS, s->out_w));
     find_inside(d);
     d->spans = cz_divide_up(s->out_w, SPAN_PIXELS);
     if (s->batch * s->out_h * d->spans % threads != 0 && s->out_h == 1)
@@ -165,7 +154,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
         return cz_error_nomem(err);
     struct cz_conv_shape *s = &d->shape;
     cz_conv_shape(s, step, plan);
-    flatten(s);
+    cz_conv_flatten(s);
     d->simd = cz_simd_find(plan->block);
     choose_sizes(d, plan->exec.threads);
     const size_t outputs = s->out_blocks * s->lanes;
@@ -223,17 +212,6 @@ static void multiply(const struct frame *frame, const struct run *run,
     }
 }
 
-/* Where the window of output (y, x) begins in the input. */
-static ptrdiff_t window_y(const struct cz_conv_shape *s, size_t y)
-{
-    return (ptrdiff_t)(y * s->stride_h) - (ptrdiff_t)s->pad_top;
-}
-
-static ptrdiff_t window_x(const struct cz_conv_shape *s, size_t x)
-{
-    return (ptrdiff_t)(x * s->stride_w) - (ptrdiff_t)s->pad_left;
-}
-
 static const float *image_of(const struct frame *frame, size_t image)
 {
     const struct cz_conv_shape *s = &frame->d->shape;
@@ -253,8 +231,8 @@ static void copy_patch(const struct frame *frame, const struct run *run)
     for (size_t b = 0; b < planes; b++, plane += cz_conv_in_plane(s)) {
         for (size_t r = 0; r < s->kernel_h; r++) {
             const struct cz_conv_window window = {
-                window_y(s, run->y) + (ptrdiff_t)(r * s->dilation_h),
-                window_x(s, run->from), 1, d->patch_columns, d->unit};
+                cz_conv_window_y(s, run->y) + (ptrdiff_t)(r * s->dilation_h),
+                cz_conv_window_x(s, run->from), 1, d->patch_columns, d->unit};
             cz_conv_copy_window(s, plane, &window, to);
             to += d->patch_columns * d->unit;
         }
@@ -283,7 +261,8 @@ static void run_inside(const struct frame *frame, const struct run *run,
     struct run piece = *run;
     piece.from = from;
     piece.to = to;
-    const size_t y = (size_t)window_y(s, run->y), x = (size_t)window_x(s, from);
+    const size_t y = (size_t)cz_conv_window_y(s, run->y),
+                 x = (size_t)cz_conv_window_x(s, from);
     multiply(frame, &piece,
              image_of(frame, run->image) + (y * s->in_w + x) * d->unit,
              d->offsets);
@@ -293,7 +272,7 @@ static void run_row(const struct frame *frame, const struct run *run)
 {
     const struct direct *d = frame->d;
     const struct cz_conv_shape *s = &d->shape;
-    const ptrdiff_t y = window_y(s, run->y);
+    const ptrdiff_t y = cz_conv_window_y(s, run->y);
     const size_t reach = (s->kernel_h - 1) * s->dilation_h;
     if (y < 0 || (size_t)y + reach >= s->in_h) {
         run_patched(frame, run, run->from, run->to);
