@@ -10,15 +10,11 @@
 #include "core/sizes.h"
 #include "engine/conv_codes_internal.h"
 #include "engine/kernels_internal.h"
+#include "engine/winograd_internal.h"
 
-#define TILE CZ_CODES_WINOGRAD_OUT
+#define TILE CZ_WINOGRAD_OUT
 #define SIDE CZ_CODES_WINOGRAD_SIDE
 #define POSITIONS (SIDE * SIDE)
-
-/* V and M of a group are to stay in the second cache. */
-#define GROUP_BYTES ((size_t)192 * 1024)
-#define GROUP_TILES_MIN 12
-#define GROUP_TILES_MAX 48
 
 /* Positions are an odd multiple of a line of the cache apart: a power of two
  * would make them share few lines of the first one. */
@@ -27,8 +23,7 @@
 struct winograd {
     struct cz_codes_conv conv;
     int16_t *u; /* [out_blocks][POSITIONS][in_blocks * 8][16][2] */
-    size_t tiles_y, tiles_x, tiles;
-    size_t groups, group_tiles;
+    struct cz_winograd_tiles tiles;
     size_t v_step, m_step; /* words and sums between positions */
 };
 
@@ -44,10 +39,6 @@ struct group {
     int16_t *v;
     int32_t *m;
     uint8_t *window; /* SIDE x SIDE pixels */
-};
-
-struct tile {
-    size_t image, y, x; /* in tiles */
 };
 
 /* ---- preparation ------------------------------------------------------ */
@@ -137,21 +128,14 @@ static void pack_block(void *user, size_t block)
     }
 }
 
-/* Groups of equal size, a multiple of the threads if there are enough. */
-static void choose_groups(struct winograd *w, size_t threads)
+static void choose_sizes(struct winograd *w, size_t threads)
 {
     const struct cz_conv_shape *s = &w->conv.shape;
-    w->tiles_y = cz_divide_up(s->out_h, TILE);
-    w->tiles_x = cz_divide_up(s->out_w, TILE);
-    w->tiles = s->batch * w->tiles_y * w->tiles_x;
-    const size_t tile_words = s->in_blocks * CZ_CODES_BLOCK;
-    size_t most = GROUP_BYTES / (POSITIONS * tile_words * sizeof *w->u);
-    most = cz_least(cz_most(most, GROUP_TILES_MIN), GROUP_TILES_MAX);
-    w->groups =
-        cz_least(cz_round_up(cz_divide_up(w->tiles, most), threads), w->tiles);
-    w->group_tiles = cz_divide_up(w->tiles, w->groups);
-    const size_t v_bytes = w->group_tiles * tile_words * sizeof(int16_t);
-    const size_t m_bytes = w->group_tiles * CZ_CODES_BLOCK * sizeof(int32_t);
+    const size_t tile_bytes = s->in_blocks * CZ_CODES_BLOCK * sizeof(int16_t);
+    cz_winograd_tiles_choose(&w->tiles, s, POSITIONS * tile_bytes, threads);
+    const size_t v_bytes = w->tiles.group_tiles * tile_bytes;
+    const size_t m_bytes =
+        w->tiles.group_tiles * CZ_CODES_BLOCK * sizeof(int32_t);
     w->v_step =
         (cz_round_up(v_bytes, 2 * SKEW_BYTES) + SKEW_BYTES) / sizeof(int16_t);
     w->m_step =
@@ -195,7 +179,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     if (!w)
         return cz_error_nomem(err);
     cz_codes_conv(&w->conv, step, plan);
-    choose_groups(w, plan->exec.threads);
+    choose_sizes(w, plan->exec.threads);
     const enum cz_status status = allocate(w, step, plan, err);
     if (status != CZ_OK) {
         cz_free(w);
@@ -210,29 +194,23 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
 
 /* ---- a frame ---------------------------------------------------------- */
 
-static struct tile tile_at(const struct winograd *w, size_t i)
-{
-    const size_t row = i / w->tiles_x;
-    return (struct tile){row / w->tiles_y, row % w->tiles_y, i % w->tiles_x};
-}
-
 /* V of one tile in one block. A window at the border is already in the codes
  * that are read, that of the image is not. */
 static void transform_tile(const struct winograd *w, const struct group *group,
-                           const uint8_t *plane, struct tile tile, int16_t *v)
+                           const uint8_t *plane, struct cz_winograd_tile tile,
+                           int16_t *v)
 {
     const struct cz_conv_shape *s = &w->conv.shape;
-    const ptrdiff_t y = (ptrdiff_t)(tile.y * TILE) - (ptrdiff_t)s->pad_top;
-    const ptrdiff_t x = (ptrdiff_t)(tile.x * TILE) - (ptrdiff_t)s->pad_left;
-    if (y >= 0 && x >= 0 && (size_t)y + SIDE <= s->in_h &&
-        (size_t)x + SIDE <= s->in_w) {
+    const size_t row = s->in_w * CZ_CODES_BLOCK;
+    bool is_inside;
+    const struct cz_conv_window window =
+        cz_winograd_window(s, tile, SIDE, &is_inside);
+    if (is_inside) {
         const uint8_t *from =
-            plane + ((size_t)y * s->in_w + (size_t)x) * CZ_CODES_BLOCK;
-        w->conv.loops->winograd_in(from, s->in_w * CZ_CODES_BLOCK, w->conv.flip,
-                                   v, w->v_step);
+            plane + (size_t)window.y * row + (size_t)window.x * CZ_CODES_BLOCK;
+        w->conv.loops->winograd_in(from, row, w->conv.flip, v, w->v_step);
         return;
     }
-    const struct cz_conv_window window = {y, x, SIDE, SIDE, CZ_CODES_BLOCK};
     cz_codes_copy_window(&w->conv, plane, &window, group->window);
     w->conv.loops->winograd_in(group->window, SIDE * CZ_CODES_BLOCK, 0, v,
                                w->v_step);
@@ -245,10 +223,11 @@ static void transform_input(const struct winograd *w, const uint8_t *x,
     const size_t plane = cz_conv_in_plane(s);
     for (size_t b = 0; b < s->in_blocks; b++) {
         for (size_t i = 0; i < group->count; i++) {
-            const struct tile tile = tile_at(w, group->first + i);
+            const struct cz_winograd_tile tile =
+                cz_winograd_tile_at(&w->tiles, group->first + i);
             transform_tile(
                 w, group, x + (tile.image * s->in_blocks + b) * plane, tile,
-                group->v + (b * w->group_tiles + i) * CZ_CODES_BLOCK);
+                group->v + (b * w->tiles.group_tiles + i) * CZ_CODES_BLOCK);
         }
     }
 }
@@ -259,7 +238,7 @@ static void multiply(const struct winograd *w, const struct group *group,
     const size_t words = position_words(w);
     struct cz_codes_words product = {
         .x = group->v,
-        .x_block = w->group_tiles * CZ_CODES_BLOCK,
+        .x_block = w->tiles.group_tiles * CZ_CODES_BLOCK,
         .blocks = w->conv.shape.in_blocks,
         .w = w->u + block * POSITIONS * words,
         .y = group->m,
@@ -280,9 +259,10 @@ static void store_block(const struct frame *frame, const struct group *group,
     const struct winograd *w = frame->w;
     const struct cz_conv_shape *s = &w->conv.shape;
     for (size_t i = 0; i < group->count;) {
-        const struct tile from = tile_at(w, group->first + i);
+        const struct cz_winograd_tile from =
+            cz_winograd_tile_at(&w->tiles, group->first + i);
         const size_t plane = from.image * s->out_blocks + block;
-        const size_t n = cz_least(w->tiles_x - from.x, group->count - i);
+        const size_t n = cz_least(w->tiles.columns - from.x, group->count - i);
         const size_t rows = cz_least(TILE, s->out_h - from.y * TILE);
         const size_t to = cz_least(s->out_w, (from.x + n) * TILE);
         const struct cz_codes_finish finish = cz_codes_conv_open(
@@ -309,10 +289,10 @@ static void run_group(void *user, size_t i)
     const struct frame *frame = user;
     const struct winograd *w = frame->w;
     float *floats = cz_scratch_take(frame->scratch);
-    const size_t first = i * w->tiles / w->groups;
+    const size_t first = cz_winograd_group_start(&w->tiles, i);
     const struct group group = {
         .first = first,
-        .count = (i + 1) * w->tiles / w->groups - first,
+        .count = cz_winograd_group_start(&w->tiles, i + 1) - first,
         .v = (int16_t *)floats,
         .m = (int32_t *)(floats + v_floats(w)),
         .window = (uint8_t *)(floats + v_floats(w) + m_floats(w)),
@@ -330,7 +310,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 {
     (void)err;
     struct frame frame = {step->state, step, exec->scratch};
-    cz_team_for(exec, frame.w->groups, run_group, &frame);
+    cz_team_for(exec, frame.w->tiles.groups, run_group, &frame);
     return CZ_OK;
 }
 

@@ -17,8 +17,8 @@
 #include <string.h>
 
 #include "core/sizes.h"
-#include "engine/conv_internal.h"
 #include "engine/kernels_internal.h"
+#include "engine/winograd_internal.h"
 
 #define TILE CZ_WINOGRAD_OUT
 #define SIDE CZ_WINOGRAD_WEIGHTS
@@ -26,11 +26,6 @@
 
 /* With fewer, stride 2 saves less than the transforms cost. */
 #define STRIDE_2_CHANNELS_MIN 32
-
-/* V of a group is to stay in the second cache. */
-#define GROUP_BYTES (192 * 1024)
-#define GROUP_TILES_MIN 12
-#define GROUP_TILES_MAX 48
 
 /* Positions are an odd multiple of 32 floats apart: a power of two would make
  * them share few lines of the first cache. */
@@ -43,8 +38,7 @@ struct winograd {
     float *bias;        /* [out_blocks * lanes] */
     ptrdiff_t *offsets; /* [in_blocks], of blocks in V */
     size_t side;        /* of a tile in the input: 6 or 9 */
-    size_t tiles_y, tiles_x, tiles;
-    size_t groups, group_tiles;
+    struct cz_winograd_tiles tiles;
     size_t v_step, m_step; /* floats between positions */
 };
 
@@ -58,10 +52,6 @@ struct frame {
 struct group {
     size_t first, count;
     float *v, *m, *window;
-};
-
-struct tile {
-    size_t image, y, x; /* in tiles */
 };
 
 /* ---- preparation ------------------------------------------------------ */
@@ -168,22 +158,15 @@ static void pack_weights(struct winograd *w, const float *weights,
     cz_team_for(exec, cz_conv_pairs(&w->shape), pack_pair, &packing);
 }
 
-/* Groups of equal size, a multiple of the threads if there are enough. */
-static void choose_groups(struct winograd *w, size_t threads)
+static void choose_sizes(struct winograd *w, size_t threads)
 {
     const struct cz_conv_shape *s = &w->shape;
     w->side = s->stride_h == 1 ? 6 : 9;
     const size_t positions = w->side * w->side;
-    w->tiles_y = (s->out_h + TILE - 1) / TILE;
-    w->tiles_x = (s->out_w + TILE - 1) / TILE;
-    w->tiles = s->batch * w->tiles_y * w->tiles_x;
-    size_t most = GROUP_BYTES / (positions * s->in_blocks * s->lanes * 4);
-    most = most < GROUP_TILES_MIN ? GROUP_TILES_MIN : most;
-    most = most > GROUP_TILES_MAX ? GROUP_TILES_MAX : most;
-    w->groups = cz_round_up((w->tiles + most - 1) / most, threads);
-    w->groups = w->groups > w->tiles ? w->tiles : w->groups;
-    w->group_tiles = (w->tiles + w->groups - 1) / w->groups;
-    const size_t row = w->group_tiles * s->lanes;
+    cz_winograd_tiles_choose(
+        &w->tiles, s, positions * s->in_blocks * s->lanes * sizeof(float),
+        threads);
+    const size_t row = w->tiles.group_tiles * s->lanes;
     w->v_step = cz_round_up(s->in_blocks * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
     w->m_step =
         cz_round_up(CZ_SIMD_OUTPUTS * row, 2 * SKEW_FLOATS) + SKEW_FLOATS;
@@ -222,14 +205,14 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
         return cz_error_nomem(err);
     cz_conv_shape(&w->shape, step, plan);
     w->simd = cz_simd_find(plan->block);
-    choose_groups(w, plan->exec.threads);
+    choose_sizes(w, plan->exec.threads);
     if (!allocate(w, plan)) {
         release(w);
         return cz_error_nomem(err);
     }
     *state = w;
     for (size_t i = 0; i < w->shape.in_blocks; i++)
-        w->offsets[i] = (ptrdiff_t)(i * w->group_tiles * w->shape.lanes);
+        w->offsets[i] = (ptrdiff_t)(i * w->tiles.group_tiles * w->shape.lanes);
     pack_weights(w, step->inputs[1]->known, &plan->exec);
     cz_conv_pack_bias(step, &w->shape, w->bias);
     step->is_packed = true;
@@ -238,29 +221,22 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
 
 /* ---- a frame ---------------------------------------------------------- */
 
-static struct tile tile_at(const struct winograd *w, size_t i)
-{
-    const size_t row = i / w->tiles_x;
-    return (struct tile){row / w->tiles_y, row % w->tiles_y, i % w->tiles_x};
-}
-
 /* V of one tile in one block. */
 static void transform_tile(const struct winograd *w, const struct group *group,
-                           const float *plane, struct tile tile, float *v)
+                           const float *plane, struct cz_winograd_tile tile,
+                           float *v)
 {
     const struct cz_conv_shape *s = &w->shape;
-    const size_t side = w->side, step = TILE * s->stride_h;
-    const ptrdiff_t y = (ptrdiff_t)(tile.y * step) - (ptrdiff_t)s->pad_top;
-    const ptrdiff_t x = (ptrdiff_t)(tile.x * step) - (ptrdiff_t)s->pad_left;
+    bool is_inside;
+    const struct cz_conv_window window =
+        cz_winograd_window(s, tile, w->side, &is_inside);
     size_t row = s->in_w * s->lanes;
     const float *from = group->window;
-    if (y >= 0 && x >= 0 && (size_t)y + side <= s->in_h &&
-        (size_t)x + side <= s->in_w) {
-        from = plane + ((size_t)y * s->in_w + (size_t)x) * s->lanes;
+    if (is_inside) {
+        from = plane + (size_t)window.y * row + (size_t)window.x * s->lanes;
     } else {
-        const struct cz_conv_window window = {y, x, side, side, s->lanes};
         cz_conv_copy_window(s, plane, &window, group->window);
-        row = side * s->lanes;
+        row = w->side * s->lanes;
     }
     w->simd->winograd_in[s->stride_h - 1](from, row, v, w->v_step);
 }
@@ -272,7 +248,8 @@ static void transform_input(const struct winograd *w, const float *x,
     const size_t plane = cz_conv_in_plane(s);
     for (size_t b = 0; b < s->in_blocks; b++) {
         for (size_t i = 0; i < group->count; i++) {
-            const struct tile tile = tile_at(w, group->first + i);
+            const struct cz_winograd_tile tile =
+                cz_winograd_tile_at(&w->tiles, group->first + i);
             transform_tile(w, group,
                            x + (tile.image * s->in_blocks + b) * plane, tile,
                            group->v + w->offsets[b] + i * s->lanes);
@@ -294,7 +271,7 @@ static void multiply(const struct winograd *w, const struct group *group,
         .step = s->lanes,
         .outputs = outputs,
         .y = group->m,
-        .y_block = w->group_tiles * s->lanes,
+        .y_block = w->tiles.group_tiles * s->lanes,
     };
     for (size_t i = 0; i < w->side * w->side; i++) {
         const size_t row = cz_least(i / w->side, SIDE - 1);
@@ -309,8 +286,8 @@ static void multiply(const struct winograd *w, const struct group *group,
 /* The tile's outputs to `plane`, but for those behind the last row or column.
  */
 static void store_tile(const struct winograd *w, const struct group *group,
-                       const float *m, const float *bias, struct tile tile,
-                       float *plane)
+                       const float *m, const float *bias,
+                       struct cz_winograd_tile tile, float *plane)
 {
     const struct cz_conv_shape *s = &w->shape;
     const size_t lanes = s->lanes, row = s->out_w * lanes;
@@ -331,8 +308,8 @@ static void store_tile(const struct winograd *w, const struct group *group,
 
 /* Activation and residual for the tiles [from, to), which are neighbours in a
  * row of tiles. */
-static void finish_row(const struct frame *frame, struct tile from, size_t to,
-                       size_t block)
+static void finish_row(const struct frame *frame, struct cz_winograd_tile from,
+                       size_t to, size_t block)
 {
     const struct winograd *w = frame->w;
     const struct cz_conv_shape *s = &w->shape;
@@ -352,15 +329,16 @@ static void store_block(const struct frame *frame, const struct group *group,
     const struct winograd *w = frame->w;
     const struct cz_conv_shape *s = &w->shape;
     float *y = frame->step->outputs[0]->data;
-    struct tile from = tile_at(w, group->first);
+    struct cz_winograd_tile from = cz_winograd_tile_at(&w->tiles, group->first);
     for (size_t i = 0; i < group->count; i++) {
-        const struct tile tile = tile_at(w, group->first + i);
+        const struct cz_winograd_tile tile =
+            cz_winograd_tile_at(&w->tiles, group->first + i);
         store_tile(w, group, m + i * s->lanes, w->bias + block * s->lanes, tile,
                    y + (tile.image * s->out_blocks + block) *
                            cz_conv_out_plane(s));
-        if (tile.x + 1 == w->tiles_x || i + 1 == group->count) {
+        if (tile.x + 1 == w->tiles.columns || i + 1 == group->count) {
             finish_row(frame, from, tile.x + 1, block);
-            from = tile_at(w, group->first + i + 1);
+            from = cz_winograd_tile_at(&w->tiles, group->first + i + 1);
         }
     }
 }
@@ -371,9 +349,10 @@ static void run_group(void *user, size_t i)
     const struct winograd *w = frame->w;
     const size_t positions = w->side * w->side,
                  pairs = cz_conv_pairs(&w->shape);
-    const size_t first = i * w->tiles / w->groups;
+    const size_t first = cz_winograd_group_start(&w->tiles, i);
     struct group group = {.first = first,
-                          .count = (i + 1) * w->tiles / w->groups - first,
+                          .count =
+                              cz_winograd_group_start(&w->tiles, i + 1) - first,
                           .v = cz_scratch_take(frame->scratch)};
     group.m = group.v + positions * w->v_step;
     group.window = group.m + positions * w->m_step;
@@ -383,7 +362,7 @@ static void run_group(void *user, size_t i)
         multiply(w, &group, pair, outputs);
         for (size_t o = 0; o < outputs; o++)
             store_block(frame, &group,
-                        group.m + o * w->group_tiles * w->shape.lanes,
+                        group.m + o * w->tiles.group_tiles * w->shape.lanes,
                         pair * CZ_SIMD_OUTPUTS + o);
     }
     cz_scratch_give(frame->scratch, group.v);
@@ -394,7 +373,7 @@ static enum cz_status run(struct cz_step *step, const struct cz_exec *exec,
 {
     (void)err;
     struct frame frame = {step->state, step, exec->scratch};
-    cz_team_for(exec, frame.w->groups, run_group, &frame);
+    cz_team_for(exec, frame.w->tiles.groups, run_group, &frame);
     return CZ_OK;
 }
 

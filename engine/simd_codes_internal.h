@@ -131,7 +131,6 @@ extern const struct cz_codes_loops cz_codes_avx2, cz_codes_vnni;
  * below 2^25 gives it back by the inverse of 9 modulo 2^32 and a shift.
  * Transformed codes are below 68 * 255, weights within 144 * 128: both are
  * words. */
-#define CZ_CODES_WINOGRAD_OUT 4
 #define CZ_CODES_WINOGRAD_SIDE 6
 #define CZ_CODES_WINOGRAD_SHIFT 6
 #define CZ_CODES_WINOGRAD_INVERSE 954437177u /* of 9 */
