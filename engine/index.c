@@ -19,11 +19,14 @@ enum cz_status cz_step_read_ints(struct cz_ints *ints,
                                  struct cz_error *err)
 {
     const size_t capacity = sizeof ints->at / sizeof *ints->at;
+    struct cz_int_room room = {.ints = ints->at, .capacity = capacity};
     *ints = (struct cz_ints){.is_known = true};
     if (cz_step_input(step, i)) {
+        CZ_TRY(cz_step_ints(&room, step, i, err));
         ints->is_given = true;
-        return cz_step_ints(step, i, ints->at, capacity, &ints->count,
-                            &ints->is_known, err);
+        ints->count = room.count;
+        ints->is_known = room.is_known;
+        return CZ_OK;
     }
     if (!list || !list->ints)
         return CZ_OK;

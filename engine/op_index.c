@@ -164,12 +164,13 @@ static enum cz_status shape_constant_of_shape(struct cz_step *step,
 {
     const struct constant *p = step->params;
     struct cz_dims y = {0};
-    bool is_known;
-    CZ_TRY(cz_step_ints(step, 0, y.size, CZ_RANK_MAX, &y.rank, &is_known, err));
-    if (!is_known) {
+    struct cz_int_room sizes = {.ints = y.size, .capacity = CZ_RANK_MAX};
+    CZ_TRY(cz_step_ints(&sizes, step, 0, err));
+    if (!sizes.is_known) {
         cz_step_set_dynamic(step);
         return CZ_OK;
     }
+    y.rank = sizes.count;
     return cz_step_output(step, 0, p->dtype, &y, err);
 }
 

@@ -119,13 +119,13 @@ static enum cz_status shape_expand(struct cz_step *step, struct cz_error *err)
     const struct cz_array *x = step->inputs[0];
     struct cz_dims shape = {0}, y;
     char from[CZ_DIMS_TEXT_BYTES], to[CZ_DIMS_TEXT_BYTES];
-    bool is_known;
-    CZ_TRY(cz_step_ints(step, 1, shape.size, CZ_RANK_MAX, &shape.rank,
-                        &is_known, err));
-    if (!is_known) {
+    struct cz_int_room sizes = {.ints = shape.size, .capacity = CZ_RANK_MAX};
+    CZ_TRY(cz_step_ints(&sizes, step, 1, err));
+    if (!sizes.is_known) {
         cz_step_set_dynamic(step);
         return CZ_OK;
     }
+    shape.rank = sizes.count;
     if (!cz_dims_broadcast(&y, &x->dims, &shape))
         return cz_step_error(step, err, "%s cannot become %s",
                              cz_dims_text(&x->dims, from),

@@ -70,12 +70,13 @@ static enum cz_status shape_nms(struct cz_step *step, struct cz_error *err)
 {
     struct nms *p = step->params;
     int64_t max_boxes = 0;
-    bool is_known;
-    size_t n, rows;
+    struct cz_int_room most = {.ints = &max_boxes, .capacity = 1};
+    size_t rows;
     CZ_TRY(check_boxes(step, err));
     CZ_TRY(check_threshold(step, IN_IOU_THRESHOLD, err));
     CZ_TRY(check_threshold(step, IN_SCORE_THRESHOLD, err));
-    CZ_TRY(cz_step_ints(step, IN_MAX_BOXES, &max_boxes, 1, &n, &is_known, err));
+    CZ_TRY(cz_step_ints(&most, step, IN_MAX_BOXES, err));
+    bool is_known = most.is_known;
     for (size_t i = 0; i < step->n_inputs; i++)
         is_known &= !step->inputs[i] || step->inputs[i]->known;
     if (!is_known) {

@@ -373,10 +373,10 @@ static enum cz_status shape(struct cz_step *step, struct cz_error *err)
         return cz_step_unsupported(step, err, "not for elements of %s",
                                    cz_dtype_name(x->dtype));
     if (p->has_axes_input) {
-        bool is_known;
-        CZ_TRY(cz_step_ints(step, 1, p->axes, CZ_RANK_MAX, &p->n_axes,
-                            &is_known, err));
-        if (!is_known) {
+        struct cz_int_room axes = {.ints = p->axes, .capacity = CZ_RANK_MAX};
+        CZ_TRY(cz_step_ints(&axes, step, 1, err));
+        p->n_axes = axes.count;
+        if (!axes.is_known) {
             cz_step_set_dynamic(step);
             return CZ_OK;
         }

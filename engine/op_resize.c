@@ -151,7 +151,7 @@ static enum cz_status read_operands(struct request *q, size_t scales,
                                     struct cz_error *err)
 {
     const struct cz_resize_params *p = q->params;
-    bool known = true;
+    struct cz_int_room sizes = {.ints = q->sizes, .capacity = CZ_RANK_MAX};
     q->is_known = true;
     if (p->n_scales) {
         q->scales = (struct floats){.count = p->n_scales, .is_known = true};
@@ -160,9 +160,9 @@ static enum cz_status read_operands(struct request *q, size_t scales,
         return CZ_OK;
     }
     CZ_TRY(read_floats(&q->scales, q->step, scales, err));
-    CZ_TRY(cz_step_ints(q->step, scales + 1, q->sizes, CZ_RANK_MAX, &q->n_sizes,
-                        &known, err));
-    q->is_known = q->scales.is_known && known;
+    CZ_TRY(cz_step_ints(&sizes, q->step, scales + 1, err));
+    q->n_sizes = sizes.count;
+    q->is_known = q->scales.is_known && sizes.is_known;
     if (p->position != CZ_POSITION_TF_CROP_AND_RESIZE)
         return CZ_OK;
     CZ_TRY(read_floats(&q->roi, q->step, 1, err));

@@ -42,8 +42,7 @@ static enum cz_status shape_unpool(struct cz_step *step, struct cz_error *err)
     struct cz_window *w = step->params;
     const struct cz_dims *x = &step->inputs[0]->dims;
     struct cz_dims y = *x;
-    size_t count;
-    bool is_known;
+    struct cz_int_room sizes = {.ints = y.size, .capacity = CZ_RANK_MAX};
     CZ_TRY(cz_step_want_dtype(step, 0, CZ_DTYPE_FLOAT, err));
     CZ_TRY(cz_step_want_dtype(step, 1, CZ_DTYPE_INT64, err));
     CZ_TRY(cz_window_fit(w, step, x, NULL, err));
@@ -51,15 +50,15 @@ static enum cz_status shape_unpool(struct cz_step *step, struct cz_error *err)
         return cz_step_error(step, err,
                              "its indices do not have the input's shape");
     CZ_TRY(unpooled_dims(step, w, &y, err));
-    CZ_TRY(cz_step_ints(step, 2, y.size, CZ_RANK_MAX, &count, &is_known, err));
-    if (!is_known) {
+    CZ_TRY(cz_step_ints(&sizes, step, 2, err));
+    if (!sizes.is_known) {
         cz_step_set_dynamic(step);
         return CZ_OK;
     }
-    if (count && count != x->rank)
+    if (sizes.count && sizes.count != x->rank)
         return cz_step_error(step, err,
-                             "output_shape has %zu numbers, want %zu", count,
-                             x->rank);
+                             "output_shape has %zu numbers, want %zu",
+                             sizes.count, x->rank);
     return cz_step_output(step, 0, CZ_DTYPE_FLOAT, &y, err);
 }
 

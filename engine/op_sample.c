@@ -238,14 +238,14 @@ static enum cz_status shape_affine(struct cz_step *step, struct cz_error *err)
     int64_t size[SPATIAL + 2] = {0};
     char text[CZ_DIMS_TEXT_BYTES];
     struct cz_dims y;
-    size_t count;
-    bool is_known;
+    struct cz_int_room sizes = {.ints = size, .capacity = SPATIAL + 2};
     CZ_TRY(cz_step_want_dtype(step, 0, CZ_DTYPE_FLOAT, err));
-    CZ_TRY(cz_step_ints(step, 1, size, SPATIAL + 2, &count, &is_known, err));
-    if (!is_known) {
+    CZ_TRY(cz_step_ints(&sizes, step, 1, err));
+    if (!sizes.is_known) {
         cz_step_set_dynamic(step);
         return CZ_OK;
     }
+    const size_t count = sizes.count;
     int64_t spatial = (int64_t)count - 2;
     bool fits = (spatial == 2 || spatial == 3) && theta->rank == 3 &&
                 theta->size[0] == size[0] && theta->size[1] == spatial &&

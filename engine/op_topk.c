@@ -31,16 +31,16 @@ static enum cz_status shape_topk(struct cz_step *step, struct cz_error *err)
     const struct cz_array *x = step->inputs[0];
     struct cz_dims y = x->dims;
     int64_t k = p->k;
-    bool is_known;
-    size_t n;
+    struct cz_int_room room = {.ints = &k, .capacity = 1};
     CZ_TRY(cz_step_axis(step, p->number, y.rank, &p->axis, err));
-    CZ_TRY(cz_step_ints(step, 1, &k, 1, &n, &is_known, err));
-    if (!is_known) {
+    CZ_TRY(cz_step_ints(&room, step, 1, err));
+    if (!room.is_known) {
         cz_step_set_dynamic(step);
         return CZ_OK;
     }
-    if (cz_step_input(step, 1) && n != 1)
-        return cz_step_error(step, err, "k has %zu numbers, want 1", n);
+    if (cz_step_input(step, 1) && room.count != 1)
+        return cz_step_error(step, err, "k has %zu numbers, want 1",
+                             room.count);
     if (k < 0 || k > y.size[p->axis])
         return cz_step_error(step, err,
                              "k is %" PRId64 ", axis %zu has %" PRId64, k,

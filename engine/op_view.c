@@ -79,13 +79,14 @@ static enum cz_status shape_reshape(struct cz_step *step, struct cz_error *err)
     const struct cz_array *x = step->inputs[0];
     char from[CZ_DIMS_TEXT_BYTES], to[CZ_DIMS_TEXT_BYTES];
     struct cz_dims y = {0};
+    struct cz_int_room sizes = {.ints = y.size, .capacity = CZ_RANK_MAX};
     size_t open = CZ_RANK_MAX, count;
-    bool is_known;
-    CZ_TRY(cz_step_ints(step, 1, y.size, CZ_RANK_MAX, &y.rank, &is_known, err));
-    if (!is_known) {
+    CZ_TRY(cz_step_ints(&sizes, step, 1, err));
+    if (!sizes.is_known) {
         cz_step_set_dynamic(step);
         return CZ_OK;
     }
+    y.rank = sizes.count;
     for (size_t i = 0; i < y.rank; i++) {
         if (y.size[i] == 0 && !p->keeps_zero && i < x->dims.rank)
             y.size[i] = x->dims.size[i];

@@ -249,11 +249,18 @@ enum cz_status cz_step_output(struct cz_step *step, size_t i,
  */
 void cz_step_set_dynamic(struct cz_step *step);
 
-/* The known integers (int64 or int32) of input i: at most `capacity` into
- * `ints`. `*is_known` is false, with CZ_OK, when they are not known yet; an
- * absent input gives is_known and a count of 0. */
-enum cz_status cz_step_ints(const struct cz_step *step, size_t i, int64_t *ints,
-                            size_t capacity, size_t *count, bool *is_known,
+/* Room for integers, and how many there are. */
+struct cz_int_room {
+    int64_t *ints; /* [capacity] */
+    size_t capacity, count;
+    bool is_known;
+};
+
+/* Puts the integers (int64 or int32) of input i into `room`. is_known becomes
+ * false, with CZ_OK, when they are not known yet; an absent input gives
+ * is_known and a count of 0. */
+enum cz_status cz_step_ints(struct cz_int_room *room,
+                            const struct cz_step *step, size_t i,
                             struct cz_error *err);
 
 /* Brings an axis of -rank..rank-1 into 0..rank-1. */

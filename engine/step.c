@@ -184,31 +184,28 @@ void cz_step_set_dynamic(struct cz_step *step)
     step->is_dynamic = true;
 }
 
-enum cz_status cz_step_ints(const struct cz_step *step, size_t i, int64_t *ints,
-                            size_t capacity, size_t *count, bool *is_known,
+enum cz_status cz_step_ints(struct cz_int_room *room,
+                            const struct cz_step *step, size_t i,
                             struct cz_error *err)
 {
     const struct cz_array *array = cz_step_input(step, i);
-    *is_known = true;
-    *count = 0;
-    if (!array)
-        return CZ_OK;
-    *is_known = array->known != NULL;
-    if (!*is_known)
+    room->is_known = !array || array->known;
+    room->count = 0;
+    if (!array || !array->known)
         return CZ_OK;
     if (array->dtype != CZ_DTYPE_INT64 && array->dtype != CZ_DTYPE_INT32)
         return cz_step_error(step, err, "input %zu is %s, want int64", i,
                              cz_dtype_name(array->dtype));
     size_t n = cz_array_count(array);
-    if (n > capacity)
+    if (n > room->capacity)
         return cz_step_error(step, err,
                              "input %zu has %zu numbers, at most %zu can be", i,
-                             n, capacity);
+                             n, room->capacity);
     for (size_t k = 0; k < n; k++)
-        ints[k] = array->dtype == CZ_DTYPE_INT64
-                      ? ((const int64_t *)array->known)[k]
-                      : ((const int32_t *)array->known)[k];
-    *count = n;
+        room->ints[k] = array->dtype == CZ_DTYPE_INT64
+                            ? ((const int64_t *)array->known)[k]
+                            : ((const int32_t *)array->known)[k];
+    room->count = n;
     return CZ_OK;
 }
 
