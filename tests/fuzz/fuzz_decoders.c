@@ -166,6 +166,12 @@ static void fill(struct cz_port *port, struct input *in)
 
 /* ---- what has to hold ------------------------------------------------- */
 
+/* Models that do NMS themselves need not tell how many classes they have. */
+static bool is_class(const struct cz_detector *detector, uint32_t label)
+{
+    return !detector->classes || label < detector->classes;
+}
+
 static void check(const struct cz_boxes *boxes, const struct cz_fit *fit,
                   const struct cz_detector *detector,
                   const struct cz_thresholds *t)
@@ -177,7 +183,7 @@ static void check(const struct cz_boxes *boxes, const struct cz_fit *fit,
         const float width = (float)fit->image_width;
         const float height = (float)fit->image_height;
         if (!(b->score > t->confidence) || !isfinite(b->score) ||
-            b->label >= detector->classes ||
+            !is_class(detector, b->label) ||
             (i && b->score > boxes->items[i - 1].score))
             abort();
         if (!(b->x1 >= 0 && b->x1 <= width && b->x2 >= 0 && b->x2 <= width &&
