@@ -12,7 +12,7 @@
 #include "core/parallel.h"
 
 static const char help[] =
-    "Usage: compress MODEL.onnx [--prune P] [--fp16 | --int8 --calib DIR]\n"
+    "Usage: compress MODEL.onnx [--prune P] [--int8 --calib DIR] [--fp16]\n"
     "                [-o OUT.onnx]\n"
     "       compress inspect MODEL.onnx\n"
     "       compress infer MODEL.onnx --input X.f32 --output Y.f32\n"
@@ -40,7 +40,9 @@ static const char help[] =
     "\n"
     "Precision\n"
     "  --fp16                float16 weights and computation; inputs, outputs\n"
-    "                        and the box decode stay float32\n"
+    "                        and the box decode stay float32; with --int8 "
+    "what\n"
+    "                        that leaves float\n"
     "  --fp16-io             float16 inputs and outputs too\n"
     "  --fp16-all            float16 box decode too (steps of up to half a\n"
     "                        pixel)\n"
@@ -244,9 +246,6 @@ static bool check_int8(const struct app_compress_options *o)
                                "--calib, --calib-images, --target, --ranges "
                                "and --keep go with --int8"),
                false;
-    if (o->int8 && o->fp16)
-        return app_usage_error("compress", "--int8 and --fp16: one of the two"),
-               false;
     return true;
 }
 
@@ -276,6 +275,15 @@ static bool check_together(const struct app_compress_options *o)
     return true;
 }
 
+/* The cast comes behind int8. */
+static void choose_codes(struct app_compress_options *o)
+{
+    if (o->int8)
+        o->fp16_options.codes = o->int8_options.int8.target == CZ_INT8_TENSORRT
+                                    ? CZ_FP16_CODES_HALF
+                                    : CZ_FP16_CODES_FLOAT;
+}
+
 /* dir/yolov8n.onnx -> dir/yolov8n-p05-fp16.onnx */
 static char *default_output(const struct app_compress_options *o)
 {
@@ -292,10 +300,8 @@ static char *default_output(const struct app_compress_options *o)
                  o->prune_options.sparsity * 100);
     else if (o->prune)
         snprintf(prune, sizeof prune, "-pruned");
-    snprintf(name, size, "%.*s%s%s.onnx", (int)length, o->model, prune,
-             o->fp16   ? "-fp16"
-             : o->int8 ? "-int8"
-                       : "");
+    snprintf(name, size, "%.*s%s%s%s.onnx", (int)length, o->model, prune,
+             o->int8 ? "-int8" : "", o->fp16 ? "-fp16" : "");
     return name;
 }
 
@@ -337,6 +343,7 @@ static bool parse_all(struct parser *p, int argc, char **argv)
     o->prune |= o->prune_options.n_rules > 0;
     if (!check_together(o))
         return false;
+    choose_codes(o);
     o->output = p->output ? copy_text(p->output) : default_output(o);
     if (!o->output)
         p->exit_code = out_of_memory();

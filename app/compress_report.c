@@ -33,13 +33,22 @@ static void print_layers(const struct cz_prune_report *prune)
     putchar('\n');
 }
 
+/* What a convolution computes in. */
+static const char *layer_type(const struct cz_int8_layer *layer)
+{
+    if (layer->state == CZ_INT8_DONE)
+        return "int8";
+    return layer->node->outputs[0]->dtype == CZ_DTYPE_FLOAT16 ? "float16"
+                                                              : "float32";
+}
+
 static void print_int8_layers(const struct cz_int8_report *int8)
 {
     printf("%-7s  %s\n", "type", "Conv");
     for (size_t i = 0; i < int8->n_layers; i++) {
         const struct cz_int8_layer *layer = &int8->layers[i];
         const bool is_done = layer->state == CZ_INT8_DONE;
-        printf("%-7s  ", is_done ? "int8" : "float32");
+        printf("%-7s  ", layer_type(layer));
         app_print_clean(stdout, cz_node_label(layer->node));
         if (!is_done)
             printf("  (%s)", cz_int8_state_text(layer->state));
@@ -50,7 +59,9 @@ static void print_int8_layers(const struct cz_int8_report *int8)
 
 static const char *precision_after(const struct app_compress_report *r)
 {
-    return r->options->int8 ? "int8" : app_precision(r->edited.dtype);
+    if (r->options->int8)
+        return r->options->fp16 ? "int8+fp16" : "int8";
+    return app_precision(r->edited.dtype);
 }
 
 static void print_row(const char *what, const char *before, const char *after,
@@ -133,15 +144,25 @@ static void print_kept(const struct app_int8_result *int8)
         int8->judged, keep->after);
     if (!keep->count)
         return;
-    printf(
-        "note: %.2g with these in int8, too, which stay float32 (--keep NAME "
-        "names\n      others, --keep none none):\n",
-        keep->before);
+    printf("note: %.2g with these in int8, too, which stay float (--keep NAME "
+           "names\n      others, --keep none none):\n",
+           keep->before);
     for (size_t i = 0; i < keep->count; i++) {
         fputs("      ", stdout);
         app_print_clean(stdout, keep->names[i]);
         puts("");
     }
+}
+
+/* What a float16 rest is good for. */
+static void print_mixed_notes(const struct app_compress_report *r)
+{
+    if (r->options->int8_options.int8.target == CZ_INT8_TENSORRT)
+        puts("note: float16 scales want opset 19 and TensorRT 10 or later; for "
+             "TensorRT 8 leave\n      --fp16 out, and give it to trtexec");
+    else
+        puts("note: on CPUs without float16 arithmetic, x86 among them, ONNX "
+             "Runtime is\n      slower with --fp16 than with --int8 alone");
 }
 
 static void print_int8_notes(const struct app_compress_report *r)
@@ -156,6 +177,8 @@ static void print_int8_notes(const struct app_compress_report *r)
                ", the first with a scale for each channel\n",
                int8->opset_before, int8->opset);
     print_kept(&r->int8);
+    if (r->options->fp16)
+        print_mixed_notes(r);
     puts("note: 'compress eval' tells what int8 costs in accuracy");
 }
 
@@ -254,14 +277,30 @@ static json_t *int8_layer_json(const struct cz_int8_layer *layer)
     json_t *object = json_object();
     json_object_set_new(object, "name",
                         app_json_text(cz_node_label(layer->node)));
-    json_object_set_new(object, "type",
-                        json_string(is_done ? "int8" : "float32"));
+    json_object_set_new(object, "type", json_string(layer_type(layer)));
     json_object_set_new(
         object, "reason",
         app_json_maybe(is_done ? NULL : cz_int8_state_text(layer->state)));
     json_object_set_new(object, "snr_db",
                         is_done ? app_json_rounded(layer->snr_db, 100)
                                 : json_null());
+    return object;
+}
+
+static json_t *fp16_json(const struct app_compress_report *r)
+{
+    const struct cz_fp16_report *fp16 = &r->fp16;
+    json_t *object = json_object();
+    json_object_set_new(object, "type", json_string("fp16"));
+    json_object_set_new(object, "tensors", app_json_count(fp16->tensors));
+    json_object_set_new(object, "tensors_kept",
+                        app_json_count(fp16->tensors_kept));
+    json_object_set_new(object, "nodes", app_json_count(fp16->nodes));
+    json_object_set_new(object, "nodes_kept", app_json_count(fp16->nodes_kept));
+    json_object_set_new(object, "tail_nodes", app_json_count(fp16->tail_nodes));
+    json_object_set_new(object, "casts", app_json_count(fp16->casts));
+    json_object_set_new(object, "clamped", app_json_count(fp16->clamped));
+    json_object_set_new(object, "raised", app_json_count(fp16->raised));
     return object;
 }
 
@@ -291,30 +330,17 @@ static json_t *int8_json(const struct app_compress_report *r)
                             app_json_real(keep->before));
         json_object_set_new(object, "difference", app_json_real(keep->after));
     }
+    if (r->options->fp16)
+        json_object_set_new(object, "fp16", fp16_json(r));
     return object;
 }
 
 static json_t *quant_json(const struct app_compress_report *r)
 {
-    const struct cz_fp16_report *fp16 = &r->fp16;
     if (r->options->int8)
         return int8_json(r);
-    if (!r->options->fp16)
-        return json_null();
-    json_t *object = json_object();
-    json_object_set_new(object, "type", json_string("fp16"));
-    json_object_set_new(object, "tensors", app_json_count(fp16->tensors));
-    json_object_set_new(object, "tensors_kept",
-                        app_json_count(fp16->tensors_kept));
-    json_object_set_new(object, "nodes", app_json_count(fp16->nodes));
-    json_object_set_new(object, "nodes_kept", app_json_count(fp16->nodes_kept));
-    json_object_set_new(object, "tail_nodes", app_json_count(fp16->tail_nodes));
-    json_object_set_new(object, "casts", app_json_count(fp16->casts));
-    json_object_set_new(object, "clamped", app_json_count(fp16->clamped));
-    json_object_set_new(object, "raised", app_json_count(fp16->raised));
-    return object;
+    return r->options->fp16 ? fp16_json(r) : json_null();
 }
-
 static json_t *stages_json(const struct app_compress_report *r)
 {
     json_t *object = json_object();

@@ -437,7 +437,7 @@ enum cz_status cz_model_drop_unused(struct cz_model *model,
 
 /* ---- raising ---------------------------------------------------------- */
 
-#define CZ_OPSET_RAISED 13
+#define CZ_OPSET_RAISED 19
 
 struct cz_raise_report {
     int64_t from, to; /* opsets; the same where nothing was to be done */
@@ -445,12 +445,13 @@ struct cz_raise_report {
 };
 
 /* Turns a model of an opset below `wanted` into one of opset 13 (IR version 7
- * at least) that gives the same numbers: all graphs, ONNX's own domain. Other
- * models stay as they are, but for IR version 3 (see cz_model_raise_ir()).
- * Shapes and types are inferred on the way; those of added values may not be
- * known before the next cz_graph_infer(). CZ_EUNSUPPORTED names the operator
- * that has no such form, CZ_EINVAL: `wanted` is beyond 13. After an error the
- * model can only be freed. */
+ * at least) or, where `wanted` is beyond, of CZ_OPSET_RAISED (9) that gives the
+ * same numbers: all graphs, ONNX's own domain. Other models stay as they are,
+ * but for IR version 3 (see cz_model_raise_ir()). Shapes and types are inferred
+ * on the way; those of added values may not be known before the next
+ * cz_graph_infer(). CZ_EUNSUPPORTED names the operator that has no such form,
+ * CZ_EINVAL: `wanted` is beyond CZ_OPSET_RAISED. After an error the model can
+ * only be freed. */
 enum cz_status cz_model_raise_opset(struct cz_model *model, int64_t wanted,
                                     struct cz_raise_report *report,
                                     struct cz_error *err);

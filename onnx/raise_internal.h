@@ -5,8 +5,8 @@
 
 #include "onnx/onnx_internal.h"
 
-/* Gives the node of a model of opset 9 to 12 the form that opset 13 has for
- * it; CZ_EUNSUPPORTED where there is none. */
+/* Gives the node the form that the next stage's opset, 13 or 19, has for it;
+ * CZ_EUNSUPPORTED where there is none. */
 typedef enum cz_status cz_raise_rule(struct cz_node *node,
                                      struct cz_error *err);
 
@@ -14,7 +14,7 @@ typedef enum cz_status cz_raise_rule(struct cz_node *node,
 enum cz_status cz_raise_refuse(const struct cz_node *node, struct cz_error *err,
                                const char *why);
 
-cz_raise_rule cz_raise_axes;     /* Squeeze, Unsqueeze, ReduceSum */
+cz_raise_rule cz_raise_axes;     /* Squeeze, Unsqueeze, ReduceSum, ... */
 cz_raise_rule cz_raise_split;    /* split becomes an input */
 cz_raise_rule cz_raise_slice;    /* starts, ends, axes become inputs */
 cz_raise_rule cz_raise_pad;      /* pads, value become inputs */
@@ -28,5 +28,10 @@ cz_raise_rule cz_raise_scatter;   /* is called ScatterElements now */
 cz_raise_rule cz_raise_softmax;   /* along one axis; LogSoftmax, Hardmax, too */
 cz_raise_rule cz_raise_conv_transpose;
 cz_raise_rule cz_raise_one_hot;
+
+/* To opset 19. */
+cz_raise_rule cz_raise_split_count; /* parts that are equal are counted */
+cz_raise_rule cz_raise_roi_align;   /* has another default */
+cz_raise_rule cz_raise_batch_normalization;
 
 #endif

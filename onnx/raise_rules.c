@@ -1,4 +1,4 @@
-/* How single operators get the form that opset 13 has for them; what each of
+/* How single operators get the form that opset 13 or 19 has for them; what each of
  * them meant before is in the ONNX operator specification. Constants that
  * become inputs are initializers. */
 #include <string.h>
@@ -294,6 +294,31 @@ enum cz_status cz_raise_resize_11(struct cz_node *node, struct cz_error *err)
             CZ_TRY(cz_node_set_input(node, i, NULL, err));
     }
     return CZ_OK;
+}
+
+/* ---- to opset 19 ------------------------------------------------------ */
+
+enum cz_status cz_raise_split_count(struct cz_node *node, struct cz_error *err)
+{
+    if (cz_node_input(node, 1))
+        return CZ_OK;
+    return cz_node_set_attr_int(node, "num_outputs", (int64_t)node->n_outputs,
+                                err);
+}
+
+enum cz_status cz_raise_roi_align(struct cz_node *node, struct cz_error *err)
+{
+    return set_string(node, "coordinate_transformation_mode",
+                      "output_half_pixel", err);
+}
+
+/* Outputs behind the first made it a training step. */
+enum cz_status cz_raise_batch_normalization(struct cz_node *node,
+                                            struct cz_error *err)
+{
+    return node->n_outputs > 1
+               ? cz_raise_refuse(node, err, "it has outputs for training")
+               : CZ_OK;
 }
 
 /* ---- Softmax ---------------------------------------------------------- */

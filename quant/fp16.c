@@ -1,6 +1,7 @@
 /* Carries out the plan of fp16_plan.c: converts constants, redirects edges
  * between the two precisions through Casts, retypes what is declared. */
 
+#include "core/alloc.h"
 #include "core/half.h"
 #include "quant/fp16_internal.h"
 
@@ -31,13 +32,47 @@ static enum cz_status check_counts(const struct conversion *c,
     return CZ_OK;
 }
 
+/* A scale may be beyond the digits of float16: what it scales goes with it. */
+static bool is_scale(const struct cz_value *value)
+{
+    return value->n_uses && value->uses[0].input == 1 &&
+           cz_node_is(value->uses[0].node, "DequantizeLinear");
+}
+
+static enum cz_status read_floats(float **floats, const struct cz_value *value,
+                                  struct cz_error *err)
+{
+    struct cz_elements e;
+    CZ_TRY(cz_tensor_elements(value->constant, &e, err));
+    *floats = cz_realloc_array(NULL, e.count + 1, sizeof **floats);
+    if (!*floats)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < e.count; i++)
+        (*floats)[i] = (float)cz_elements_get(&e, i);
+    return CZ_OK;
+}
+
+static enum cz_status convert_scale(struct cz_value *scale,
+                                    struct cz_half_counts *counts,
+                                    struct cz_error *err)
+{
+    float *before;
+    CZ_TRY(read_floats(&before, scale, err));
+    enum cz_status status = cz_tensor_to_half(scale->constant, counts, err);
+    if (status == CZ_OK)
+        status = cz_half_follow_scale(scale, before, err);
+    cz_free(before);
+    return status;
+}
+
 static enum cz_status convert_constant(struct conversion *c,
                                        struct cz_value *value,
                                        struct cz_error *err)
 {
     struct cz_fp16_report *report = c->report;
     struct cz_half_counts counts = {0};
-    CZ_TRY(cz_tensor_to_half(value->constant, &counts, err));
+    CZ_TRY(is_scale(value) ? convert_scale(value, &counts, err)
+                           : cz_tensor_to_half(value->constant, &counts, err));
     CZ_TRY(check_counts(c, value, &counts, err));
     cz_value_set_dtype(value, CZ_DTYPE_FLOAT16);
     report->tensors++;
@@ -231,7 +266,9 @@ static enum cz_status take_census(void *user, struct cz_node *node)
     return CZ_OK;
 }
 
-static enum cz_status check_model(struct cz_graph *graph, struct cz_error *err)
+static enum cz_status check_model(struct cz_graph *graph,
+                                  enum cz_fp16_codes codes,
+                                  struct cz_error *err)
 {
     struct census census = {0};
     CZ_TRY(cz_graph_visit(graph, take_census, &census));
@@ -240,12 +277,24 @@ static enum cz_status check_model(struct cz_graph *graph, struct cz_error *err)
                             "is float16 already (the weights of %zu operators, "
                             "'%.200s' the last); leave --fp16 out",
                             census.half_weights, census.half_name);
-    if (census.quantized)
+    if (census.quantized && codes == CZ_FP16_NO_CODES)
         return cz_error_set(err, CZ_EUNSUPPORTED,
                             "is quantized (%zu quantized operators); --fp16 "
                             "wants the float32 model",
                             census.quantized);
     return CZ_OK;
+}
+
+/* The first opset with scales of float16. */
+#define OPSET_OF_HALF_SCALES 19
+
+static enum cz_status raise_opset(struct cz_model *model, struct cz_error *err)
+{
+    struct cz_raise_report raised;
+    if (cz_model_opset(model, "") >= OPSET_OF_HALF_SCALES)
+        return CZ_OK;
+    CZ_TRY(cz_model_raise_opset(model, OPSET_OF_HALF_SCALES, &raised, err));
+    return cz_graph_infer(cz_model_graph(model), err);
 }
 
 enum cz_status cz_fp16_convert(struct cz_model *model,
@@ -257,7 +306,9 @@ enum cz_status cz_fp16_convert(struct cz_model *model,
     struct conversion c = {.options = options, .report = report};
     *report = (struct cz_fp16_report){0};
     CZ_TRY(cz_graph_infer(graph, err));
-    CZ_TRY(check_model(graph, err));
+    CZ_TRY(check_model(graph, options->codes, err));
+    if (options->codes == CZ_FP16_CODES_HALF)
+        CZ_TRY(raise_opset(model, err));
     enum cz_status status = cz_half_plan_make(&c.plan, graph, options, err);
     report->tail_nodes = c.plan.n_tail;
     if (status == CZ_OK)
@@ -265,7 +316,8 @@ enum cz_status cz_fp16_convert(struct cz_model *model,
     if (status == CZ_OK)
         status = handle_values(&c, graph, err);
     cz_half_plan_fini(&c.plan);
-    if (status == CZ_OK && !report->tensors)
+    if (status == CZ_OK && !report->tensors &&
+        options->codes == CZ_FP16_NO_CODES)
         status = cz_error_set(
             err, CZ_EINVAL,
             "has no float32 weights that an operator could use as float16; "

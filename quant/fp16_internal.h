@@ -14,8 +14,11 @@ struct cz_half_op {
 
 #define CZ_HALF_ALL (~0u)
 
-/* The entry of the node's operator, or NULL: it stays float32. */
-const struct cz_half_op *cz_half_op_find(const struct cz_node *node);
+/* The entry of the node's operator, or NULL: it stays float32. With
+ * CZ_FP16_CODES_HALF there are entries for QuantizeLinear and
+ * DequantizeLinear. */
+const struct cz_half_op *cz_half_op_find(const struct cz_node *node,
+                                         enum cz_fp16_codes codes);
 
 /* Does input (output) `i` of the operator have type T? */
 bool cz_half_op_input(const struct cz_half_op *op, size_t i);
@@ -29,6 +32,7 @@ struct cz_half_plan {
     size_t n_nodes;
     size_t n_tail; /* nodes in the decode tail */
     bool half_io;
+    enum cz_fp16_codes codes;
 };
 
 /* Decides; the graph must have been inferred. Ends with _fini, also after an
@@ -48,5 +52,17 @@ enum cz_half_wish cz_half_plan_wish(const struct cz_half_plan *plan,
 /* Is a value that is no constant float16 when it is made? */
 bool cz_half_plan_makes_half(const struct cz_half_plan *plan,
                              const struct cz_value *value);
+
+/* ---- models in QDQ form (fp16_codes.c) -------------------------------- */
+
+/* Marks, by position, each node that a runtime computes in integers: what it
+ * reads is dequantized, and what it makes is quantized, directly or behind a
+ * Relu or Clip. */
+void cz_half_mark_integer(const struct cz_graph *graph, bool *is_integer);
+
+/* Rounds the codes of the weights that `scale`, float16 now, is the scale of;
+ * `before`: [n] what it was. */
+enum cz_status cz_half_follow_scale(const struct cz_value *scale,
+                                    const float *before, struct cz_error *err);
 
 #endif

@@ -86,13 +86,29 @@ static const struct cz_half_op half_ops[] = {
     {"Where", BIT(1) | BIT(2), FIRST, false},
 };
 
-const struct cz_half_op *cz_half_op_find(const struct cz_node *node)
+/* From opset 19 on. */
+static const struct cz_half_op code_ops[] = {
+    {"DequantizeLinear", BIT(1), FIRST, false},
+    {"QuantizeLinear", BIT(0) | BIT(1), 0, false},
+};
+
+static const struct cz_half_op *find_code_op(const struct cz_node *node)
+{
+    for (size_t i = 0; i < sizeof code_ops / sizeof *code_ops; i++) {
+        if (cz_node_is(node, code_ops[i].op_type))
+            return &code_ops[i];
+    }
+    return NULL;
+}
+
+const struct cz_half_op *cz_half_op_find(const struct cz_node *node,
+                                         enum cz_fp16_codes codes)
 {
     for (size_t i = 0; i < sizeof half_ops / sizeof *half_ops; i++) {
         if (cz_node_is(node, half_ops[i].op_type))
             return &half_ops[i];
     }
-    return NULL;
+    return codes == CZ_FP16_CODES_HALF ? find_code_op(node) : NULL;
 }
 
 static bool has_bit(unsigned mask, size_t i)

@@ -67,7 +67,7 @@ bool cz_half_plan_makes_half(const struct cz_half_plan *plan,
         return false;
     if (cz_node_is(node, "Cast"))
         return true;
-    const struct cz_half_op *op = cz_half_op_find(node);
+    const struct cz_half_op *op = cz_half_op_find(node, plan->codes);
     for (size_t i = 0; i < node->n_outputs; i++) {
         if (node->outputs[i] == value)
             return cz_half_op_output(op, i);
@@ -86,7 +86,7 @@ enum cz_half_wish cz_half_plan_wish(const struct cz_half_plan *plan,
         return CZ_WISH_ANY;
     if (node->id >= plan->n_nodes || !plan->half[node->id])
         return CZ_WISH_FLOAT;
-    const struct cz_half_op *op = cz_half_op_find(node);
+    const struct cz_half_op *op = cz_half_op_find(node, plan->codes);
     return cz_half_op_input(op, use->input) ? CZ_WISH_HALF : CZ_WISH_FLOAT;
 }
 
@@ -170,7 +170,7 @@ static bool decide_node(const struct cz_half_plan *plan,
                         const struct cz_node *node, enum origin origin,
                         bool in_tail)
 {
-    const struct cz_half_op *op = cz_half_op_find(node);
+    const struct cz_half_op *op = cz_half_op_find(node, plan->codes);
     return op && origin != ORIGIN_SHAPES && can_be_half(node, op) &&
            (!in_tail || moves_half_only(plan, node, op));
 }
@@ -190,17 +190,25 @@ static bool decide_by_readers(const struct cz_half_plan *plan,
            (origin != ORIGIN_CONSTANTS || only_half_reads(plan, node));
 }
 
-/* origins, tail: by position. */
-static void decide(struct cz_half_plan *plan, enum origin *origins,
-                   const bool *tail, bool half_decode)
+/* What is known of each node, by position. */
+struct facts {
+    enum origin *origins;
+    bool *tail;
+    bool *is_integer; /* and stays so, in float32 */
+};
+
+static void decide(struct cz_half_plan *plan, struct facts *facts,
+                   bool half_decode)
 {
     const struct cz_graph *graph = plan->graph;
+    enum origin *origins = facts->origins;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const struct cz_node *node = graph->nodes[i];
         origins[i] = find_origin(node, origins);
         plan->half[node->id] =
-            decide_node(plan, node, origins[i], tail[i] && !half_decode);
-        plan->n_tail += tail[i];
+            !facts->is_integer[i] &&
+            decide_node(plan, node, origins[i], facts->tail[i] && !half_decode);
+        plan->n_tail += facts->tail[i];
     }
     for (size_t i = graph->n_nodes; i-- > 0;) {
         const struct cz_node *node = graph->nodes[i];
@@ -214,20 +222,26 @@ enum cz_status cz_half_plan_make(struct cz_half_plan *plan,
                                  struct cz_error *err)
 {
     size_t n = graph->n_nodes;
-    *plan = (struct cz_half_plan){
-        .graph = graph, .n_nodes = n, .half_io = options->half_io};
+    *plan = (struct cz_half_plan){.graph = graph,
+                                  .n_nodes = n,
+                                  .half_io = options->half_io,
+                                  .codes = options->codes};
     plan->half = cz_calloc(n, sizeof *plan->half);
-    enum origin *origins = cz_calloc(n, sizeof *origins);
-    bool *tail = cz_calloc(n, sizeof *tail);
+    struct facts facts = {.origins = cz_calloc(n, sizeof *facts.origins),
+                          .tail = cz_calloc(n, sizeof *facts.tail),
+                          .is_integer = cz_calloc(n, sizeof *facts.is_integer)};
     enum cz_status status = CZ_OK;
-    if (plan->half && origins && tail) {
-        cz_graph_mark_tail(graph, tail);
-        decide(plan, origins, tail, options->half_decode);
+    if (plan->half && facts.origins && facts.tail && facts.is_integer) {
+        cz_graph_mark_tail(graph, facts.tail);
+        if (options->codes == CZ_FP16_CODES_FLOAT)
+            cz_half_mark_integer(graph, facts.is_integer);
+        decide(plan, &facts, options->half_decode);
     } else {
         status = cz_error_nomem(err);
     }
-    cz_free(origins);
-    cz_free(tail);
+    cz_free(facts.origins);
+    cz_free(facts.tail);
+    cz_free(facts.is_integer);
     return status;
 }
 

@@ -10,10 +10,24 @@
 #include "onnx/onnx.h"
 #include "quant/int8.h"
 
+/* What becomes of a model in QDQ form; see cz_int8_quantize(). */
+enum cz_fp16_codes {
+    CZ_FP16_NO_CODES, /* it is refused */
+    /* All that a runtime computes in integers stays as it is, with its
+     * QuantizeLinear and DequantizeLinear in float32: ONNX Runtime has no
+     * others. */
+    CZ_FP16_CODES_FLOAT,
+    /* QuantizeLinear and DequantizeLinear have float16 scales, for TensorRT,
+     * where the type of the scale is that of the convolution behind it. The
+     * model is raised to opset 19, the first that allows it. */
+    CZ_FP16_CODES_HALF,
+};
+
 struct cz_fp16_options {
     bool half_io;     /* graph inputs, and outputs that are computed, too */
     bool half_decode; /* the decode tail too (default: it stays float32) */
     bool strict;      /* values beyond the range are an error */
+    enum cz_fp16_codes codes;
     const struct cz_progress *progress;
 };
 
@@ -23,7 +37,7 @@ struct cz_fp16_options {
     }
 
 struct cz_fp16_report {
-    size_t tensors;         /* constants converted */
+    size_t tensors;         /* constants converted, scales included */
     size_t tensors_kept;    /* float32 constants that stayed */
     size_t nodes;           /* operators that compute in float16 */
     size_t nodes_kept;      /* operators on float32 values that stayed */
@@ -48,6 +62,10 @@ struct cz_fp16_report {
  * is not in the list of quant/fp16_ops.c; nodes with subgraphs and what is
  * inside. Casts are added on the edges between the two kinds, one for each
  * value, none in pairs; existing Casts are redirected.
+ *
+ * In a model in QDQ form no Cast comes between a DequantizeLinear and an
+ * operator that is computed in integers. Codes of weights follow where float16
+ * does not have their scale.
  *
  * CZ_EINVAL: the model computes in float16 already, nothing could be
  * converted, a weight is NaN or infinite, or, with `strict`, a value is beyond

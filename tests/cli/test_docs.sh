@@ -91,7 +91,7 @@ documented_keys() {
 compress "$model" --prune 0.05 --fp16 --json -o out.onnx |
     printed_keys >keys.txt
 if [[ -e samples/shapes8n.onnx ]]; then
-    compress "$SAMPLES/shapes8n.onnx" --int8 --calib "$SAMPLES/data/calib" \
+    compress "$SAMPLES/shapes8n.onnx" --int8 --fp16 --calib "$SAMPLES/data/calib" \
         --calib-images 8 --json -o int8.onnx | printed_keys >>keys.txt
 fi
 documented_keys compress.model/1 >formats.txt

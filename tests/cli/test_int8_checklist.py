@@ -56,6 +56,23 @@ def check_files(runtime: ort.Ort) -> Iterator[str]:
                 yield f"{out}: {sentence}"
 
 
+def check_mixed(runtime: ort.Ort) -> Iterator[str]:
+    """The same with a float16 rest; one Conv of it is among integer ones."""
+    model, images = next(detectors())
+    for target in int8_checklist.TARGETS:
+        out = Path(f"{model.stem}-{target}-fp16.onnx")
+        report = quantize(model, images, target, out, "--fp16", "--keep",
+                          "/model.2/cv1/conv/Conv")
+        for sentence in int8_checklist.check(str(out), target, runtime,
+                                             report, is_mixed=True):
+            yield f"{out}: {sentence}"
+        session = ort.Session(runtime, str(out))
+        image = np.random.default_rng(7).random((1, 3, 320, 320), np.float32)
+        if not all(np.isfinite(y).all() for y in session.run([image])):
+            yield f"{out}: gives what is no number in ONNX Runtime"
+        session.close()
+
+
 def check_kept(runtime: ort.Ort) -> Iterator[str]:
     """Float convolutions among integer ones."""
     model, images = next(detectors())
@@ -439,7 +456,8 @@ def main() -> int:
     if runtime is None:
         print("no ONNX Runtime")
         return SKIPPED
-    wrong = [*check_files(runtime), *check_kept(runtime)]
+    wrong = [*check_files(runtime), *check_kept(runtime),
+             *check_mixed(runtime)]
     for target in int8_checklist.TARGETS:
         wrong += check_broken(target)
     wrong += check_broken_fusion(runtime)

@@ -2,6 +2,7 @@
 """Checks a model that was quantized to int8, in QDQ form.
 
     int8_checklist.py MODEL --target onnxruntime|tensorrt [--report JSON]
+                      [--fp16]
 
 For both: opset 13 or later, no integer operators, float32 scales, one for an
 activation and one for each output channel (axis 0) of a weight; a weight is an
@@ -22,6 +23,10 @@ that reads dequantized values reads nothing else, and its outputs are
 quantized; a Conv that the report calls float32 may read them, too, and its
 weights may be 8 bits. With
 $ORT_LIB: the optimised model has a QLinearConv for each quantized Conv.
+
+--fp16: the rest is float16. For TensorRT, opset 19 or later and no float32 but
+in the decode tail, scales included. For ONNX Runtime scales are float32, and
+no Conv that stays float computes in float32; Casts stand only between the two.
 """
 
 import argparse
@@ -32,7 +37,7 @@ import tempfile
 from typing import Iterator, NamedTuple, Optional
 
 import numpy as np
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 import fp16_checklist
 import infer
@@ -40,8 +45,10 @@ import ort
 import view
 
 TARGETS = ("onnxruntime", "tensorrt")
-FIRST_OPSET, LAST_ORT_OPSET = 13, 20
+FIRST_OPSET, LAST_ORT_OPSET, HALF_OPSET = 13, 20, 19
 Q, DQ = "QuantizeLinear", "DequantizeLinear"
+TENSOR_TYPES = {np.dtype(np.float32): TensorProto.FLOAT,
+                np.dtype(np.float16): TensorProto.FLOAT16}
 INTEGER_OPS = {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger",
                "DynamicQuantizeLinear"}
 ACTIVATIONS = {"Sigmoid", "Relu", "LeakyRelu", "Clip", "HardSigmoid",
@@ -69,10 +76,11 @@ class Codes(NamedTuple):
 class Graph:
     """The main graph with its edges."""
 
-    def __init__(self, model: ModelProto, kept: frozenset[str] = frozenset()
-                 ) -> None:
-        """kept: Convs that compute in float, whatever they read."""
-        self.model, self.kept = model, kept
+    def __init__(self, model: ModelProto, kept: frozenset[str] = frozenset(),
+                 is_mixed: bool = False) -> None:
+        """kept: Convs that compute in float, whatever they read.
+        is_mixed: the rest is float16."""
+        self.model, self.kept, self.is_mixed = model, kept, is_mixed
         self.nodes = list(model.graph.node)
         self.constants = {t.name: numpy_helper.to_array(t)
                           for t in model.graph.initializer}
@@ -142,12 +150,14 @@ def check_model(graph: Graph, target: str) -> Iterator[str]:
         yield "no Conv is quantized"
 
 
-def check_scales(graph: Graph) -> Iterator[str]:
+def check_scales(graph: Graph, target: str) -> Iterator[str]:
+    is_half = graph.is_mixed and target == "tensorrt"
+    wanted = np.dtype(np.float16 if is_half else np.float32)
     for node in graph.of_type(Q, DQ):
         codes = graph.codes(node)
-        if codes.scales.dtype != np.float32:
+        if codes.scales.dtype != wanted:
             yield (f"{view.label(node)}: scale is {codes.scales.dtype}, want "
-                   "float32")
+                   f"{wanted}")
         if not (codes.scales.size and np.isfinite(codes.scales).all()
                 and (codes.scales > 0).all()):
             yield f"{view.label(node)}: scale is no positive number"
@@ -384,6 +394,8 @@ def check_ort_others(graph: Graph) -> Iterator[str]:
             yield (f"{view.label(node)}: not every input of {node.op_type} is "
                    "quantized")
             continue
+        if node.op_type == "Cast" and graph.is_mixed:
+            continue  # check_mixed() looks at them
         types = {graph.codes(item).zeros.dtype for item in given}
         wrongs = [output_wrong(graph, node, name, types.copy().pop())
                   for name in node.output if name]
@@ -406,15 +418,66 @@ def check_optimized(runtime: ort.Ort, path: str, wanted: int) -> list[str]:
         f"ONNX Runtime computes {found} Convs in integers, want {wanted}"]
 
 
+# ---- float16 beside it ------------------------------------------------------
+
+def element_types(graph: Graph) -> dict[str, int]:
+    """Of each Conv's weight: what is cast to, scaled or stored."""
+    types = {}
+    for conv in graph.of_type("Conv"):
+        name = conv.input[1]
+        node = graph.producers.get(name)
+        if node is not None and node.op_type == "Cast":
+            types[view.label(conv)] = view.attribute(node, "to")
+            continue
+        scaled = graph.made_by(name, DQ)
+        array = graph.constants.get(scaled.input[1] if scaled else name)
+        if array is not None:
+            types[view.label(conv)] = TENSOR_TYPES.get(array.dtype, 0)
+    return types
+
+
+def check_mixed(graph: Graph, target: str) -> Iterator[str]:
+    integer = {view.label(conv) for conv in graph.quantized_convs()}
+    in_tail = {view.label(node) for node in graph.nodes
+               if node.output and node.output[0] in graph.tail}
+    if target == "tensorrt" and infer.opset_of(graph.model) < HALF_OPSET:
+        yield f"scales of float16 want opset {HALF_OPSET}"
+    for name, dtype in element_types(graph).items():
+        is_float = name in in_tail or (target == "onnxruntime"
+                                       and name in integer)
+        wanted = TensorProto.FLOAT if is_float else TensorProto.FLOAT16
+        if dtype != wanted:
+            yield (f"{name}: computes in {TensorProto.DataType.Name(dtype)}, "
+                   f"want {TensorProto.DataType.Name(wanted)}")
+    yield from check_casts(graph, target)
+
+
+def check_casts(graph: Graph, target: str) -> Iterator[str]:
+    """None on the way into or out of what is computed in integers."""
+    outputs = {view.label(conv): conv.output[0]
+               for conv in graph.quantized_convs()}
+    for node in graph.of_type("Cast"):
+        for reader in graph.readers.get(node.output[0], []):
+            if view.label(reader) in outputs and reader.op_type == "Conv":
+                yield f"{view.label(reader)}: reads a Cast"
+        if node.input[0] in outputs.values():
+            yield f"{view.label(node)}: casts what a quantized Conv gives"
+        given = {value.name for value in graph.model.graph.input}
+        if target == "tensorrt" and node.input[0] not in given \
+                and node.output[0] not in graph.tail:
+            yield f"{view.label(node)}: a Cast within the network"
+
+
 # ---- all of it --------------------------------------------------------------
 
 def check(path: str, target: str, runtime: Optional[ort.Ort] = None,
-          report: Optional[dict] = None) -> list[str]:
+          report: Optional[dict] = None, is_mixed: bool = False) -> list[str]:
     """What is wrong, a sentence each. report: of `compress --json`."""
     layers = report["quant"]["layers"] if report else []
     graph = Graph(view.load(path), frozenset(
-        layer["name"] for layer in layers if layer["type"] == "float32"))
-    wrong = [*check_model(graph, target), *check_scales(graph),
+        layer["name"] for layer in layers if layer["type"] != "int8"),
+        is_mixed)
+    wrong = [*check_model(graph, target), *check_scales(graph, target),
              *check_activations(graph, target),
              *check_convs(graph, target), *check_tail(graph),
              *check_shared(graph, target)]
@@ -422,6 +485,8 @@ def check(path: str, target: str, runtime: Optional[ort.Ort] = None,
         wrong += check_tensorrt(graph)
     else:
         wrong += [*check_ort_convs(graph), *check_ort_others(graph)]
+    if is_mixed:
+        wrong += check_mixed(graph, target)
     found = len(graph.quantized_convs())
     if runtime is not None and target == "onnxruntime":
         wrong += check_optimized(runtime, path, found)
@@ -436,12 +501,14 @@ def main() -> int:
     parser.add_argument("model")
     parser.add_argument("--target", required=True, choices=TARGETS)
     parser.add_argument("--report")
+    parser.add_argument("--fp16", action="store_true")
     args = parser.parse_args()
     report = None
     if args.report:
         with open(args.report, encoding="utf-8") as file:
             report = json.load(file)
-    wrong = check(args.model, args.target, ort.open_library(), report)
+    wrong = check(args.model, args.target, ort.open_library(), report,
+                  args.fp16)
     for sentence in wrong:
         print(f"{args.model}: {sentence}", file=sys.stderr)
     if not wrong:
