@@ -57,6 +57,11 @@ static const char help[] =
     "                        which few to keep\n"
     "  --strict              weights beyond float16's 65504 are an error, not\n"
     "                        clamped\n"
+    "  --board NAME          nano, tx2, xavier-nx, agx-xavier, orin-nano, "
+    "orin-nx,\n"
+    "                        agx-orin, pi4 or pi5: chooses --target, refuses "
+    "what it\n"
+    "                        cannot compute in, says what it gains\n"
     "\n"
     "General\n"
     "  -o, --output FILE     where to write; without it beside the model, as\n"
@@ -83,6 +88,7 @@ enum {
     OPTION_FP16_ALL,
     OPTION_STRICT,
     OPTION_INT8,
+    OPTION_BOARD,
 };
 
 static const struct option long_options[] = {
@@ -96,6 +102,7 @@ static const struct option long_options[] = {
     {"fp16-all", no_argument, NULL, OPTION_FP16_ALL},
     {"strict", no_argument, NULL, OPTION_STRICT},
     {"int8", no_argument, NULL, OPTION_INT8},
+    {"board", required_argument, NULL, OPTION_BOARD},
     APP_INT8_LONG_OPTIONS,
     {"output", required_argument, NULL, 'o'},
     {"force", no_argument, NULL, 'f'},
@@ -203,6 +210,9 @@ static bool parse_option(struct parser *p, int option)
     case OPTION_INT8:
         o->int8 = true;
         return true;
+    case OPTION_BOARD:
+        o->board = app_board_find(optarg);
+        return o->board != NULL;
     case 'o':
         p->output = optarg;
         return true;
@@ -275,6 +285,30 @@ static bool check_together(const struct app_compress_options *o)
     return true;
 }
 
+/* What the board can run, and for which runtime. */
+static bool check_board(struct parser *p)
+{
+    struct app_compress_options *o = p->options;
+    struct app_int8_options *int8 = &o->int8_options;
+    struct cz_error err = CZ_ERROR_INIT;
+    if (!o->board)
+        return true;
+    if (app_board_check(o->board, o->int8, &err) != CZ_OK) {
+        p->exit_code = app_fail(&err);
+        return false;
+    }
+    if (int8->has_target && int8->int8.target != o->board->target) {
+        app_usage_error("compress",
+                        "--target %s is not for --board %s: leave it out, or "
+                        "take %s",
+                        cz_int8_target_name(int8->int8.target), o->board->name,
+                        cz_int8_target_name(o->board->target));
+        return false;
+    }
+    int8->int8.target = o->board->target;
+    return true;
+}
+
 /* The cast comes behind int8. */
 static void choose_codes(struct app_compress_options *o)
 {
@@ -341,7 +375,7 @@ static bool parse_all(struct parser *p, int argc, char **argv)
         return app_usage_error("compress", "the model's name is empty"), false;
     o->model = argv[optind];
     o->prune |= o->prune_options.n_rules > 0;
-    if (!check_together(o))
+    if (!check_together(o) || !check_board(p))
         return false;
     choose_codes(o);
     o->output = p->output ? copy_text(p->output) : default_output(o);

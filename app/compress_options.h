@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "app/board.h"
 #include "app/int8_options.h"
 #include "prune/prune.h"
 #include "quant/quant.h"
@@ -13,6 +14,7 @@ struct app_compress_options {
     char *output; /* as given, or made from the model's name; owned */
     bool prune, fp16, int8;
     bool force, json, quiet, verbose;
+    const struct app_board *board;         /* or NULL */
     struct cz_prune_options prune_options; /* its lists are owned */
     struct cz_fp16_options fp16_options;
     struct app_int8_options int8_options;

@@ -182,8 +182,16 @@ static void print_int8_notes(const struct app_compress_report *r)
     puts("note: 'compress eval' tells what int8 costs in accuracy");
 }
 
+static void print_board(const struct app_compress_options *o)
+{
+    if (o->board)
+        printf("note: %s: %s\n", o->board->title,
+               app_board_gain(o->board, o->int8, o->fp16));
+}
+
 static void print_notes(const struct app_compress_report *r)
 {
+    print_board(r->options);
     if (r->options->prune && !r->options->verbose)
         print_left_alone(&r->prune);
     if (r->prune.zeros > r->prune.zeros_before)
@@ -341,6 +349,26 @@ static json_t *quant_json(const struct app_compress_report *r)
         return int8_json(r);
     return r->options->fp16 ? fp16_json(r) : json_null();
 }
+static json_t *board_json(const struct app_compress_options *o)
+{
+    const struct app_board *board = o->board;
+    if (!board)
+        return json_null();
+    json_t *object = json_object();
+    json_object_set_new(object, "name", json_string(board->name));
+    json_object_set_new(object, "title", json_string(board->title));
+    json_object_set_new(object, "compute", app_json_maybe(board->compute));
+    json_object_set_new(object, "memory_gb", app_json_count(board->memory_gb));
+    json_object_set_new(object, "int8", json_boolean(board->has_int8));
+    json_object_set_new(object, "int8_tensor_cores",
+                        json_boolean(board->has_int8_cores));
+    json_object_set_new(object, "fp16", json_boolean(board->has_fp16));
+    json_object_set_new(object, "sparse", json_boolean(board->has_sparse));
+    json_object_set_new(object, "gain",
+                        json_string(app_board_gain(board, o->int8, o->fp16)));
+    return object;
+}
+
 static json_t *stages_json(const struct app_compress_report *r)
 {
     json_t *object = json_object();
@@ -367,6 +395,7 @@ void app_compress_report_json(const struct app_compress_report *report)
     json_object_set_new(root, "macs", macs_json(report));
     json_object_set_new(root, "prune", prune_json(report));
     json_object_set_new(root, "quant", quant_json(report));
+    json_object_set_new(root, "board", board_json(o));
     json_object_set_new(root, "time_ms", json_real(report->ms.total));
     json_object_set_new(root, "stages_ms", stages_json(report));
     app_print_json(root);

@@ -76,6 +76,7 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
     case APP_OPTION_CALIB_IMAGES:
         return app_parse_number(&options->calib_images, &images, text);
     case APP_OPTION_TARGET:
+        options->has_target = true;
         return parse_target(options, text);
     case APP_OPTION_RANGES:
         return parse_ranges(options, text);
@@ -90,6 +91,6 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
 bool app_int8_options_are_default(const struct app_int8_options *options)
 {
     return !options->calib && options->calib_images == CALIB_IMAGES &&
-           !options->int8.target && options->int8.method == CZ_RANGE_MSE &&
+           !options->has_target && options->int8.method == CZ_RANGE_MSE &&
            options->int8.learn && !options->int8.n_keep;
 }

@@ -12,6 +12,7 @@ struct app_int8_options {
     const char **keep;           /* that of `int8`; owned */
     const char *calib;           /* where the images are */
     size_t calib_images;         /* at most */
+    bool has_target;             /* it was given */
 };
 
 enum {

@@ -3,57 +3,17 @@
 
 #include <string.h>
 
-/* Longer names are compared, but not suggested. */
-#define NAME_MAX_BYTES 255
-
-/* A suggestion is at most one edit away for so many letters. */
-#define LETTERS_PER_EDIT 3
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Letters to put in, take out or change until `a` is `b`: Levenshtein's
- * distance, row by row (Wagner & Fischer, 1974). Both are at most
- * NAME_MAX_BYTES long. */
-static size_t edits_between(const char *a, const char *b)
-{
-    size_t row[NAME_MAX_BYTES + 1];
-    const size_t n = strlen(b);
-    for (size_t k = 0; k <= n; k++)
-        row[k] = k;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t k = 0; k < n; k++) {
-            const size_t change = diagonal + (a[i] != b[k]);
-            diagonal = row[k + 1];
-            row[k + 1] = least(change, least(diagonal, row[k]) + 1);
-        }
-    }
-    return row[n];
-}
+#include "app/near.h"
 
 /* The label of the Conv that is called nearly so, or NULL. */
 static const char *find_near(const char *name, const struct cz_graph *graph)
 {
-    const char *nearest = NULL;
-    size_t fewest = strlen(name) / LETTERS_PER_EDIT + 1;
-    if (strlen(name) > NAME_MAX_BYTES)
-        return NULL;
+    struct app_near near = app_near_start(name);
     for (size_t i = 0; i < graph->n_nodes; i++) {
-        const char *label = cz_node_label(graph->nodes[i]);
-        if (!cz_node_is(graph->nodes[i], "Conv") ||
-            strlen(label) > NAME_MAX_BYTES)
-            continue;
-        const size_t edits = edits_between(name, label);
-        if (edits < fewest) {
-            fewest = edits;
-            nearest = label;
-        }
+        if (cz_node_is(graph->nodes[i], "Conv"))
+            app_near_try(&near, cz_node_label(graph->nodes[i]));
     }
-    return nearest;
+    return near.nearest;
 }
 
 static bool is_there(const char *name, const struct cz_graph *graph)

@@ -1,5 +1,5 @@
-/* How single operators get the form that opset 13 or 19 has for them; what each of
- * them meant before is in the ONNX operator specification. Constants that
+/* How single operators get the form that opset 13 or 19 has for them; what each
+ * of them meant before is in the ONNX operator specification. Constants that
  * become inputs are initializers. */
 #include <string.h>
 

@@ -6,6 +6,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "core/half.h"
+
 /* ---- scales ----------------------------------------------------------- */
 
 static int32_t clamp_code(double code, int32_t least, int32_t most)
@@ -34,6 +36,18 @@ struct cz_affine cz_affine_from_range(const struct cz_range *range,
     int32_t zero_point =
         symmetric ? 0 : clamp_code(least - low / (double)scale, least, most);
     return (struct cz_affine){scale, zero_point};
+}
+
+/* Below it float16 has fewer digits. */
+#define LEAST_NORMAL_HALF 0x1p-14F
+
+float cz_affine_half_scale(float scale)
+{
+    const uint16_t half = cz_half_from_float(scale);
+    const float rounded = cz_half_to_float(half);
+    if (!(scale >= LEAST_NORMAL_HALF && scale <= CZ_HALF_MAX))
+        return scale;
+    return rounded < scale ? cz_half_to_float((uint16_t)(half + 1)) : rounded;
 }
 
 /* ---- loops ------------------------------------------------------------ */

@@ -58,6 +58,11 @@ void cz_affine_from_uint8(float *values, const uint8_t *codes, size_t count,
 void cz_affine_from_int8(float *values, const int8_t *codes, size_t count,
                          struct cz_affine affine);
 
+/* The next scale up that float16 has, or the scale itself where float16 has
+ * not all its digits. A file for TensorRT may get float16 scales in the end
+ * (cz_fp16_convert()): its codes are the same then. */
+float cz_affine_half_scale(float scale);
+
 /* ---- weights ---------------------------------------------------------- */
 
 /* Row-major, the output channel first. */

@@ -5,12 +5,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/half.h"
 #include "core/parallel.h"
 #include "quant/int8_internal.h"
-
-/* Below it float16 has fewer digits. */
-#define LEAST_NORMAL_HALF 0x1p-14F
 
 struct calibration {
     struct cz_int8_plan *plan;
@@ -113,18 +109,6 @@ static enum cz_status find_range(struct cz_range *range,
         tensor->value->name);
 }
 
-/* The next number up that float16 has, where it has all its digits: TensorRT's
- * file may have float16 scales in the end (cz_fp16_convert()), and gives the
- * same codes then. */
-static float round_to_half(float scale)
-{
-    const uint16_t half = cz_half_from_float(scale);
-    const float rounded = cz_half_to_float(half);
-    if (scale < LEAST_NORMAL_HALF || scale > CZ_HALF_MAX)
-        return scale;
-    return rounded < scale ? cz_half_to_float((uint16_t)(half + 1)) : rounded;
-}
-
 /* The tensor that stands for all with the same scale as number i. */
 static size_t find_first(const struct cz_int8_plan *plan, size_t i)
 {
@@ -203,7 +187,7 @@ static enum cz_status find_scales(struct cz_int8_plan *plan,
         tensor->codes = codes;
         tensor->affine = cz_affine_from_range(&tensor->range, codes);
         if (codes == CZ_CODES_INT8_SYMMETRIC)
-            tensor->affine.scale = round_to_half(tensor->affine.scale);
+            tensor->affine.scale = cz_affine_half_scale(tensor->affine.scale);
     }
     return CZ_OK;
 }

@@ -1,7 +1,7 @@
 /* Models of opset 9 to 12 give the same numbers, bit for bit, once they were
- * raised to opset 13, or to 19, saved and loaded again: in the engine and, where
- * its library is there and the opset 13, in ONNX Runtime. libonnx's checker accepts those of
- * opset 13; it does not know 19. */
+ * raised to opset 13, or to 19, saved and loaded again: in the engine and,
+ * where its library is there and the opset 13, in ONNX Runtime. libonnx's
+ * checker accepts those of opset 13; it does not know 19. */
 #include <math.h>
 #include <stdio.h>
 

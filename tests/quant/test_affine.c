@@ -454,9 +454,20 @@ static void keeps_scales_above_the_least(void **state)
     check_channel_codes(&w, 127);
 }
 
+static void rounds_scales_up_to_what_float16_has(void **state)
+{
+    (void)state;
+    assert_true(cz_affine_half_scale(0.25F) == 0.25F);
+    assert_true(cz_affine_half_scale(1 + 0x1p-12F) == 1 + 0x1p-10F);
+    assert_true(cz_affine_half_scale(1 + 0x1p-10F + 0x1p-12F) == 1 + 0x1p-9F);
+    assert_true(cz_affine_half_scale(1e-6F) == 1e-6F); /* few digits */
+    assert_true(cz_affine_half_scale(1e6F) == 1e6F);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rounds_scales_up_to_what_float16_has),
         cmocka_unit_test(maps_ranges_to_codes),
         cmocka_unit_test(rounds_zero_points_to_even),
         cmocka_unit_test(widens_a_range_to_zero),
