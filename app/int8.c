@@ -215,12 +215,26 @@ enum cz_status app_int8_quantize(struct cz_model *model,
     return status;
 }
 
+static enum cz_status measure(struct cz_sensitivity *sensitivity,
+                              const struct workshop *w,
+                              const struct app_compress_options *options,
+                              struct cz_error *err)
+{
+    struct cz_prune_trial_options prune = {.source = w->trial.source,
+                                           .judge = w->trial.judge,
+                                           .prune = options->prune_options};
+    prune.prune.progress = w->int8.progress;
+    return options->prune ? cz_sensitivity_prune(sensitivity, &prune, err)
+                          : cz_sensitivity_measure(sensitivity, &w->trial, err);
+}
+
 enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
                                     const struct app_compress_options *options,
                                     size_t *judged, struct cz_error *err)
 {
     struct workshop w = {.options = *options};
     struct cz_model *model = NULL;
+    w.options.prune = false; /* that is for trials */
     enum cz_status status = load(&w.options, &model, err);
     if (status == CZ_OK)
         status = check_kept(&w, cz_model_graph(model), err);
@@ -230,7 +244,7 @@ enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
     if (status == CZ_OK)
         status = open_judge(&w, err);
     if (status == CZ_OK)
-        status = cz_sensitivity_measure(sensitivity, &w.trial, err);
+        status = measure(sensitivity, &w, options, err);
     *judged = w.judge.images.count;
     close_workshop(&w);
     return status;

@@ -20,7 +20,8 @@ enum cz_status app_int8_quantize(struct cz_model *model,
                                  struct app_int8_result *result,
                                  struct cz_error *err);
 
-/* What each layer does, for `compress sensitivity`. */
+/* What each layer does in int8 or, with options->prune, pruned; for `compress
+ * sensitivity`. */
 enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
                                     const struct app_compress_options *options,
                                     size_t *judged, struct cz_error *err);

@@ -1,4 +1,4 @@
-/* `compress sensitivity`: what int8 does to each layer alone. */
+/* `compress sensitivity`: what int8, or pruning, does to each layer alone. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,30 +6,41 @@
 #include "app/app.h"
 #include "app/arguments.h"
 #include "app/int8.h"
+#include "app/plot.h"
 #include "app/progress.h"
 #include "app/text.h"
 #include "core/alloc.h"
+#include "core/output.h"
 #include "core/parallel.h"
 
 #define COMMAND "compress sensitivity"
 
 static const char help[] =
-    "Usage: compress sensitivity MODEL.onnx --calib SOURCE\n"
+    "Usage: compress sensitivity MODEL.onnx --calib SOURCE [--prune P]\n"
+    "                            [--plot FILE.svg]\n"
     "\n"
     "Quantizes each convolution alone, and tells how far that moves the boxes\n"
     "on a few of the images (0: not at all, 1: none is found any more), with\n"
     "the ratio of signal to noise of its tensors. The worst come first: they\n"
-    "are what --keep is for.\n"
+    "are what --keep is for, and with --prune what --skip is for.\n"
     "\n" APP_INT8_HELP
     "  --keep NAME           a Conv that stays float32 in all trials; may be\n"
     "                        repeated\n"
+    "  --prune P             prune each to the fraction P in place of int8\n"
+    "  --plot FILE.svg       a bar for each layer, in the graph's order\n"
+    "  -f, --force           overwrite FILE.svg\n"
     "  -j, --json            print one JSON object on stdout, nothing else\n"
     "  -q, --quiet           no progress\n"
     "  -t, --threads N       default: the cores that this process may use\n"
     "  -h, --help            this text\n";
 
+enum { OPTION_PRUNE = 256, OPTION_PLOT };
+
 static const struct option long_options[] = {
     APP_INT8_LONG_OPTIONS,
+    {"prune", required_argument, NULL, OPTION_PRUNE},
+    {"plot", required_argument, NULL, OPTION_PLOT},
+    {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},
     {"threads", required_argument, NULL, 't'},
@@ -48,6 +59,16 @@ static bool parse_option(struct app_compress_options *o, int option,
     if (app_is_int8_option(option))
         return app_parse_int8_option(&o->int8_options, option, optarg);
     switch (option) {
+    case OPTION_PRUNE:
+        o->prune = true;
+        return app_parse_sparsity(&o->prune_options.sparsity, "--prune",
+                                  optarg);
+    case OPTION_PLOT:
+        o->output = optarg;
+        return true;
+    case 'f':
+        o->force = true;
+        return true;
     case 'j':
         o->json = true;
         return true;
@@ -72,7 +93,7 @@ static bool parse(struct app_compress_options *o, int argc, char **argv,
 {
     int option;
     *exit_code = APP_USAGE;
-    while ((option = getopt_long(argc, argv, "jqt:h", long_options, NULL)) !=
+    while ((option = getopt_long(argc, argv, "fjqt:h", long_options, NULL)) !=
            -1) {
         if (!parse_option(o, option, exit_code))
             return false;
@@ -82,8 +103,11 @@ static bool parse(struct app_compress_options *o, int argc, char **argv,
     else if (!o->int8_options.calib)
         app_usage_error(COMMAND, "want --calib SOURCE, images like those that "
                                  "the model will see");
-    o->model = argv[optind];
-    return optind + 1 == argc && o->int8_options.calib;
+    else if (o->prune && !(o->prune_options.sparsity > 0))
+        app_usage_error(COMMAND, "--prune 0 changes nothing");
+    else
+        o->model = argv[optind];
+    return o->model != NULL;
 }
 
 /* ---- report ----------------------------------------------------------- */
@@ -91,7 +115,9 @@ static bool parse(struct app_compress_options *o, int argc, char **argv,
 static int compare_rows(const void *a, const void *b)
 {
     const struct cz_sensitivity_row *x = a, *y = b;
-    return (x->difference < y->difference) - (x->difference > y->difference);
+    if (x->difference != y->difference)
+        return x->difference > y->difference ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
 }
 
 static void print_json(const struct app_compress_options *o,
@@ -105,52 +131,104 @@ static void print_json(const struct app_compress_options *o,
         json_object_set_new(object, "name", app_json_text(row->name));
         json_object_set_new(object, "difference",
                             app_json_rounded(row->difference, 1e6));
-        json_object_set_new(object, "snr_db",
-                            app_json_rounded(row->snr_db, 100));
+        if (!o->prune)
+            json_object_set_new(object, "snr_db",
+                                app_json_rounded(row->snr_db, 100));
         json_array_append_new(layers, object);
     }
     json_object_set_new(root, "schema", json_string("compress.sensitivity/1"));
     json_object_set_new(root, "model", app_json_text(o->model));
-    json_object_set_new(root, "target",
-                        json_string(cz_int8_target_name(int8->target)));
+    json_object_set_new(root, "change",
+                        json_string(o->prune ? "prune" : "int8"));
+    if (o->prune)
+        json_object_set_new(root, "sparsity",
+                            json_real(o->prune_options.sparsity));
+    else
+        json_object_set_new(root, "target",
+                            json_string(cz_int8_target_name(int8->target)));
     json_object_set_new(root, "images", app_json_count(judged));
     json_object_set_new(root, "difference_all", app_json_rounded(s->all, 1e6));
     json_object_set_new(root, "layers", layers);
     app_print_json(root);
 }
 
-static void print_text(const struct cz_sensitivity *s, size_t judged)
+static void print_text(const struct app_compress_options *o,
+                       const struct cz_sensitivity *s, size_t judged)
 {
-    puts("difference   SNR dB  layer");
+    puts(o->prune ? "difference  layer" : "difference   SNR dB  layer");
     for (size_t i = 0; i < s->n_rows; i++) {
-        printf("%10.6f  %7.1f  ", s->rows[i].difference, s->rows[i].snr_db);
+        printf("%10.6f  ", s->rows[i].difference);
+        if (!o->prune)
+            printf("%7.1f  ", s->rows[i].snr_db);
         app_print_clean(stdout, s->rows[i].name);
         puts("");
     }
-    printf("%10.6f           all of them\n", s->all);
-    printf(
-        "\nnote: boxes of float32 on %zu images are 0 apart; 1: none found\n",
-        judged);
+    printf("%10.6f  %sall of them\n", s->all, o->prune ? "" : "         ");
+    printf("\nnote: boxes of the model as it is, on %zu images, are 0 apart; "
+           "1: none "
+           "found\n",
+           judged);
+}
+
+/* ---- plot ------------------------------------------------------------- */
+
+#define TITLE_BYTES 96
+
+static enum cz_status save_plot(const struct app_compress_options *o,
+                                const struct cz_sensitivity *s,
+                                struct cz_error *err)
+{
+    char title[TITLE_BYTES];
+    struct app_plot_bar *bars = cz_calloc(s->n_rows + 1, sizeof *bars);
+    if (!bars)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < s->n_rows; i++)
+        bars[i] = (struct app_plot_bar){s->rows[i].name, s->rows[i].difference};
+    if (o->prune)
+        snprintf(title, sizeof title, "Each layer alone pruned to %g %%",
+                 100 * o->prune_options.sparsity);
+    else
+        snprintf(title, sizeof title, "Each layer alone in int8, for %s",
+                 cz_int8_target_name(o->int8_options.int8.target));
+    const struct app_plot plot = {
+        .title = title,
+        .y_label = "difference of the boxes (0: equal, 1: none is found)",
+        .x_label = "layers, in the graph's order",
+        .bars = bars,
+        .n_bars = s->n_rows};
+    const enum cz_status status =
+        app_plot_save(&plot, o->output, o->force, err);
+    cz_free(bars);
+    return status;
 }
 
 /* ---- all of it -------------------------------------------------------- */
+
+static void report(const struct app_compress_options *options,
+                   struct cz_sensitivity *sensitivity, size_t judged)
+{
+    qsort(sensitivity->rows, sensitivity->n_rows, sizeof *sensitivity->rows,
+          compare_rows);
+    if (options->json)
+        print_json(options, sensitivity, judged);
+    else
+        print_text(options, sensitivity, judged);
+}
 
 static enum cz_status run(const struct app_compress_options *options,
                           struct cz_error *err)
 {
     struct cz_sensitivity sensitivity = {.n_rows = 0};
     size_t judged;
-    const enum cz_status status = cz_error_prefix(
+    if (options->output)
+        CZ_TRY(cz_output_check(options->output, options->force, err));
+    enum cz_status status = cz_error_prefix(
         err, app_int8_sensitivity(&sensitivity, options, &judged, err),
         options->model);
-    if (status == CZ_OK) {
-        qsort(sensitivity.rows, sensitivity.n_rows, sizeof *sensitivity.rows,
-              compare_rows);
-        if (options->json)
-            print_json(options, &sensitivity, judged);
-        else
-            print_text(&sensitivity, judged);
-    }
+    if (status == CZ_OK && options->output)
+        status = save_plot(options, &sensitivity, err);
+    if (status == CZ_OK)
+        report(options, &sensitivity, judged);
     cz_sensitivity_fini(&sensitivity);
     return status;
 }

@@ -48,6 +48,30 @@ void app_print_clean(FILE *file, const char *text)
     cz_free(copy);
 }
 
+void app_print_xml(FILE *file, const char *text)
+{
+    char *copy = clean_copy(text);
+    for (const char *c = copy ? copy : "?"; *c; c++) {
+        switch (*c) {
+        case '&':
+            fputs("&amp;", file);
+            break;
+        case '<':
+            fputs("&lt;", file);
+            break;
+        case '>':
+            fputs("&gt;", file);
+            break;
+        case '"':
+            fputs("&quot;", file);
+            break;
+        default:
+            fputc(*c, file);
+        }
+    }
+    cz_free(copy);
+}
+
 json_t *app_json_text(const char *text)
 {
     json_t *string = json_string(text);

@@ -149,13 +149,9 @@ static enum cz_status find_codes(const struct cz_int8_plan *plan,
         options.least_scales = least_scales;
     }
     CZ_TRY(quantize(conv, &options, err));
-    if (plan->options->target == CZ_INT8_TENSORRT) {
-        for (size_t c = 0; c < conv->weights.channels; c++)
-            least_scales[c] = cz_affine_half_scale(conv->scales[c]);
-        options.least_scales = least_scales;
-        return quantize(conv, &options, err);
-    }
-    return conv->is_integer ? limit_pairs(conv, &options, err) : CZ_OK;
+    return conv->is_integer && plan->options->target == CZ_INT8_ONNXRUNTIME
+               ? limit_pairs(conv, &options, err)
+               : CZ_OK;
 }
 
 static enum cz_status make(const struct cz_int8_plan *plan,

@@ -7,6 +7,7 @@
 #define CZ_SEARCH_SEARCH_H
 
 #include "detect/detect.h"
+#include "prune/prune.h"
 #include "quant/quant.h"
 
 /* ---- the model -------------------------------------------------------- */
@@ -57,14 +58,15 @@ struct cz_trial_options {
 
 struct cz_sensitivity_row {
     char *name;        /* of the convolution; owned */
-    double snr_db;     /* see struct cz_int8_layer */
-    double difference; /* of the boxes, with this layer alone in int8 */
+    double snr_db;     /* of int8: see struct cz_int8_layer */
+    double difference; /* of the boxes, with this layer alone changed */
+    size_t place;      /* in the graph's order */
 };
 
 struct cz_sensitivity {
     struct cz_sensitivity_row *rows; /* [n_rows] in the graph's order; owned */
     size_t n_rows;
-    double all; /* with all of them in int8 */
+    double all; /* with all of them changed */
 };
 
 void cz_sensitivity_fini(struct cz_sensitivity *sensitivity);
@@ -76,6 +78,20 @@ void cz_sensitivity_fini(struct cz_sensitivity *sensitivity);
 enum cz_status cz_sensitivity_measure(struct cz_sensitivity *sensitivity,
                                       const struct cz_trial_options *options,
                                       struct cz_error *err);
+
+struct cz_prune_trial_options {
+    struct cz_source source;
+    struct cz_judge *judge;
+    struct cz_prune_options
+        prune; /* of all layers; progress is told of trials */
+};
+
+/* Prunes each convolution alone, and all of them: the sparsity is that of
+ * options->prune. End with _fini whatever the result. */
+enum cz_status
+cz_sensitivity_prune(struct cz_sensitivity *sensitivity,
+                     const struct cz_prune_trial_options *options,
+                     struct cz_error *err);
 
 /* ---- layers to keep --------------------------------------------------- */
 

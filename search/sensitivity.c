@@ -1,7 +1,43 @@
 /* What int8 does to each layer: all others stay float32, and the judge looks at
  * the boxes. The images go through the float model once. */
+#include <string.h>
+
 #include "core/alloc.h"
 #include "search/trial_internal.h"
+
+/* ---- rows ------------------------------------------------------------- */
+
+void cz_sensitivity_fini(struct cz_sensitivity *sensitivity)
+{
+    for (size_t i = 0; i < sensitivity->n_rows; i++)
+        cz_free(sensitivity->rows[i].name);
+    cz_free(sensitivity->rows);
+    *sensitivity = (struct cz_sensitivity){.n_rows = 0};
+}
+
+enum cz_status cz_sensitivity_start(struct cz_sensitivity *sensitivity,
+                                    size_t most, struct cz_error *err)
+{
+    sensitivity->rows = cz_calloc(most + 1, sizeof *sensitivity->rows);
+    return sensitivity->rows ? CZ_OK : cz_error_nomem(err);
+}
+
+enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
+                                  const char *name, double snr_db,
+                                  struct cz_error *err)
+{
+    const size_t size = strlen(name) + 1;
+    struct cz_sensitivity_row *row = &sensitivity->rows[sensitivity->n_rows];
+    row->name = cz_calloc(size, 1);
+    if (!row->name)
+        return cz_error_nomem(err);
+    memcpy(row->name, name, size);
+    row->snr_db = snr_db;
+    row->place = sensitivity->n_rows++;
+    return CZ_OK;
+}
+
+/* ---- int8 ------------------------------------------------------------- */
 
 static enum cz_status measure_alone(struct cz_sensitivity *sensitivity,
                                     size_t row,

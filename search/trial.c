@@ -1,46 +1,19 @@
 /* One quantization of a fresh model and what the judge says of it. */
-#include <string.h>
-
 #include "core/alloc.h"
 #include "search/trial_internal.h"
 
-void cz_sensitivity_fini(struct cz_sensitivity *sensitivity)
-{
-    for (size_t i = 0; i < sensitivity->n_rows; i++)
-        cz_free(sensitivity->rows[i].name);
-    cz_free(sensitivity->rows);
-    *sensitivity = (struct cz_sensitivity){.n_rows = 0};
-}
-
 /* ---- rows ------------------------------------------------------------- */
-
-static enum cz_status add_row(struct cz_sensitivity *sensitivity,
-                              const struct cz_int8_layer *layer,
-                              struct cz_error *err)
-{
-    const char *name = cz_node_label(layer->node);
-    const size_t size = strlen(name) + 1;
-    struct cz_sensitivity_row *row = &sensitivity->rows[sensitivity->n_rows];
-    row->name = cz_calloc(size, 1);
-    if (!row->name)
-        return cz_error_nomem(err);
-    memcpy(row->name, name, size);
-    row->snr_db = layer->snr_db;
-    sensitivity->n_rows++;
-    return CZ_OK;
-}
 
 static enum cz_status add_rows(struct cz_sensitivity *sensitivity,
                                const struct cz_int8_report *report,
                                struct cz_error *err)
 {
-    sensitivity->rows =
-        cz_calloc(report->n_layers + 1, sizeof *sensitivity->rows);
-    if (!sensitivity->rows)
-        return cz_error_nomem(err);
+    CZ_TRY(cz_sensitivity_start(sensitivity, report->n_layers, err));
     for (size_t i = 0; i < report->n_layers; i++) {
-        if (report->layers[i].state == CZ_INT8_DONE)
-            CZ_TRY(add_row(sensitivity, &report->layers[i], err));
+        const struct cz_int8_layer *layer = &report->layers[i];
+        if (layer->state == CZ_INT8_DONE)
+            CZ_TRY(cz_sensitivity_add(sensitivity, cz_node_label(layer->node),
+                                      layer->snr_db, err));
     }
     return CZ_OK;
 }

@@ -4,6 +4,13 @@
 
 #include "search/search.h"
 
+/* Room for `most` rows; they are added with the names copied. */
+enum cz_status cz_sensitivity_start(struct cz_sensitivity *sensitivity,
+                                    size_t most, struct cz_error *err);
+enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
+                                  const char *name, double snr_db,
+                                  struct cz_error *err);
+
 /* Quantizes a fresh model and measures it. `rows`: NULL, or gets one for each
  * layer in int8. */
 enum cz_status cz_trial_run(double *difference,
