@@ -98,9 +98,7 @@ static enum cz_status compute(struct cz_plan *plan, struct cz_step *step,
         struct cz_array *out = step->outputs[i];
         if (!out)
             continue;
-        out->data = cz_arena_alloc(&plan->arena, out->size_bytes + 1, 1);
-        if (!out->data)
-            return cz_error_nomem(err);
+        CZ_TRY(cz_array_own(out, out->size_bytes, err));
     }
     CZ_TRY(step->op->run(step, &exec, err));
     for (size_t i = 0; i < step->n_outputs; i++) {
@@ -153,7 +151,6 @@ static void widen(float *to, const struct cz_elements *from)
 /* Elements as the engine wants them: in the message where they are dense and
  * aligned, else a copy. */
 static enum cz_status view_elements(struct cz_array *array,
-                                    struct cz_plan *plan,
                                     const struct cz_elements *e,
                                     struct cz_error *err)
 {
@@ -162,22 +159,20 @@ static enum cz_status view_elements(struct cz_array *array,
         (uintptr_t)e->data % bytes == 0 && e->count) {
         array->data = e->data;
     } else {
-        char *copy = cz_arena_alloc(&plan->arena, e->count + 1, bytes);
-        if (!copy)
-            return cz_error_nomem(err);
+        CZ_TRY(cz_array_own(array, array->size_bytes, err));
+        char *copy = array->own;
         if (cz_is_half(e->dtype))
             widen((float *)(void *)copy, e);
         for (size_t i = 0; !cz_is_half(e->dtype) && i < e->count; i++)
             memcpy(copy + i * bytes, (const char *)e->data + i * e->stride,
                    bytes);
-        array->data = copy;
     }
     array->known = array->data;
     array->is_constant = true;
     return CZ_OK;
 }
 
-static enum cz_status add_constant(struct cz_array *array, struct cz_plan *plan,
+static enum cz_status add_constant(struct cz_array *array,
                                    struct cz_tensor *tensor,
                                    struct cz_error *err)
 {
@@ -193,7 +188,7 @@ static enum cz_status add_constant(struct cz_array *array, struct cz_plan *plan,
     CZ_TRY(cz_tensor_elements(tensor, &elements, err));
     array->tensor = tensor;
     array->size_bytes = elements.count * cz_element_bytes(array->dtype);
-    return view_elements(array, plan, &elements, err);
+    return view_elements(array, &elements, err);
 }
 
 /* ---- operators -------------------------------------------------------- */
@@ -273,8 +268,7 @@ enum cz_status cz_plan_array_of(struct cz_array **array, struct cz_plan *plan,
     if (!*array)
         return CZ_ENOMEM;
     scope->by_value[value->id] = *array;
-    return value->constant ? add_constant(*array, plan, value->constant, err)
-                           : CZ_OK;
+    return value->constant ? add_constant(*array, value->constant, err) : CZ_OK;
 }
 
 static bool is_tap(const struct cz_plan *plan, const char *name)

@@ -248,6 +248,7 @@ static struct cz_array *add_twin(struct cz_plan *plan, struct cz_array *array,
     twin->id = id;
     twin->is_kept = twin->is_input = false;
     twin->known = NULL;
+    twin->own = NULL;
     twin->layout =
         array->layout == CZ_LAYOUT_PLAIN ? CZ_LAYOUT_BLOCKED : CZ_LAYOUT_PLAIN;
     twin->twin = array;

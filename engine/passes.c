@@ -98,13 +98,10 @@ struct cz_array *cz_plan_add_constant(struct cz_plan *plan, const char *name,
     array->dtype = dtype;
     array->dims = *dims;
     array->size_bytes = cz_array_count(array) * cz_element_bytes(dtype);
-    array->data = cz_arena_alloc(&plan->arena, array->size_bytes + 1, 1);
-    array->known = array->data;
     array->is_constant = true;
-    if (array->data)
-        return array;
-    cz_error_nomem(err);
-    return NULL;
+    const enum cz_status status = cz_array_own(array, array->size_bytes, err);
+    array->known = array->data;
+    return status == CZ_OK ? array : NULL;
 }
 
 static void remove_dead(struct cz_plan *plan)

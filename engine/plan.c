@@ -173,6 +173,7 @@ void cz_plan_free(struct cz_plan *plan)
     for (size_t i = 0; i < plan->n_arrays; i++) {
         if (plan->arrays[i]->capacity_bytes)
             cz_free(plan->arrays[i]->data);
+        cz_free(plan->arrays[i]->own);
     }
     for (size_t i = 0; plan->ports && i < port_count(plan); i++) {
         if (cz_is_half(plan->ports[i].dtype))

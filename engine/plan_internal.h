@@ -39,7 +39,8 @@ struct cz_array {
     const void *known;
     bool is_constant;         /* data == known, and no step makes it */
     struct cz_tensor *tensor; /* of the model, where a constant's data are */
-    bool is_dynamic;          /* dims are not known before its step has run */
+    void *own;       /* memory for what was known or computed when compiling */
+    bool is_dynamic; /* dims are not known before its step has run */
     bool is_input, is_kept;   /* kept: output or tap, read after the frame */
     struct cz_step *producer; /* NULL: an input or a constant */
     size_t n_uses;            /* by steps, plus 1 where it is kept */
@@ -421,12 +422,17 @@ struct cz_array *cz_plan_add_constant(struct cz_plan *plan, const char *name,
                                       const struct cz_dims *dims,
                                       struct cz_error *err);
 
+/* Gives an array memory of its own, zeroed, for `bytes` that are known when the
+ * plan is compiled; it is given back with the array's last reader. */
+enum cz_status cz_array_own(struct cz_array *array, size_t bytes,
+                            struct cz_error *err);
+
 /* Counts the uses of all arrays. */
 void cz_plan_count_uses(struct cz_plan *plan);
 
-/* weights.c, for plans that take their model's weights: gives up the elements
- * of constants that no step reads, and of those that the step has packed as the
- * last of their readers. */
+/* weights.c: gives up the elements of constants that no step reads, and of those
+ * that the step has packed as the last of their readers; those of the model in
+ * plans that take its weights. */
 void cz_plan_drop_unread(struct cz_plan *plan);
 void cz_plan_drop_packed(struct cz_plan *plan, const struct cz_step *step);
 

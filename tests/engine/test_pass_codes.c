@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/plan_internal.h"
 #include "tests/support/rewrite.h"
 
 /* An integer sum is exact, one of floats is not: where it lies half way between
@@ -458,6 +459,25 @@ static void works_in_blocks(void **state)
     }
 }
 
+/* A kernel has packed the codes: neither they nor the floats that they stood for
+ * when the plan was compiled are needed any more. */
+static void keeps_no_other_weights_than_packed_ones(void **state)
+{
+    const size_t weights = 16 * 16 * 3 * 3;
+    (void)state;
+    struct cz_model *model =
+        load("scales; image [1,16,8,8]; weights w [16,16,3,3] 16; "
+             "c = Conv(xf, w) pads=[1,1,1,1]; codes y = c s2 z2; out yq");
+    struct cz_plan *plan = cz_test_compile(model, NULL, NULL);
+    for (size_t i = 0; i < plan->n_arrays; i++) {
+        const struct cz_array *array = plan->arrays[i];
+        if (array->own && array->size_bytes >= weights)
+            fail_msg("'%s' has %zu bytes", array->name, array->size_bytes);
+    }
+    cz_plan_free(plan);
+    cz_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +489,7 @@ int main(void)
         cmocka_unit_test(adds_codes),
         cmocka_unit_test(moves_codes),
         cmocka_unit_test(works_in_blocks),
+        cmocka_unit_test(keeps_no_other_weights_than_packed_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
