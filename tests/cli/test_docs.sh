@@ -59,8 +59,12 @@ described_options 'compress eval' 'compress detect' >manual.txt
 same 'options of compress eval in docs/compress.1' help.txt manual.txt
 
 compress detect --help | listed_options >help.txt
-described_options 'compress detect' ENVIRONMENT >manual.txt
+described_options 'compress detect' 'compress sensitivity' >manual.txt
 same 'options of compress detect in docs/compress.1' help.txt manual.txt
+
+compress sensitivity --help | listed_options >help.txt
+described_options 'compress sensitivity' ENVIRONMENT >manual.txt
+same 'options of compress sensitivity in docs/compress.1' help.txt manual.txt
 
 # --- JSON ---------------------------------------------------------------------
 
