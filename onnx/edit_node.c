@@ -117,15 +117,16 @@ static enum cz_status connect_inputs(struct cz_node *node,
     return CZ_OK;
 }
 
-/* A new value of `graph`, called after `value`. */
+/* A new value of `graph`, called after `value` or as the spec says. */
 static enum cz_status new_value(struct cz_value **made, struct cz_graph *graph,
                                 const struct cz_value *value,
                                 const struct cz_node_spec *spec,
                                 struct cz_error *err)
 {
     const char *name;
-    CZ_TRY(cz_model_unique_name(&name, graph->model, value->name, spec->suffix,
-                                err));
+    CZ_TRY(cz_model_unique_name(&name, graph->model,
+                                spec->stem ? spec->stem : value->name,
+                                spec->suffix, err));
     CZ_TRY(cz_graph_add_value(made, graph, name, err));
     (*made)->dtype = spec->dtype;
     (*made)->shape = value->shape;

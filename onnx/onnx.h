@@ -387,8 +387,9 @@ void cz_node_drop_attr(struct cz_node *node, const char *name);
 /* A node with one output that an edit adds. Zero what is not needed. */
 struct cz_node_spec {
     const char *op_type;
-    const char *suffix;           /* of the new value's name, behind that of
+    const char *stem;             /* of the new value's name; NULL: the name of
                                      the value that is given */
+    const char *suffix;           /* behind it */
     enum cz_dtype dtype;          /* of the new value */
     const struct cz_shape *shape; /* of the new value; NULL: as the given's */
     struct cz_value *const *operands; /* [n_operands] inputs behind the first,

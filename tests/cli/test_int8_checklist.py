@@ -99,8 +99,10 @@ def new_constant(model: ModelProto, array: np.ndarray) -> str:
 def set_parameter(model: ModelProto, node: NodeProto, i: int,
                   change: Callable[[np.ndarray], np.ndarray]) -> None:
     """Another scale (1) or zero point (2), for this node alone."""
-    array = Graph(model).constants[node.input[i]]
-    node.input[i] = new_constant(model, np.asarray(change(array)))
+    codes = Graph(model).codes(node)
+    array = codes.scales if i == 1 else codes.zeros
+    name = new_constant(model, np.asarray(change(array)))
+    node.input[i:i + 1] = [name]
 
 
 def set_pair(model: ModelProto, quantize_node: NodeProto, i: int,

@@ -39,9 +39,10 @@ def weights(path: str) -> dict[str, np.ndarray]:
         if name in constants:
             found[conv.name] = constants[name]
         elif producers[name].op_type == "DequantizeLinear":
-            codes, _, zeros = (constants[i] for i in producers[name].input)
-            zeros = zeros.reshape([-1] + [1] * (codes.ndim - 1))
-            found[conv.name] = codes.astype(int) - zeros.astype(int)
+            codes, _, *zeros = (constants[i] for i in producers[name].input)
+            zero = (zeros[0].reshape([-1] + [1] * (codes.ndim - 1)).astype(int)
+                    if zeros else 0)
+            found[conv.name] = codes.astype(int) - zero
     return found
 
 

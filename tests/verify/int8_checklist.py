@@ -102,11 +102,14 @@ class Graph:
         return node if node is not None and node.op_type == op_type else None
 
     def codes(self, node: NodeProto) -> Codes:
-        zeros = (self.constants.get(node.input[2])
-                 if len(node.input) > 2 else np.zeros(1, np.uint8))
-        return Codes(self.constants.get(node.input[1], np.empty(0)),
-                     np.empty(0) if zeros is None else zeros,
-                     view.attribute(node, "axis", 1))
+        scales = self.constants.get(node.input[1], np.empty(0))
+        if len(node.input) > 2:
+            zeros = self.constants.get(node.input[2], np.empty(0))
+        else:  # 0 of the codes' type, which is uint8 of a QuantizeLinear
+            codes = self.constants.get(node.input[0])
+            zeros = np.zeros(scales.shape,
+                             np.uint8 if codes is None else codes.dtype)
+        return Codes(scales, zeros, view.attribute(node, "axis", 1))
 
     def is_weight(self, dequantize: NodeProto) -> bool:
         return dequantize.input[0] in self.constants
