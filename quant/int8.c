@@ -2,6 +2,7 @@
 #include "quant/int8_internal.h"
 
 #include "core/alloc.h"
+#include "quant/equalize.h"
 
 #define OPSET 13
 
@@ -117,6 +118,8 @@ enum cz_status cz_int8_quantize(struct cz_model *model,
     *report = (struct cz_int8_report){.images = options->images.count};
     CZ_TRY(check(model, options, err));
     CZ_TRY(raise_opset(model, report, err));
+    if (options->equalize)
+        CZ_TRY(cz_equalize(model, &report->equalized, err));
     struct cz_int8_statistics *own =
         options->statistics ? NULL : cz_int8_statistics_new();
     if (!own && !options->statistics)

@@ -66,6 +66,9 @@ struct cz_int8_options {
     /* Learn codes of weights, and biases, from the images: takes them through
      * the float model a second time. */
     bool learn;
+    /* Weights are equalized first, see equalize.h. Statistics are those of the
+     * model with or without it. */
+    bool equalize;
     const struct cz_progress *progress; /* may be NULL */
 };
 
@@ -103,6 +106,7 @@ struct cz_int8_report {
     size_t convolutions; /* in int8 */
     size_t tensors;      /* activations with a scale */
     size_t images;
+    size_t equalized;            /* pairs of convolutions */
     int64_t opset_before, opset; /* raised to 13 where it was lower */
 };
 

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "onnx/onnx.h"
+#include "quant/equalize.h"
 #include "quant/int8.h"
 
 /* What becomes of a model in QDQ form; see cz_int8_quantize(). */

@@ -430,6 +430,24 @@ static void tells_the_noise_of_each_layer(void **state)
     cz_model_free(model);
 }
 
+static void equalizes_weights_first(void **state)
+{
+    (void)state;
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
+    options.equalize = true;
+    struct cz_model *model = quantized(
+        "in x f32[1,3,16,16]; const u f32[8,3,1,1] random; "
+        "const v f32[8,8,1,1] random; const w f32[8,8,1,1] random; "
+        "a = Conv(x, u); b = Relu(a); c = Conv(b, v); y = Conv(c, w); out y",
+        &options, &report);
+    assert_int_equal(report.equalized, 2);
+    assert_int_equal(report.convolutions, 2);
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +463,7 @@ int main(void)
         cmocka_unit_test(refuses_statistics_of_another_model),
         cmocka_unit_test(tells_the_noise_of_each_layer),
         cmocka_unit_test(spends_no_codes_where_silu_is_0),
+        cmocka_unit_test(equalizes_weights_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
