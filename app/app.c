@@ -36,6 +36,8 @@ int app_fail(const struct cz_error *err)
     switch (err->code) {
     case CZ_EINTERRUPTED:
         return APP_INTERRUPTED;
+    case CZ_EGATE:
+        return APP_NOT_MET;
     case CZ_ENOMEM:
     case CZ_EINTERNAL:
         return APP_FAILED;

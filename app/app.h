@@ -14,6 +14,7 @@ enum app_exit {
     APP_FAILED = 1, /* out of memory, or a bug */
     APP_USAGE = 2,
     APP_REJECTED = 3, /* the input, or where the output should go */
+    APP_NOT_MET = 4,  /* the result is not as good as was asked for */
     APP_INTERRUPTED = 130,
 };
 

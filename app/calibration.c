@@ -123,7 +123,12 @@ static enum cz_status begin(void *user, struct cz_plan *plan,
     struct app_calibration *c = user;
     size_t count;
     const struct cz_port *outputs = cz_plan_outputs(plan, &count);
-    return cz_detector_bind(c->detector, outputs, count, err);
+    c->no_decoder = CZ_ERROR_INIT;
+    const enum cz_status status =
+        cz_detector_bind(c->detector, outputs, count, &c->no_decoder);
+    return status == CZ_OK || status == CZ_EUNSUPPORTED
+               ? CZ_OK
+               : cz_error_set(err, status, "%s", c->no_decoder.message);
 }
 
 static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
@@ -132,11 +137,10 @@ static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
     struct app_calibration *c = user;
     const struct cz_input_format *format = cz_detector_format(c->detector);
     struct cz_image image;
-    struct cz_fit fit;
     CZ_TRY(cz_image_read(&image, c->opencv, c->files.paths[i], err));
-    cz_letterbox_fit(&fit, format, image.width, image.height);
+    cz_letterbox_fit(&c->fit, format, image.width, image.height);
     enum cz_status status = cz_letterbox_fill(cz_plan_inputs(plan, NULL)->data,
-                                              &fit, format, &image, err);
+                                              &c->fit, format, &image, err);
     cz_image_free(&image, c->opencv);
     return status;
 }

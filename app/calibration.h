@@ -19,6 +19,10 @@ struct app_calibration {
     struct cz_detector *detector;
     struct cz_opencv *opencv;
     struct cz_input_shape shape; /* of the image input */
+    /* Why no decoder fits the model: CZ_OK where one does. Then its images are
+     * RGB, 0 to 1, as most models want them. */
+    struct cz_error no_decoder;
+    struct cz_fit fit; /* of the image that was read last */
 };
 
 /* Lists the images, reads each once to leave out those that cannot be read, and

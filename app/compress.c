@@ -170,6 +170,8 @@ static enum cz_status run(struct app_compress_report *report,
         else if (!o->quiet)
             app_compress_report_text(report);
     }
+    if (status == CZ_EGATE)
+        app_compress_report_tried(stderr, &report->int8);
     cz_prune_report_fini(&report->prune);
     app_int8_result_fini(&report->int8);
     cz_model_free(model);

@@ -55,6 +55,13 @@ static const char help[] =
     "                        become int8; without it trials on some images "
     "tell\n"
     "                        which few to keep\n"
+    "  --max-drop D          mAP50-95 that int8 may lose (0.01; 0 to 1): more "
+    "is\n"
+    "                        tried until it loses less, else exit code 4\n"
+    "  --ann FILE            annotations of the --calib images (COCO's .json,\n"
+    "                        YOLO's .yaml), to measure that; without them it "
+    "is\n"
+    "                        estimated from the boxes\n"
     "  --strict              weights beyond float16's 65504 are an error, not\n"
     "                        clamped\n"
     "  --board NAME          nano, tx2, xavier-nx, agx-xavier, orin-nano, "
@@ -74,8 +81,8 @@ static const char help[] =
     "  -h, --help            this text\n"
     "  -V, --version\n"
     "\n"
-    "Exit codes: 0 done, 1 failed, 2 usage, 3 input rejected, 130 "
-    "interrupted\n";
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 input rejected, 4 int8\n"
+    "loses more than --max-drop, 130 interrupted\n";
 
 enum {
     OPTION_PRUNE = 256,
@@ -89,6 +96,8 @@ enum {
     OPTION_STRICT,
     OPTION_INT8,
     OPTION_BOARD,
+    OPTION_MAX_DROP,
+    OPTION_ANN,
 };
 
 static const struct option long_options[] = {
@@ -104,6 +113,8 @@ static const struct option long_options[] = {
     {"int8", no_argument, NULL, OPTION_INT8},
     {"board", required_argument, NULL, OPTION_BOARD},
     APP_INT8_LONG_OPTIONS,
+    {"max-drop", required_argument, NULL, OPTION_MAX_DROP},
+    {"ann", required_argument, NULL, OPTION_ANN},
     {"output", required_argument, NULL, 'o'},
     {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
@@ -166,6 +177,19 @@ static bool parse_scope(enum cz_prune_scope *scope, const char *text)
     return false;
 }
 
+static bool parse_max_drop(double *drop, const char *text)
+{
+    char *end;
+    *drop = strtod(text, &end);
+    if (end != text && !*end && *drop >= 0 && *drop <= 1)
+        return true;
+    app_usage_error("compress",
+                    "--max-drop %s: want what mAP50-95 may fall by, 0 to 1, "
+                    "such as 0.01 for a point",
+                    text);
+    return false;
+}
+
 struct parser {
     struct app_compress_options *options;
     struct cz_prune_rule *rules;
@@ -213,6 +237,11 @@ static bool parse_option(struct parser *p, int option)
     case OPTION_BOARD:
         o->board = app_board_find(optarg);
         return o->board != NULL;
+    case OPTION_MAX_DROP:
+        return parse_max_drop(&o->int8_options.max_drop, optarg);
+    case OPTION_ANN:
+        o->int8_options.annotations = optarg;
+        return true;
     case 'o':
         p->output = optarg;
         return true;
@@ -253,8 +282,9 @@ static bool check_int8(const struct app_compress_options *o)
                false;
     if (!o->int8 && !app_int8_options_are_default(&o->int8_options))
         return app_usage_error("compress",
-                               "--calib, --calib-images, --target, --ranges "
-                               "and --keep go with --int8"),
+                               "--calib, --calib-images, --target, --ranges, "
+                               "--keep, --max-drop\nand --ann go with "
+                               "--int8"),
                false;
     return true;
 }

@@ -14,6 +14,9 @@ static double ratio(uint64_t part, uint64_t whole)
 /* So many Convs that were left alone are named. */
 #define LEFT_ALONE_MAX 3
 
+/* A table of fewer trials than this says nothing that the notes do not. */
+#define SHOWN_TRIED 2
+
 /* ---- text ------------------------------------------------------------- */
 
 static void print_layers(const struct cz_prune_report *prune)
@@ -132,24 +135,42 @@ static void print_fp16_notes(const struct cz_fp16_report *fp16)
                fp16->raised);
 }
 
-/* What trials have found. */
-static void print_kept(const struct app_int8_result *int8)
+static bool is_estimate(const struct cz_choices *choices)
 {
-    const struct cz_keep *keep = &int8->keep;
-    if (!int8->judged)
+    return choices->evidence == CZ_EVIDENCE_BOXES;
+}
+
+void app_compress_report_tried(FILE *file, const struct app_int8_result *int8)
+{
+    const struct cz_choices *choices = &int8->choices;
+    fprintf(file, "%10s  %10s  %-6s  tried on %zu images\n", "difference",
+            is_estimate(choices) ? "AP lost*" : "AP lost", "", int8->judged);
+    for (size_t i = 0; i < choices->n_tried; i++) {
+        const struct cz_tried *tried = &choices->tried[i];
+        if (tried->is_void)
+            fprintf(file, "%10s  %10s  %-6s  %s: changes nothing here\n", "-",
+                    "-", "", tried->choice);
+        else
+            fprintf(file, "%10.4f  %10.4f  %-6s  %s\n",
+                    tried->verdict.difference, tried->verdict.drop,
+                    tried->is_kept ? "kept" : "", tried->choice);
+    }
+    if (is_estimate(choices))
+        fputs("(*: estimated from the difference of the boxes)\n", file);
+}
+
+/* The layers that trials have found. */
+static void print_kept(const struct cz_choices *choices)
+{
+    const struct cz_int8_options *found = &choices->int8;
+    if (!choices->keep.count && !choices->names)
         return;
-    printf(
-        "note: boxes on %zu images are %.2g from those of float32 (0: equal, "
-        "1: none found)\n",
-        int8->judged, keep->after);
-    if (!keep->count)
-        return;
-    printf("note: %.2g with these in int8, too, which stay float (--keep NAME "
-           "names\n      others, --keep none none):\n",
-           keep->before);
-    for (size_t i = 0; i < keep->count; i++) {
+    printf("note: %.2g with these in int8, too, which stay float32 (--keep "
+           "NAME names\n      others, --keep none none):\n",
+           choices->tried[0].verdict.difference);
+    for (size_t i = 0; i < found->n_keep; i++) {
         fputs("      ", stdout);
-        app_print_clean(stdout, keep->names[i]);
+        app_print_clean(stdout, found->keep[i]);
         puts("");
     }
 }
@@ -167,6 +188,38 @@ static void print_mixed_notes(const struct app_compress_report *r)
              "byte here, and no time");
 }
 
+/* What the judge says of a model that is no detector for it. */
+static void print_outputs(const struct app_int8_result *int8)
+{
+    fputs("note: no boxes to judge by: ", stdout);
+    app_print_clean(stdout, int8->no_decoder.message);
+    printf("\nnote: outputs on %zu images are %.2g from those of float32 (0: "
+           "equal, 1: as far as\n      they are from 0); --max-drop was not "
+           "checked\n",
+           int8->judged, int8->choices.verdict.difference);
+    print_kept(&int8->choices);
+}
+
+/* What the judge says. */
+static void print_verdict(const struct app_compress_report *r)
+{
+    const struct app_int8_result *int8 = &r->int8;
+    const struct cz_choices *choices = &int8->choices;
+    if (choices->evidence == CZ_EVIDENCE_OUTPUTS) {
+        print_outputs(int8);
+        return;
+    }
+    printf("note: boxes on %zu images are %.2g from those of float32 (0: "
+           "equal, 1: none found);\n      mAP50-95 lost: %.4f, %s; --max-drop "
+           "is %g\n",
+           int8->judged, choices->verdict.difference, choices->verdict.drop,
+           is_estimate(choices) ? "estimated from that" : "measured on them",
+           r->options->int8_options.max_drop);
+    print_kept(choices);
+    if (choices->n_tried > SHOWN_TRIED)
+        app_compress_report_tried(stdout, int8);
+}
+
 static void print_int8_notes(const struct app_compress_report *r)
 {
     const struct cz_int8_report *int8 = &r->int8.report;
@@ -178,10 +231,14 @@ static void print_int8_notes(const struct app_compress_report *r)
         printf("note: opset %" PRId64 " was raised to %" PRId64
                ", the first with a scale for each channel\n",
                int8->opset_before, int8->opset);
-    print_kept(&r->int8);
+    if (int8->equalized)
+        printf("note: weights of %zu pairs of convolutions were equalized\n",
+               int8->equalized);
+    print_verdict(r);
     if (r->options->fp16)
         print_mixed_notes(r);
-    puts("note: 'compress eval' tells what int8 costs in accuracy");
+    if (is_estimate(&r->int8.choices))
+        puts("note: 'compress eval' tells what int8 costs in accuracy");
 }
 
 static void print_board(const struct app_compress_options *o)
@@ -314,10 +371,54 @@ static json_t *fp16_json(const struct app_compress_report *r)
     return object;
 }
 
+static json_t *tried_json(const struct cz_choices *choices)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < choices->n_tried; i++) {
+        const struct cz_tried *tried = &choices->tried[i];
+        const struct cz_verdict *verdict = &tried->verdict;
+        json_t *row = json_object();
+        json_object_set_new(row, "choice", json_string(tried->choice));
+        json_object_set_new(row, "difference",
+                            tried->is_void
+                                ? json_null()
+                                : app_json_rounded(verdict->difference, 1e6));
+        json_object_set_new(row, "drop",
+                            tried->is_void
+                                ? json_null()
+                                : app_json_rounded(verdict->drop, 1e6));
+        json_object_set_new(row, "kept", json_boolean(tried->is_kept));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static void add_verdict(json_t *object, const struct app_compress_report *r)
+{
+    const struct cz_choices *choices = &r->int8.choices;
+    const bool has_boxes = choices->evidence != CZ_EVIDENCE_OUTPUTS;
+    json_object_set_new(object, "equalized",
+                        app_json_count(r->int8.report.equalized));
+    json_object_set_new(object, "judged_images",
+                        app_json_count(r->int8.judged));
+    json_object_set_new(object, "difference_all",
+                        app_json_real(choices->tried[0].verdict.difference));
+    json_object_set_new(object, "difference",
+                        app_json_real(choices->verdict.difference));
+    json_object_set_new(object, "drop",
+                        has_boxes ? app_json_real(choices->verdict.drop)
+                                  : json_null());
+    json_object_set_new(object, "drop_is_estimate",
+                        json_boolean(is_estimate(choices)));
+    json_object_set_new(object, "max_drop",
+                        json_real(r->options->int8_options.max_drop));
+    json_object_set_new(object, "tried", tried_json(choices));
+}
+
 static json_t *int8_json(const struct app_compress_report *r)
 {
     const struct cz_int8_report *int8 = &r->int8.report;
-    const struct cz_int8_options *options = &r->options->int8_options.int8;
+    const struct cz_int8_options *options = &r->int8.choices.int8;
     json_t *object = json_object(), *layers = json_array();
     json_object_set_new(object, "type", json_string("int8"));
     json_object_set_new(object, "target",
@@ -332,14 +433,7 @@ static json_t *int8_json(const struct app_compress_report *r)
     for (size_t i = 0; i < int8->n_layers; i++)
         json_array_append_new(layers, int8_layer_json(&int8->layers[i]));
     json_object_set_new(object, "layers", layers);
-    if (r->int8.judged) {
-        const struct cz_keep *keep = &r->int8.keep;
-        json_object_set_new(object, "judged_images",
-                            app_json_count(r->int8.judged));
-        json_object_set_new(object, "difference_all",
-                            app_json_real(keep->before));
-        json_object_set_new(object, "difference", app_json_real(keep->after));
-    }
+    add_verdict(object, r);
     if (r->options->fp16)
         json_object_set_new(object, "fp16", fp16_json(r));
     return object;

@@ -2,17 +2,22 @@
  * calibration for those trials that tell which layers to keep. */
 #include "app/int8.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "app/calibration.h"
 #include "app/keep.h"
 #include "app/text.h"
+#include "app/truth.h"
 #include "core/alloc.h"
 
-/* Trials are judged by this many images. With fewer than four times as many in
+/* Boxes are compared on this many images. With fewer than four times as many in
  * all, they calibrate, too. */
 #define JUDGED 8
+
+/* Precision is measured on up to half of the images, and on so many at most. */
+#define MEASURED 64
 
 /* Skipped images that are named. */
 #define SKIPPED_SHOWN 10
@@ -22,14 +27,16 @@
 /* Some of the images. */
 struct subset {
     struct cz_int8_images all;
-    size_t *indices; /* owned */
+    size_t *indices;         /* owned */
+    struct app_truth *truth; /* that wants to know the detector, or NULL */
 };
 
 static enum cz_status begin(void *user, struct cz_plan *plan,
                             struct cz_error *err)
 {
     const struct subset *subset = user;
-    return subset->all.begin(subset->all.user, plan, err);
+    CZ_TRY(subset->all.begin(subset->all.user, plan, err));
+    return subset->truth ? app_truth_bind(subset->truth, err) : CZ_OK;
 }
 
 static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
@@ -54,27 +61,6 @@ static enum cz_status make_subset(struct cz_int8_images *images,
             subset->indices[images->count++] = i;
     }
     return CZ_OK;
-}
-
-/* Those for calibration, and every so many for the judge. */
-static enum cz_status split(struct cz_int8_images *calibration,
-                            struct cz_int8_images *judge,
-                            struct subset subsets[2], struct cz_error *err)
-{
-    const size_t count = subsets[0].all.count;
-    bool *is_held = cz_calloc(count + 1, sizeof *is_held);
-    if (!is_held)
-        return cz_error_nomem(err);
-    for (size_t i = 0; i < JUDGED && i < count; i++)
-        is_held[(2 * i + 1) * count / (2 * (JUDGED < count ? JUDGED : count))] =
-            true;
-    enum cz_status status =
-        make_subset(calibration, &subsets[0],
-                    count < 4 * JUDGED ? NULL : is_held, false, err);
-    if (status == CZ_OK)
-        status = make_subset(judge, &subsets[1], is_held, true, err);
-    cz_free(is_held);
-    return status;
 }
 
 /* ---- what is told ----------------------------------------------------- */
@@ -118,12 +104,76 @@ static enum cz_status load(void *user, struct cz_model **model,
 struct workshop {
     struct app_compress_options options; /* a copy: load() is handed it */
     struct app_calibration calibration;
+    struct app_truth truth;
     struct subset subsets[2];
     struct cz_int8_options int8;
     struct cz_int8_options quick; /* the same for trials: nothing is learned */
     struct cz_trial_options trial;
     struct cz_judge_options judge;
 };
+
+/* ---- which images for what -------------------------------------------- */
+
+/* So many of the `count` images are for the judge. */
+static size_t count_judged(size_t count, bool is_measured)
+{
+    size_t wanted = JUDGED;
+    if (is_measured && count / 2 > JUDGED)
+        wanted = count / 2 < MEASURED ? count / 2 : MEASURED;
+    return wanted < count ? wanted : count;
+}
+
+/* Marks `wanted` of those that can be judged, evenly spaced. */
+static void hold_back(bool *is_held, const bool *can_be, size_t count,
+                      size_t wanted)
+{
+    size_t able = 0, seen = 0, held = 0;
+    for (size_t i = 0; i < count; i++)
+        able += can_be[i];
+    wanted = wanted < able ? wanted : able;
+    for (size_t i = 0; i < count && held < wanted; i++) {
+        if (!can_be[i])
+            continue;
+        is_held[i] = seen++ == (2 * held + 1) * able / (2 * wanted);
+        held += is_held[i];
+    }
+}
+
+/* Those for calibration, and every so many for the judge. */
+static enum cz_status split(struct workshop *w, struct cz_error *err)
+{
+    const size_t count = w->calibration.files.count;
+    const bool is_measured = w->truth.coco != NULL;
+    const size_t wanted = count_judged(count, is_measured);
+    bool *is_held = cz_calloc(2 * count + 1, sizeof *is_held);
+    if (!is_held)
+        return cz_error_nomem(err);
+    bool *can_be = is_held + count;
+    for (size_t i = 0; i < count; i++)
+        can_be[i] = !is_measured || app_truth_knows(&w->truth, i);
+    hold_back(is_held, can_be, count, wanted);
+    const bool is_few = count < (is_measured ? 2 : 4) * JUDGED;
+    enum cz_status status = make_subset(&w->int8.images, &w->subsets[0],
+                                        is_few ? NULL : is_held, false, err);
+    if (status == CZ_OK)
+        status =
+            make_subset(&w->judge.images, &w->subsets[1], is_held, true, err);
+    cz_free(is_held);
+    return status;
+}
+
+/* What is known of those for the judge. */
+static enum cz_status open_truth(struct workshop *w, struct cz_error *err)
+{
+    if (!w->truth.coco)
+        return CZ_OK;
+    w->subsets[1].truth = &w->truth;
+    w->judge.truth = &w->truth.judged;
+    return app_truth_choose(&w->truth, w->subsets[1].indices,
+                            w->judge.images.count, err);
+}
+
+/* ---- all of it -------------------------------------------------------- */
 
 static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
 {
@@ -144,7 +194,10 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     w->int8.statistics = cz_int8_statistics_new();
     if (!w->int8.statistics)
         return cz_error_nomem(err);
-    CZ_TRY(split(&w->int8.images, &w->judge.images, w->subsets, err));
+    CZ_TRY(app_truth_open(&w->truth, o->int8_options.annotations,
+                          &w->calibration, err));
+    CZ_TRY(split(w, err));
+    CZ_TRY(open_truth(w, err));
     w->judge.plan = w->int8.plan;
     w->judge.detector = w->calibration.detector;
     w->trial = (struct cz_trial_options){
@@ -165,6 +218,7 @@ static void close_workshop(struct workshop *w)
     cz_int8_statistics_free(w->int8.statistics);
     for (size_t i = 0; i < 2; i++)
         cz_free(w->subsets[i].indices);
+    app_truth_close(&w->truth);
     app_calibration_close(&w->calibration);
 }
 
@@ -173,19 +227,47 @@ static void close_workshop(struct workshop *w)
 void app_int8_result_fini(struct app_int8_result *result)
 {
     cz_int8_report_fini(&result->report);
-    cz_keep_fini(&result->keep);
+    cz_choices_fini(&result->choices);
 }
 
-static enum cz_status find_kept(struct workshop *w,
-                                struct app_int8_result *result,
-                                struct cz_error *err)
+/* What to do about it. */
+static enum cz_status refuse(const struct workshop *w,
+                             const struct app_int8_result *result,
+                             struct cz_error *err)
 {
+    const struct cz_choices *choices = &result->choices;
+    const double drop = choices->verdict.drop;
+    const char *best = "";
+    for (size_t i = 0; i < choices->n_tried; i++) {
+        if (choices->tried[i].is_kept)
+            best = choices->tried[i].choice;
+    }
+    return cz_error_set(
+        err, CZ_EGATE,
+        "int8 loses %.4f mAP50-95 (%s %zu images) at best, after '%s'; "
+        "--max-drop is %g. '--max-drop %.3f' takes it; more images than %zu "
+        "for --calib, or --fp16, lose less",
+        drop,
+        choices->evidence == CZ_EVIDENCE_TRUTH ? "measured on"
+                                               : "estimated from boxes on",
+        result->judged, best, w->options.int8_options.max_drop,
+        ceil(drop * 1000) / 1000, w->calibration.files.count);
+}
+
+static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
+                                   struct app_int8_result *result,
+                                   struct cz_error *err)
+{
+    const struct app_int8_options *o = &w->options.int8_options;
     CZ_TRY(open_judge(w, err));
     result->judged = w->judge.images.count;
-    CZ_TRY(cz_keep_find(&result->keep, &w->trial, err));
-    w->int8.keep = (const char *const *)result->keep.names;
-    w->int8.n_keep = result->keep.count;
-    return CZ_OK;
+    const struct cz_choices_options options = {.trial = w->trial,
+                                               .max_drop = o->max_drop,
+                                               .fixed_ranges = o->has_ranges,
+                                               .fixed_keep = fixed_keep};
+    result->no_decoder = w->calibration.no_decoder;
+    CZ_TRY(cz_choices_find(&result->choices, &options, err));
+    return result->choices.holds ? CZ_OK : refuse(w, result, err);
 }
 
 /* Takes the names of --keep, where `none` alone is no name. */
@@ -207,10 +289,12 @@ enum cz_status app_int8_quantize(struct cz_model *model,
     struct workshop w = {.options = *options};
     CZ_TRY(check_kept(&w, cz_model_graph(model), err));
     enum cz_status status = open_workshop(&w, err);
-    if (status == CZ_OK && !options->int8_options.int8.n_keep)
-        status = find_kept(&w, result, err);
     if (status == CZ_OK)
-        status = cz_int8_quantize(model, &w.int8, &result->report, err);
+        status = find_choices(&w, options->int8_options.int8.n_keep > 0, result,
+                              err);
+    if (status == CZ_OK)
+        status = cz_int8_quantize(model, &result->choices.int8, &result->report,
+                                  err);
     close_workshop(&w);
     return status;
 }

@@ -7,14 +7,16 @@
 
 struct app_int8_result {
     struct cz_int8_report report;
-    struct cz_keep keep; /* found by trials */
-    size_t judged;       /* images that trials were judged by */
+    struct cz_choices choices;  /* what was tried */
+    size_t judged;              /* images that it was judged by */
+    struct cz_error no_decoder; /* why outputs were compared, not boxes */
 };
 
 void app_int8_result_fini(struct app_int8_result *result);
 
 /* Quantizes a model that has been inferred. End with _fini whatever the
- * result; the report's names live as long as the model. */
+ * result; the report's names live as long as the model. CZ_EGATE where it loses
+ * more than --max-drop whatever is tried. */
 enum cz_status app_int8_quantize(struct cz_model *model,
                                  const struct app_compress_options *options,
                                  struct app_int8_result *result,

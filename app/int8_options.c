@@ -14,7 +14,8 @@ bool app_int8_options_init(struct app_int8_options *options,
 {
     *options = (struct app_int8_options){.command = command,
                                          .int8 = CZ_INT8_OPTIONS_INIT,
-                                         .calib_images = CALIB_IMAGES};
+                                         .calib_images = CALIB_IMAGES,
+                                         .max_drop = APP_INT8_MAX_DROP};
     options->int8.learn = true;
     options->keep = cz_calloc((size_t)argc + 1, sizeof *options->keep);
     options->int8.keep = options->keep;
@@ -45,6 +46,7 @@ static bool parse_target(struct app_int8_options *options, const char *text)
 
 static bool parse_ranges(struct app_int8_options *options, const char *text)
 {
+    options->has_ranges = true;
     if (cz_range_method_find(&options->int8.method, text))
         return true;
     app_usage_error(options->command,
@@ -91,6 +93,7 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
 bool app_int8_options_are_default(const struct app_int8_options *options)
 {
     return !options->calib && options->calib_images == CALIB_IMAGES &&
-           !options->has_target && options->int8.method == CZ_RANGE_MSE &&
-           options->int8.learn && !options->int8.n_keep;
+           !options->has_target && !options->has_ranges &&
+           options->int8.learn && !options->int8.n_keep &&
+           !options->annotations && options->max_drop == APP_INT8_MAX_DROP;
 }

@@ -6,6 +6,9 @@
 
 #include "quant/quant.h"
 
+/* Default of --max-drop. */
+#define APP_INT8_MAX_DROP 0.01
+
 struct app_int8_options {
     const char *command;         /* as app_usage_error() wants it */
     struct cz_int8_options int8; /* without images */
@@ -13,6 +16,10 @@ struct app_int8_options {
     const char *calib;           /* where the images are */
     size_t calib_images;         /* at most */
     bool has_target;             /* it was given */
+    bool has_ranges;             /* --ranges was given */
+    const char *annotations;     /* of those images; NULL: those that `calib`
+                                    holds, if it does */
+    double max_drop;             /* of mAP50-95 */
 };
 
 enum {

@@ -22,6 +22,7 @@ enum cz_status {
     CZ_ESHAPE,       /* dimensions contradict each other or overflow */
     CZ_EUNSUPPORTED, /* well-formed, but nothing here can handle it */
     CZ_EINVAL,       /* an option or a value is outside its range */
+    CZ_EGATE,        /* the result is not as good as it has to be */
     CZ_EINTERRUPTED, /* the progress callback asked to stop */
     CZ_EINTERNAL,    /* a bug in this program */
 };

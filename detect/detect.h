@@ -291,6 +291,9 @@ enum cz_status cz_detector_bind(struct cz_detector *detector,
 const struct cz_input_format *
 cz_detector_format(const struct cz_detector *detector);
 
+/* Whether _bind has found a decoder. */
+bool cz_detector_is_bound(const struct cz_detector *detector);
+
 /* After _bind. */
 enum cz_decoder cz_detector_decoder(const struct cz_detector *detector);
 /* Of YOLOX, also where its graph decodes: it has pixels and an IoU of its

@@ -343,6 +343,11 @@ cz_detector_format(const struct cz_detector *detector)
     return &detector->format;
 }
 
+bool cz_detector_is_bound(const struct cz_detector *detector)
+{
+    return detector->n_outputs > 0;
+}
+
 enum cz_decoder cz_detector_decoder(const struct cz_detector *detector)
 {
     return detector->decoder;

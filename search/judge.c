@@ -1,30 +1,189 @@
 /* A few images, the boxes that the model found on them as it was, and how far
- * those of a changed one are from these. */
+ * those of a changed one are from these and from the truth. */
+#include <string.h>
+
 #include "core/alloc.h"
 #include "search/search.h"
 
+/* Boxes of the model as it was count from this score on. */
 #define CONFIDENCE 0.05F
+
+/* YOLOX's own, see CZ_IOU_AUTO. */
+#define YOLOX_IOU 0.65F
 
 struct cz_judge {
     struct cz_judge_options options;
     struct cz_boxes *references; /* [images.count] */
+    float **outputs;             /* [images.count] where there are no boxes */
     struct cz_boxes boxes;
+    struct cz_coco_detections found; /* by the model that is looked at */
+    double average_precision; /* of the model as it was; -1 without truth */
 };
 
-static enum cz_status find_boxes(const struct cz_judge *judge,
-                                 struct cz_plan *plan, size_t image,
-                                 struct cz_boxes *boxes, struct cz_error *err)
+/* ---- boxes ------------------------------------------------------------ */
+
+/* NULL where it is not known. */
+static const struct cz_truth *truth_of(const struct cz_judge *judge)
 {
-    const struct cz_int8_images *images = &judge->options.images;
+    const struct cz_truth *truth = judge->options.truth;
+    return truth && truth->n_classes ? truth : NULL;
+}
+
+/* All boxes of an image, as evaluation wants them. */
+static enum cz_status add_found(struct cz_judge *judge, size_t image,
+                                const struct cz_boxes *boxes,
+                                struct cz_error *err)
+{
+    const struct cz_truth *truth = judge->options.truth;
+    for (size_t i = 0; i < boxes->count; i++) {
+        const struct cz_box *box = &boxes->items[i];
+        const struct cz_coco_category *category =
+            box->label < truth->n_classes ? truth->categories[box->label]
+                                          : NULL;
+        if (!category)
+            continue;
+        const struct cz_coco_detection detection = {
+            .image_id = truth->image_ids[image],
+            .category_id = category->id,
+            .bbox = {box->x1, box->y1, (double)box->x2 - box->x1,
+                     (double)box->y2 - box->y1},
+            .score = box->score};
+        CZ_TRY(cz_coco_detections_add(&judge->found, &detection, err));
+    }
+    return CZ_OK;
+}
+
+/* Leaves those that are compared. */
+static void cut(struct cz_boxes *boxes)
+{
+    while (boxes->count && boxes->items[boxes->count - 1].score <= CONFIDENCE)
+        boxes->count--;
+}
+
+/* Of the image that the plan was run on. */
+static enum cz_status find_boxes(struct cz_judge *judge, struct cz_plan *plan,
+                                 size_t image, struct cz_boxes *boxes,
+                                 struct cz_error *err)
+{
+    const struct cz_truth *truth = truth_of(judge);
     struct cz_thresholds thresholds = CZ_THRESHOLDS_EVAL;
     size_t count;
     const struct cz_port *outputs = cz_plan_outputs(plan, &count);
-    thresholds.confidence = CONFIDENCE;
-    CZ_TRY(images->fill(images->user, image, plan, err));
-    CZ_TRY(cz_plan_run(plan, err));
+    if (!truth)
+        thresholds.confidence = CONFIDENCE;
+    if (cz_detector_is_yolox(judge->options.detector))
+        thresholds.iou = YOLOX_IOU;
     CZ_TRY(cz_detector_decode(judge->options.detector, outputs, count,
                               &thresholds, boxes, err));
-    return cz_boxes_suppress(boxes, &thresholds, err);
+    CZ_TRY(cz_boxes_suppress(boxes, &thresholds, err));
+    if (!truth)
+        return CZ_OK;
+    truth->undo(truth->user, boxes);
+    CZ_TRY(add_found(judge, image, boxes, err));
+    cut(boxes);
+    return CZ_OK;
+}
+
+/* mAP50-95 of what was found, which is forgotten; -1 without a box to find. */
+static enum cz_status evaluate(struct cz_judge *judge,
+                               double *average_precision, struct cz_error *err)
+{
+    const struct cz_truth *truth = judge->options.truth;
+    const size_t threads = judge->options.plan.threads;
+    const struct cz_coco_match_options options = {
+        .image_ids = truth->image_ids,
+        .n_images = judge->options.images.count,
+        .threads = threads};
+    struct cz_coco_matches *matches = NULL;
+    struct cz_coco_report report = {.images = 0};
+    enum cz_status status =
+        cz_coco_match(&matches, truth->coco, judge->found.items,
+                      judge->found.count, &options, err);
+    if (status == CZ_OK)
+        status = cz_coco_evaluate(&report, matches, threads, err);
+    *average_precision = report.stats[CZ_COCO_AP];
+    judge->found.count = 0;
+    cz_coco_report_fini(&report);
+    cz_coco_matches_free(matches);
+    return status;
+}
+
+/* ---- outputs ---------------------------------------------------------- */
+
+/* Calls take() for each float32 output with where it begins among all; gives
+ * how many numbers they have. */
+static size_t walk_outputs(struct cz_plan *plan, float *all,
+                           void (*take)(void *user, float *numbers,
+                                        const float *output, size_t count),
+                           void *user)
+{
+    size_t n_outputs, total = 0;
+    const struct cz_port *outputs = cz_plan_outputs(plan, &n_outputs);
+    for (size_t i = 0; i < n_outputs; i++) {
+        const size_t count = outputs[i].size_bytes / sizeof(float);
+        if (outputs[i].dtype != CZ_DTYPE_FLOAT)
+            continue;
+        if (take)
+            take(user, all + total, outputs[i].data, count);
+        total += count;
+    }
+    return total;
+}
+
+static void copy(void *user, float *numbers, const float *output, size_t count)
+{
+    (void)user;
+    memcpy(numbers, output, count * sizeof *numbers);
+}
+
+static void compare(void *user, float *numbers, const float *output,
+                    size_t count)
+{
+    struct cz_agreement *sum = user;
+    for (size_t i = 0; i < count; i++) {
+        const double apart = (double)output[i] - numbers[i];
+        sum->difference += apart * apart;
+        sum->weight += (double)numbers[i] * numbers[i];
+    }
+}
+
+static enum cz_status keep_outputs(struct cz_judge *judge, struct cz_plan *plan,
+                                   size_t image, struct cz_error *err)
+{
+    float *all =
+        cz_calloc(walk_outputs(plan, NULL, NULL, NULL) + 1, sizeof *all);
+    if (!all)
+        return cz_error_nomem(err);
+    judge->outputs[image] = all;
+    walk_outputs(plan, all, copy, NULL);
+    return CZ_OK;
+}
+
+/* ---- images ----------------------------------------------------------- */
+
+static bool has_boxes(const struct cz_judge *judge)
+{
+    return cz_detector_is_bound(judge->options.detector);
+}
+
+static enum cz_status run(const struct cz_judge *judge, struct cz_plan *plan,
+                          size_t image, struct cz_error *err)
+{
+    const struct cz_int8_images *images = &judge->options.images;
+    CZ_TRY(images->fill(images->user, image, plan, err));
+    return cz_plan_run(plan, err);
+}
+
+/* ---- the model as it was ---------------------------------------------- */
+
+static enum cz_status keep_reference(struct cz_judge *judge,
+                                     struct cz_plan *plan, size_t image,
+                                     struct cz_error *err)
+{
+    CZ_TRY(run(judge, plan, image, err));
+    return has_boxes(judge)
+               ? find_boxes(judge, plan, image, &judge->references[image], err)
+               : keep_outputs(judge, plan, image, err);
 }
 
 static enum cz_status open_plan(struct cz_plan **plan,
@@ -43,7 +202,9 @@ static enum cz_status find_references(struct cz_judge *judge,
     struct cz_plan *plan = NULL;
     enum cz_status status = open_plan(&plan, judge, model, err);
     for (size_t i = 0; i < judge->options.images.count && status == CZ_OK; i++)
-        status = find_boxes(judge, plan, i, &judge->references[i], err);
+        status = keep_reference(judge, plan, i, err);
+    if (status == CZ_OK && truth_of(judge))
+        status = evaluate(judge, &judge->average_precision, err);
     cz_plan_free(plan);
     return status;
 }
@@ -54,7 +215,9 @@ static enum cz_status fill(struct cz_judge *judge,
     struct cz_model *model = NULL;
     judge->references =
         cz_calloc(judge->options.images.count + 1, sizeof *judge->references);
-    if (!judge->references)
+    judge->outputs =
+        cz_calloc(judge->options.images.count + 1, sizeof *judge->outputs);
+    if (!judge->references || !judge->outputs)
         return cz_error_nomem(err);
     enum cz_status status = source->load(source->user, &model, err);
     if (status == CZ_OK)
@@ -72,6 +235,7 @@ enum cz_status cz_judge_new(struct cz_judge **judge,
     if (!*judge)
         return cz_error_nomem(err);
     (*judge)->options = *options;
+    (*judge)->average_precision = -1;
     const enum cz_status status = fill(*judge, source, err);
     if (status != CZ_OK) {
         cz_judge_free(*judge);
@@ -87,25 +251,68 @@ void cz_judge_free(struct cz_judge *judge)
     for (size_t i = 0; judge->references && i < judge->options.images.count;
          i++)
         cz_boxes_fini(&judge->references[i]);
+    for (size_t i = 0; judge->outputs && i < judge->options.images.count; i++)
+        cz_free(judge->outputs[i]);
+    cz_free(judge->outputs);
     cz_free(judge->references);
     cz_boxes_fini(&judge->boxes);
+    cz_coco_detections_fini(&judge->found);
     cz_free(judge);
 }
 
+enum cz_evidence cz_judge_evidence(const struct cz_judge *judge)
+{
+    if (!has_boxes(judge))
+        return CZ_EVIDENCE_OUTPUTS;
+    return judge->average_precision < 0 ? CZ_EVIDENCE_BOXES : CZ_EVIDENCE_TRUTH;
+}
+
+/* ---- a changed model -------------------------------------------------- */
+
+static enum cz_status compare_image(struct cz_judge *judge,
+                                    struct cz_plan *plan, size_t image,
+                                    struct cz_agreement *sum,
+                                    struct cz_error *err)
+{
+    CZ_TRY(run(judge, plan, image, err));
+    if (!has_boxes(judge)) {
+        walk_outputs(plan, judge->outputs[image], compare, sum);
+        return CZ_OK;
+    }
+    CZ_TRY(find_boxes(judge, plan, image, &judge->boxes, err));
+    return cz_boxes_compare(sum, &judge->references[image], &judge->boxes, err);
+}
+
+/* What is told of what was found and compared. */
+static enum cz_status conclude(struct cz_judge *judge,
+                               const struct cz_agreement *sum,
+                               struct cz_verdict *verdict, struct cz_error *err)
+{
+    const enum cz_evidence evidence = cz_judge_evidence(judge);
+    double average_precision = 0;
+    verdict->difference = sum->weight > 0 ? sum->difference / sum->weight : 0;
+    verdict->drop = 0;
+    if (truth_of(judge))
+        CZ_TRY(evaluate(judge, &average_precision, err));
+    if (evidence == CZ_EVIDENCE_BOXES)
+        verdict->drop = CZ_DROP_PER_DIFFERENCE * verdict->difference;
+    if (evidence == CZ_EVIDENCE_TRUTH)
+        verdict->drop = judge->average_precision - average_precision;
+    return CZ_OK;
+}
+
 enum cz_status cz_judge_measure(struct cz_judge *judge, struct cz_model *model,
-                                double *difference, struct cz_error *err)
+                                struct cz_verdict *verdict,
+                                struct cz_error *err)
 {
     struct cz_plan *plan = NULL;
     struct cz_agreement sum = {0, 0};
     enum cz_status status = open_plan(&plan, judge, model, err);
-    for (size_t i = 0; i < judge->options.images.count && status == CZ_OK;
-         i++) {
-        status = find_boxes(judge, plan, i, &judge->boxes, err);
-        if (status == CZ_OK)
-            status = cz_boxes_compare(&sum, &judge->references[i],
-                                      &judge->boxes, err);
-    }
+    judge->found.count = 0;
+    for (size_t i = 0; i < judge->options.images.count && status == CZ_OK; i++)
+        status = compare_image(judge, plan, i, &sum, err);
+    if (status == CZ_OK)
+        status = conclude(judge, &sum, verdict, err);
     cz_plan_free(plan);
-    *difference = sum.weight > 0 ? sum.difference / sum.weight : 0;
     return status;
 }

@@ -3,9 +3,6 @@
  * Layers that spoil the same signal hide each other: with one of them kept, the
  * others still spoil it. So the worst ones are first kept together, one, two,
  * four, ... of them, and then given back one by one where that does no harm. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "core/alloc.h"
 #include "search/trial_internal.h"
 
@@ -20,7 +17,7 @@ struct search {
     bool is_kept[CZ_KEEP_MOST];   /* of the first layers */
     size_t most;                  /* layers that are looked at */
     size_t done;                  /* trials */
-    double difference;
+    struct cz_verdict verdict;
 };
 
 void cz_keep_fini(struct cz_keep *keep)
@@ -31,16 +28,8 @@ void cz_keep_fini(struct cz_keep *keep)
     *keep = (struct cz_keep){.count = 0};
 }
 
-static int compare_rows(const void *a, const void *b)
-{
-    const struct cz_sensitivity_row *x = a, *y = b;
-    if (x->snr_db != y->snr_db)
-        return x->snr_db < y->snr_db ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
 /* With those layers kept that are so now. */
-static enum cz_status attempt(struct search *s, double *difference,
+static enum cz_status attempt(struct search *s, struct cz_verdict *verdict,
                               struct cz_error *err)
 {
     struct cz_int8_options int8 = *s->options->int8;
@@ -56,7 +45,7 @@ static enum cz_status attempt(struct search *s, double *difference,
     int8.keep = kept.names;
     int8.n_keep = kept.count;
     const enum cz_status status =
-        cz_trial_run(difference, s->options, &int8, NULL, err);
+        cz_trial_run(verdict, s->options, &int8, NULL, err);
     cz_free(kept.names);
     return status;
 }
@@ -71,16 +60,16 @@ static void keep_worst(struct search *s, size_t count)
 /* Doubles the number of layers, and takes the least that is worth it. */
 static enum cz_status keep_more(struct search *s, struct cz_error *err)
 {
-    double differences[CZ_KEEP_STEPS];
+    struct cz_verdict verdicts[CZ_KEEP_STEPS];
     size_t steps = 0, best = 0;
     for (size_t n = 1; n <= s->most; n *= 2) {
         keep_worst(s, n);
-        CZ_TRY(attempt(s, &differences[steps++], err));
+        CZ_TRY(attempt(s, &verdicts[steps++], err));
     }
     for (size_t i = 0; i < steps; i++) {
-        if (differences[i] >= (1 - WORTH) * s->difference)
+        if (verdicts[i].difference >= (1 - WORTH) * s->verdict.difference)
             continue;
-        s->difference = differences[i];
+        s->verdict = verdicts[i];
         best = (size_t)1 << i;
     }
     keep_worst(s, best);
@@ -93,17 +82,17 @@ static enum cz_status give_back(struct search *s, struct cz_error *err)
     for (size_t i = 0; i < s->most; i++)
         kept += s->is_kept[i];
     for (size_t i = s->most; i-- > 0 && kept > 1;) {
-        double difference;
+        struct cz_verdict verdict;
         if (!s->is_kept[i])
             continue;
         s->is_kept[i] = false;
-        CZ_TRY(attempt(s, &difference, err));
-        if (difference > (1 + HARM) * s->difference) {
+        CZ_TRY(attempt(s, &verdict, err));
+        if (verdict.difference > (1 + HARM) * s->verdict.difference) {
             s->is_kept[i] = true;
             continue;
         }
         kept--;
-        s->difference = difference;
+        s->verdict = verdict;
     }
     return CZ_OK;
 }
@@ -121,7 +110,7 @@ static enum cz_status finish(struct search *s, struct cz_keep *keep,
         keep->names[keep->count++] = s->layers.rows[i].name;
         s->layers.rows[i].name = NULL;
     }
-    keep->after = s->difference;
+    keep->after = s->verdict;
     return CZ_OK;
 }
 
@@ -134,9 +123,8 @@ enum cz_status cz_keep_find(struct cz_keep *keep,
     enum cz_status status =
         cz_trial_run(&keep->before, options, options->int8, &s.layers, err);
     if (status == CZ_OK) {
-        qsort(s.layers.rows, s.layers.n_rows, sizeof *s.layers.rows,
-              compare_rows);
-        s.difference = keep->before;
+        cz_sensitivity_sort_by_noise(&s.layers);
+        s.verdict = keep->before;
         s.most = s.layers.n_rows - 1 < CZ_KEEP_MOST ? s.layers.n_rows - 1
                                                     : CZ_KEEP_MOST;
         status = keep_more(&s, err);

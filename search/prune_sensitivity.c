@@ -66,6 +66,7 @@ static enum cz_status run(double *difference, struct trials *t,
 {
     struct cz_model *model = NULL;
     struct cz_prune_report report = {0};
+    struct cz_verdict verdict = {.difference = 0};
     const struct cz_source *source = &t->options->source;
     enum cz_status status = source->load(source->user, &model, err);
     if (status == CZ_OK)
@@ -73,7 +74,8 @@ static enum cz_status run(double *difference, struct trials *t,
     if (status == CZ_OK && rows)
         status = list_layers(t, rows, &report, err);
     if (status == CZ_OK)
-        status = cz_judge_measure(t->options->judge, model, difference, err);
+        status = cz_judge_measure(t->options->judge, model, &verdict, err);
+    *difference = verdict.difference;
     cz_prune_report_fini(&report);
     cz_model_free(model);
     return status;

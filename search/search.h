@@ -7,6 +7,7 @@
 #define CZ_SEARCH_SEARCH_H
 
 #include "detect/detect.h"
+#include "eval/eval.h"
 #include "prune/prune.h"
 #include "quant/quant.h"
 
@@ -24,12 +25,51 @@ struct cz_source {
 
 struct cz_judge;
 
+/* What should be found on the images of a judge. */
+struct cz_truth {
+    const struct cz_coco *coco;
+    const int64_t *image_ids; /* [images.count] in `coco` */
+    /* Of each class of the detector; NULL for those without one. These two are
+     * looked at after images.begin(); no classes: the truth is not known. */
+    const struct cz_coco_category *const *categories; /* [n_classes] */
+    size_t n_classes;
+    /* Boxes from pixels of the input to those of the image that images.fill()
+     * was last called for. */
+    void (*undo)(void *user, struct cz_boxes *boxes);
+    void *user;
+};
+
 struct cz_judge_options {
     struct cz_int8_images images; /* begin() is called with each plan */
     struct cz_plan_options plan;
-    /* Of a detector for the same file; must outlive the judge. */
+    /* For the same file; must outlive the judge. begin() binds it. Where it is
+     * not bound then, outputs are compared instead of boxes. */
     struct cz_detector *detector;
+    const struct cz_truth *truth; /* NULL: not known; must outlive the judge */
 };
+
+/* What a judge goes by. */
+enum cz_evidence {
+    CZ_EVIDENCE_TRUTH,   /* drops are measured */
+    CZ_EVIDENCE_BOXES,   /* and estimated: the truth is not known, or has no box
+                            on the images */
+    CZ_EVIDENCE_OUTPUTS, /* there are no boxes, and no drops */
+};
+
+/* What a judge says of a changed model. */
+struct cz_verdict {
+    /* How far its boxes are from those of the model as it was: 0 for equal
+     * ones, 1 where nothing is found any more; see cz_boxes_compare(). Boxes
+     * with a score of 0.05 at least count. Of outputs: the squares of what they
+     * are apart to those of the outputs themselves. */
+    double difference;
+    /* mAP50-95 that is lost; below 0 where some is won. 0 without boxes. */
+    double drop;
+};
+
+/* Where the truth is not known, the drop is estimated: this times the
+ * difference. docs/benchmarks.md has the measurements behind it. */
+#define CZ_DROP_PER_DIFFERENCE 0.1
 
 /* Runs the model over the images and keeps its boxes. */
 enum cz_status cz_judge_new(struct cz_judge **judge,
@@ -38,11 +78,12 @@ enum cz_status cz_judge_new(struct cz_judge **judge,
                             struct cz_error *err);
 void cz_judge_free(struct cz_judge *judge); /* NULL is fine */
 
-/* How far the model's boxes are from those kept: 0 for equal ones, 1 where
- * nothing is found any more; see cz_boxes_compare(). Boxes with a score of
- * 0.05 at least count. */
+enum cz_evidence cz_judge_evidence(const struct cz_judge *judge);
+
+/* Runs a changed model over the same images. */
 enum cz_status cz_judge_measure(struct cz_judge *judge, struct cz_model *model,
-                                double *difference, struct cz_error *err);
+                                struct cz_verdict *verdict,
+                                struct cz_error *err);
 
 /* ---- trials ----------------------------------------------------------- */
 
@@ -98,8 +139,7 @@ cz_sensitivity_prune(struct cz_sensitivity *sensitivity,
 struct cz_keep {
     char **names; /* [count] convolutions that should stay float32; owned */
     size_t count;
-    double before, after; /* how far the boxes are from the float model's with
-                             none of them kept, and with all */
+    struct cz_verdict before, after; /* with none of them kept, and with all */
 };
 
 void cz_keep_fini(struct cz_keep *keep);
@@ -112,5 +152,61 @@ void cz_keep_fini(struct cz_keep *keep);
 enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_trial_options *options,
                             struct cz_error *err);
+
+/* ---- choices ---------------------------------------------------------- */
+
+#define CZ_CHOICE_BYTES 48
+#define CZ_TRIED_MOST 16
+
+/* A row of the table of what was tried. */
+struct cz_tried {
+    char choice[CZ_CHOICE_BYTES]; /* "ranges percentile", "equalization", ... */
+    /* It changes nothing in this model, and no trial was made of it. */
+    bool is_void;
+    bool is_kept; /* it made the result better */
+    struct cz_verdict verdict;
+};
+
+struct cz_choices_options {
+    /* Its `int8` is what is tried first. */
+    struct cz_trial_options trial;
+    double max_drop;   /* of mAP50-95: more is not good enough */
+    bool fixed_ranges; /* the method stays as it is */
+    bool fixed_keep;   /* no other layers are kept in float32 */
+};
+
+struct cz_choices {
+    /* The best that was found. Its lists and statistics are those of the
+     * options or of this. */
+    struct cz_int8_options int8;
+    struct cz_verdict verdict; /* of it */
+    bool holds;                /* it is good enough, as far as is known */
+    enum cz_evidence evidence;
+    struct cz_tried tried[CZ_TRIED_MOST]; /* [n_tried] in turn */
+    size_t n_tried;
+    /* For search/ only, and owned. */
+    struct cz_keep keep;
+    struct cz_sensitivity sensitive;
+    const char **names; /* of all layers that are kept */
+    struct cz_int8_statistics *statistics;
+};
+
+/* Quantizes as it was asked for, and keeps the few layers in float32 that are
+ * worth it (cz_keep_find()). Where that loses more than max_drop, other choices
+ * are tried in this order, each on top of those that made the result better,
+ * until it loses less:
+ *
+ * - ranges by mse, percentile, minmax;
+ * - equalization (cz_equalize()), where the model has a pair for it;
+ * - the 1, 2, 4, 8 most sensitive layers in float32, of the CZ_CHOICES_LOOKED
+ *   with the lowest signal-to-noise ratio, each measured alone.
+ *
+ * That nothing holds is no error: `holds` says so. End with _fini whatever the
+ * result. */
+#define CZ_CHOICES_LOOKED 16
+enum cz_status cz_choices_find(struct cz_choices *choices,
+                               const struct cz_choices_options *options,
+                               struct cz_error *err);
+void cz_choices_fini(struct cz_choices *choices);
 
 #endif

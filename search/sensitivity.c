@@ -39,7 +39,7 @@ enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
 
 /* ---- int8 ------------------------------------------------------------- */
 
-static enum cz_status measure_alone(struct cz_sensitivity *sensitivity,
+enum cz_status cz_sensitivity_alone(struct cz_sensitivity *sensitivity,
                                     size_t row,
                                     const struct cz_trial_options *options,
                                     struct cz_error *err)
@@ -53,8 +53,10 @@ static enum cz_status measure_alone(struct cz_sensitivity *sensitivity,
     }
     int8.keep = kept.names;
     int8.n_keep = kept.count;
-    const enum cz_status status = cz_trial_run(
-        &sensitivity->rows[row].difference, options, &int8, NULL, err);
+    struct cz_verdict verdict = {.difference = 0};
+    const enum cz_status status =
+        cz_trial_run(&verdict, options, &int8, NULL, err);
+    sensitivity->rows[row].difference = verdict.difference;
     cz_free(kept.names);
     return status;
 }
@@ -64,12 +66,13 @@ enum cz_status cz_sensitivity_measure(struct cz_sensitivity *sensitivity,
                                       struct cz_error *err)
 {
     *sensitivity = (struct cz_sensitivity){.n_rows = 0};
-    CZ_TRY(cz_trial_run(&sensitivity->all, options, options->int8, sensitivity,
-                        err));
+    struct cz_verdict all;
+    CZ_TRY(cz_trial_run(&all, options, options->int8, sensitivity, err));
+    sensitivity->all = all.difference;
     for (size_t i = 0; i < sensitivity->n_rows; i++) {
         if (!cz_trial_tick(options, "layers", i, sensitivity->n_rows, err))
             return CZ_EINTERRUPTED;
-        CZ_TRY(measure_alone(sensitivity, i, options, err));
+        CZ_TRY(cz_sensitivity_alone(sensitivity, i, options, err));
     }
     return CZ_OK;
 }

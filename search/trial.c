@@ -1,4 +1,7 @@
 /* One quantization of a fresh model and what the judge says of it. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "core/alloc.h"
 #include "search/trial_internal.h"
 
@@ -18,9 +21,23 @@ static enum cz_status add_rows(struct cz_sensitivity *sensitivity,
     return CZ_OK;
 }
 
+static int compare_noise(const void *a, const void *b)
+{
+    const struct cz_sensitivity_row *x = a, *y = b;
+    if (x->snr_db != y->snr_db)
+        return x->snr_db < y->snr_db ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+void cz_sensitivity_sort_by_noise(struct cz_sensitivity *sensitivity)
+{
+    qsort(sensitivity->rows, sensitivity->n_rows, sizeof *sensitivity->rows,
+          compare_noise);
+}
+
 /* ---- trials ----------------------------------------------------------- */
 
-enum cz_status cz_trial_run(double *difference,
+enum cz_status cz_trial_run(struct cz_verdict *verdict,
                             const struct cz_trial_options *options,
                             const struct cz_int8_options *int8,
                             struct cz_sensitivity *rows, struct cz_error *err)
@@ -34,7 +51,7 @@ enum cz_status cz_trial_run(double *difference,
     if (status == CZ_OK && rows)
         status = add_rows(rows, &report, err);
     if (status == CZ_OK)
-        status = cz_judge_measure(options->judge, model, difference, err);
+        status = cz_judge_measure(options->judge, model, verdict, err);
     cz_int8_report_fini(&report);
     cz_model_free(model);
     return status;

@@ -13,10 +13,19 @@ enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
 
 /* Quantizes a fresh model and measures it. `rows`: NULL, or gets one for each
  * layer in int8. */
-enum cz_status cz_trial_run(double *difference,
+enum cz_status cz_trial_run(struct cz_verdict *verdict,
                             const struct cz_trial_options *options,
                             const struct cz_int8_options *int8,
                             struct cz_sensitivity *rows, struct cz_error *err);
+
+/* The row with the lowest signal-to-noise ratio first. */
+void cz_sensitivity_sort_by_noise(struct cz_sensitivity *sensitivity);
+
+/* Measures one row: with that layer alone in int8. */
+enum cz_status cz_sensitivity_alone(struct cz_sensitivity *sensitivity,
+                                    size_t row,
+                                    const struct cz_trial_options *options,
+                                    struct cz_error *err);
 
 /* False, with CZ_EINTERRUPTED in `err`, when the user wants an end. */
 bool cz_trial_tick(const struct cz_trial_options *options, const char *stage,

@@ -41,7 +41,7 @@ def quantize(model: Path, images: Path, target: str, out: Path,
              *options: str) -> dict:
     command = [os.environ["COMPRESS"], str(model), "--int8", "--calib",
                str(images), "--calib-images", IMAGES, "--target", target,
-               "-o", str(out), "--json", *options]
+               "-o", str(out), "--json", "--max-drop", "1", *options]
     done = subprocess.run(command, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=True)
     return json.loads(done.stdout)

@@ -1,0 +1,260 @@
+/* Choices of quantization, tried in turn until one is good enough.
+ *
+ * A choice is a change of the options. It stays where it makes the result
+ * better, and the next one is tried on top of it. To add one: a row in the
+ * table. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/alloc.h"
+#include "search/trial_internal.h"
+
+/* Layers that are kept at most on top of those that cz_keep_find() keeps. */
+#define SENSITIVE_MOST 8
+
+/* The trials that cz_choices_find() itself makes at most. */
+#define TRIALS_MOST 32
+
+struct hunt {
+    const struct cz_choices_options *options;
+    struct cz_choices *choices;
+    size_t trials;
+};
+
+/* ---- the table -------------------------------------------------------- */
+
+struct choice {
+    const char *name;
+    bool is_ranges; /* a method of ranges: */
+    enum cz_range_method method;
+    /* Else changes the options. */
+    void (*apply)(struct cz_int8_options *int8);
+    /* Whether it changes anything in the model; NULL: it does. */
+    enum cz_status (*find)(bool *is_there, struct cz_model *model,
+                           struct cz_error *err);
+    bool is_other_model; /* that has to be calibrated anew */
+};
+
+static void equalize(struct cz_int8_options *int8)
+{
+    int8->equalize = true;
+}
+
+static enum cz_status find_pairs(bool *is_there, struct cz_model *model,
+                                 struct cz_error *err)
+{
+    size_t pairs = 0;
+    CZ_TRY(cz_equalize(model, &pairs, err));
+    *is_there = pairs > 0;
+    return CZ_OK;
+}
+
+static const struct choice table[] = {
+    {"ranges mse", .is_ranges = true, .method = CZ_RANGE_MSE},
+    {"ranges percentile", .is_ranges = true, .method = CZ_RANGE_PERCENTILE},
+    {"ranges minmax", .is_ranges = true, .method = CZ_RANGE_MINMAX},
+    {"equalization", .apply = equalize, .find = find_pairs,
+     .is_other_model = true},
+};
+
+/* ---- a trial ---------------------------------------------------------- */
+
+static struct cz_tried *add_row(struct hunt *h)
+{
+    return &h->choices->tried[h->choices->n_tried++];
+}
+
+static void settle(struct hunt *h, const struct cz_verdict *verdict)
+{
+    h->choices->verdict = *verdict;
+    h->choices->holds = verdict->drop <= h->options->max_drop;
+}
+
+/* Measures what the row is about, and takes it where it is better. */
+static enum cz_status attempt(struct hunt *h, struct cz_tried *row,
+                              const struct cz_int8_options *int8,
+                              struct cz_error *err)
+{
+    const struct cz_trial_options *trial = &h->options->trial;
+    if (!cz_trial_tick(trial, "choices", h->trials++, TRIALS_MOST, err))
+        return CZ_EINTERRUPTED;
+    CZ_TRY(cz_trial_run(&row->verdict, trial, int8, NULL, err));
+    row->is_kept = row->verdict.drop < h->choices->verdict.drop;
+    if (!row->is_kept)
+        return CZ_OK;
+    h->choices->int8 = *int8;
+    settle(h, &row->verdict);
+    return CZ_OK;
+}
+
+/* ---- as it was asked for ---------------------------------------------- */
+
+static enum cz_status begin_with_keep(struct hunt *h, struct cz_error *err)
+{
+    struct cz_choices *c = h->choices;
+    CZ_TRY(cz_keep_find(&c->keep, &h->options->trial, err));
+    c->tried[0].verdict = c->keep.before;
+    struct cz_tried *row = add_row(h);
+    snprintf(row->choice, sizeof row->choice, "layers of low SNR float32 (%zu)",
+             c->keep.count);
+    row->is_kept = c->keep.count > 0;
+    row->verdict = c->keep.after;
+    c->int8.keep = (const char *const *)c->keep.names;
+    c->int8.n_keep = c->keep.count;
+    return CZ_OK;
+}
+
+static enum cz_status begin(struct hunt *h, struct cz_error *err)
+{
+    const struct cz_trial_options *trial = &h->options->trial;
+    struct cz_tried *first = add_row(h);
+    struct cz_choices *c = h->choices;
+    snprintf(first->choice, sizeof first->choice, "ranges %s",
+             cz_range_method_name(c->int8.method));
+    first->is_kept = true;
+    CZ_TRY(h->options->fixed_keep
+               ? cz_trial_run(&first->verdict, trial, trial->int8, NULL, err)
+               : begin_with_keep(h, err));
+    settle(h, &c->tried[c->n_tried - 1].verdict);
+    return CZ_OK;
+}
+
+/* ---- rows of the table ------------------------------------------------ */
+
+static enum cz_status is_there(bool *found, const struct hunt *h,
+                               const struct choice *choice,
+                               struct cz_error *err)
+{
+    const struct cz_source *source = &h->options->trial.source;
+    struct cz_model *model = NULL;
+    *found = true;
+    if (!choice->find)
+        return CZ_OK;
+    CZ_TRY(source->load(source->user, &model, err));
+    const enum cz_status status = choice->find(found, model, err);
+    cz_model_free(model);
+    return status;
+}
+
+/* With statistics of its own, which stay where the choice does. */
+static enum cz_status attempt_other_model(struct hunt *h, struct cz_tried *row,
+                                          struct cz_int8_options *int8,
+                                          struct cz_error *err)
+{
+    struct cz_int8_statistics *statistics = cz_int8_statistics_new();
+    if (!statistics)
+        return cz_error_nomem(err);
+    int8->statistics = statistics;
+    const enum cz_status status = attempt(h, row, int8, err);
+    if (row->is_kept) {
+        struct cz_int8_statistics *old = h->choices->statistics;
+        h->choices->statistics = statistics;
+        statistics = old;
+    }
+    cz_int8_statistics_free(statistics);
+    return status;
+}
+
+static enum cz_status try_choice(struct hunt *h, const struct choice *choice,
+                                 struct cz_error *err)
+{
+    struct cz_int8_options int8 = h->choices->int8;
+    const enum cz_range_method asked = h->options->trial.int8->method;
+    bool found;
+    if (choice->is_ranges &&
+        (h->options->fixed_ranges || choice->method == asked))
+        return CZ_OK;
+    struct cz_tried *row = add_row(h);
+    snprintf(row->choice, sizeof row->choice, "%s", choice->name);
+    CZ_TRY(is_there(&found, h, choice, err));
+    row->is_void = !found;
+    if (!found)
+        return CZ_OK;
+    if (choice->is_ranges)
+        int8.method = choice->method;
+    else
+        choice->apply(&int8);
+    return choice->is_other_model ? attempt_other_model(h, row, &int8, err)
+                                  : attempt(h, row, &int8, err);
+}
+
+/* ---- sensitive layers ------------------------------------------------- */
+
+static int compare_differences(const void *a, const void *b)
+{
+    const struct cz_sensitivity_row *x = a, *y = b;
+    return (x->difference < y->difference) - (x->difference > y->difference);
+}
+
+/* Sorts the first `count` rows, those of the lowest signal-to-noise ratio, by
+ * what they do alone. */
+static enum cz_status measure(struct hunt *h, size_t *count,
+                              struct cz_error *err)
+{
+    struct cz_sensitivity *s = &h->choices->sensitive;
+    struct cz_trial_options trial = h->options->trial;
+    struct cz_verdict verdict;
+    trial.int8 = &h->choices->int8;
+    CZ_TRY(cz_trial_run(&verdict, &trial, trial.int8, s, err));
+    cz_sensitivity_sort_by_noise(s);
+    *count = s->n_rows < CZ_CHOICES_LOOKED ? s->n_rows : CZ_CHOICES_LOOKED;
+    for (size_t i = 0; i < *count; i++) {
+        if (!cz_trial_tick(&trial, "choices", h->trials++, TRIALS_MOST, err))
+            return CZ_EINTERRUPTED;
+        CZ_TRY(cz_sensitivity_alone(s, i, &trial, err));
+    }
+    qsort(s->rows, *count, sizeof *s->rows, compare_differences);
+    return CZ_OK;
+}
+
+/* One layer, at least, stays in int8. */
+static enum cz_status keep_sensitive(struct hunt *h, struct cz_error *err)
+{
+    struct cz_choices *c = h->choices;
+    size_t count;
+    struct cz_kept kept;
+    CZ_TRY(measure(h, &count, err));
+    const size_t before = c->int8.n_keep;
+    CZ_TRY(cz_kept_start(&kept, &c->int8, count, err));
+    c->names = kept.names;
+    for (size_t i = 0; i < count; i++)
+        c->names[before + i] = c->sensitive.rows[i].name;
+    for (size_t n = 1; n <= SENSITIVE_MOST && n <= count &&
+                       n < c->sensitive.n_rows && !c->holds;
+         n *= 2) {
+        struct cz_int8_options int8 = c->int8;
+        struct cz_tried *row = add_row(h);
+        snprintf(row->choice, sizeof row->choice,
+                 "most sensitive layers float32 (%zu)", n);
+        int8.keep = c->names;
+        int8.n_keep = before + n;
+        CZ_TRY(attempt(h, row, &int8, err));
+    }
+    return CZ_OK;
+}
+
+/* ---- all of it -------------------------------------------------------- */
+
+enum cz_status cz_choices_find(struct cz_choices *choices,
+                               const struct cz_choices_options *options,
+                               struct cz_error *err)
+{
+    struct hunt h = {.options = options, .choices = choices};
+    *choices = (struct cz_choices){.int8 = *options->trial.int8,
+                                   .evidence =
+                                       cz_judge_evidence(options->trial.judge)};
+    CZ_TRY(begin(&h, err));
+    for (size_t i = 0; i < sizeof table / sizeof *table && !choices->holds; i++)
+        CZ_TRY(try_choice(&h, &table[i], err));
+    return choices->holds || options->fixed_keep ? CZ_OK
+                                                 : keep_sensitive(&h, err);
+}
+
+void cz_choices_fini(struct cz_choices *choices)
+{
+    cz_keep_fini(&choices->keep);
+    cz_sensitivity_fini(&choices->sensitive);
+    cz_free(choices->names);
+    cz_int8_statistics_free(choices->statistics);
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""Until int8 is good enough: what is tried, what is told, exit code 4."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SAMPLES = Path(os.environ["SAMPLES"])
+MODEL = SAMPLES / "shapes8n.onnx"
+CALIB = SAMPLES / "data/calib"
+VAL = SAMPLES / "data/val"
+
+
+def run(*options):
+    return subprocess.run(
+        ["compress", MODEL, "--int8", "--calib-images", "8", "--json",
+         "-o", "out.onnx", "--force", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def quant(*options):
+    result = run(*options)
+    check(result.returncode == 0, result.stderr)
+    return json.loads(result.stdout)["quant"]
+
+
+def check(condition, *what):
+    if not condition:
+        sys.exit(" ".join(map(str, what)))
+
+
+def estimates_without_annotations():
+    q = quant("--calib", CALIB, "--keep", "none")
+    check(q["drop_is_estimate"] and q["judged_images"] == 8, q)
+    check(abs(q["drop"] - q["difference"] / 10) < 1e-6, q)
+    check([row["kept"] for row in q["tried"]] == [True], q["tried"])
+
+
+def measures_with_annotations():
+    """Those of --ann and those of the source itself are the same."""
+    annotations = VAL / "instances.json"
+    options = ["--keep", "none", "--max-drop", "1", "--calib-images", "16"]
+    asked = quant("--calib", VAL, "--ann", annotations, *options)
+    own = quant("--calib", annotations, *options)
+    check(not asked["drop_is_estimate"], asked)
+    check(asked["judged_images"] == 8 and asked["images"] == 8, asked)
+    check(asked["drop"] == own["drop"] and abs(own["drop"]) < 0.1, asked, own)
+
+
+def what_is_fixed_is_not_tried():
+    result = run("--calib", CALIB, "--max-drop", "0", "--keep", "none",
+                 "--ranges", "minmax")
+    check(result.returncode == 4 and not result.stdout, result)
+    check(not Path("out.onnx").exists(), "a file was written")
+    lines = result.stderr.splitlines()
+    check(lines[1].endswith("kept    ranges minmax"), lines)
+    check(lines[2].endswith("equalization: changes nothing here"), lines)
+    check("estimated" in lines[3] and "--max-drop" in lines[4], lines)
+    check(len(lines) == 5, lines)
+
+
+def goes_through_the_table():
+    result = run("--calib", CALIB, "--max-drop", "0")
+    check(result.returncode == 4, result)
+    choices = [line[30:].strip() for line in result.stderr.splitlines()[1:-2]]
+    for wanted in ("ranges mse", "layers of low SNR", "ranges percentile",
+                   "ranges minmax", "equalization",
+                   "most sensitive layers float32 (1)",
+                   "most sensitive layers float32 (8)"):
+        check(any(c.startswith(wanted) for c in choices), wanted, choices)
+
+
+def refuses_annotations_of_other_images():
+    result = run("--calib", CALIB, "--ann", VAL / "instances.json")
+    check(result.returncode == 3 and "knows 0 of the 8" in result.stderr,
+          result)
+
+
+def main():
+    what_is_fixed_is_not_tried()
+    estimates_without_annotations()
+    measures_with_annotations()
+    goes_through_the_table()
+    refuses_annotations_of_other_images()
+
+
+main()
