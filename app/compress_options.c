@@ -283,8 +283,7 @@ static bool check_int8(const struct app_compress_options *o)
     if (!o->int8 && !app_int8_options_are_default(&o->int8_options))
         return app_usage_error("compress",
                                "--calib, --calib-images, --target, --ranges, "
-                               "--keep, --max-drop\nand --ann go with "
-                               "--int8"),
+                               "--keep, --max-drop and --ann go with --int8"),
                false;
     return true;
 }
