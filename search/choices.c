@@ -67,8 +67,10 @@ static struct cz_tried *add_row(struct hunt *h)
 
 static void settle(struct hunt *h, const struct cz_verdict *verdict)
 {
+    const bool is_estimate = h->choices->evidence == CZ_EVIDENCE_BOXES;
+    const double slack = is_estimate ? CZ_ESTIMATE_SLACK : 1;
     h->choices->verdict = *verdict;
-    h->choices->holds = verdict->drop <= h->options->max_drop;
+    h->choices->holds = verdict->drop <= slack * h->options->max_drop;
 }
 
 /* Measures what the row is about, and takes it where it is better. */

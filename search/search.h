@@ -71,6 +71,10 @@ struct cz_verdict {
  * difference. docs/benchmarks.md has the measurements behind it. */
 #define CZ_DROP_PER_DIFFERENCE 0.1
 
+/* Estimates are that far off: one is too much only beyond so many times what is
+ * allowed. */
+#define CZ_ESTIMATE_SLACK 1.5
+
 /* Runs the model over the images and keeps its boxes. */
 enum cz_status cz_judge_new(struct cz_judge **judge,
                             const struct cz_source *source,
