@@ -107,7 +107,6 @@ struct workshop {
     struct app_truth truth;
     struct subset subsets[2];
     struct cz_int8_options int8;
-    struct cz_int8_options quick; /* the same for trials: nothing is learned */
     struct cz_trial_options trial;
     struct cz_judge_options judge;
 };
@@ -184,6 +183,7 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
                                  .limit = o->int8_options.calib_images,
                                  .progress = o->int8_options.int8.progress};
     w->int8 = o->int8_options.int8;
+    w->int8.learn = false; /* most trials do without */
     CZ_TRY(app_calibration_open(&w->calibration, err));
     tell_skipped(&w->calibration);
     w->subsets[0].all = app_calibration_images(&w->calibration);
@@ -201,9 +201,7 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     w->judge.plan = w->int8.plan;
     w->judge.detector = w->calibration.detector;
     w->trial = (struct cz_trial_options){
-        .source = {.load = load, .user = &w->options}, .int8 = &w->quick};
-    w->quick = w->int8;
-    w->quick.learn = false;
+        .source = {.load = load, .user = &w->options}, .int8 = &w->int8};
     return CZ_OK;
 }
 
@@ -263,6 +261,7 @@ static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
     result->judged = w->judge.images.count;
     const struct cz_choices_options options = {.trial = w->trial,
                                                .max_drop = o->max_drop,
+                                               .learn = o->int8.learn,
                                                .fixed_ranges = o->has_ranges,
                                                .fixed_keep = fixed_keep};
     result->no_decoder = w->calibration.no_decoder;

@@ -160,7 +160,7 @@ enum cz_status cz_keep_find(struct cz_keep *keep,
 /* ---- choices ---------------------------------------------------------- */
 
 #define CZ_CHOICE_BYTES 48
-#define CZ_TRIED_MOST 16
+#define CZ_TRIED_MOST 17
 
 /* A row of the table of what was tried. */
 struct cz_tried {
@@ -175,6 +175,7 @@ struct cz_choices_options {
     /* Its `int8` is what is tried first. */
     struct cz_trial_options trial;
     double max_drop;   /* of mAP50-95: more is not good enough */
+    bool learn;        /* codes and biases are learned where that is better */
     bool fixed_ranges; /* the method stays as it is */
     bool fixed_keep;   /* no other layers are kept in float32 */
 };
@@ -195,8 +196,8 @@ struct cz_choices {
     struct cz_int8_statistics *statistics;
 };
 
-/* Quantizes as it was asked for, and keeps the few layers in float32 that are
- * worth it (cz_keep_find()). Where that loses more than max_drop, other choices
+/* Quantizes as it was asked for, keeps the few layers in float32 that are worth
+ * it (cz_keep_find()), and learns codes and biases (cz_int8_options). Where that loses more than max_drop, other choices
  * are tried in this order, each on top of those that made the result better,
  * until it loses less:
  *

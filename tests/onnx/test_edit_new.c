@@ -122,8 +122,7 @@ static void quantizes_all_reads_of_a_value(void **state)
     assert_string_equal(dequantize->inputs[1]->name, "scale_q");
     assert_string_equal(dequantize->inputs[2]->name, "zero_q");
     assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
-    assert_string_equal(cz_test_type(model, "own_dequantized"),
-                        "float32[1,4]");
+    assert_string_equal(cz_test_type(model, "own_dequantized"), "float32[1,4]");
     cz_model_free(model);
 }
 
