@@ -55,6 +55,8 @@ static const char help[] =
     "                        become int8; without it trials on some images "
     "tell\n"
     "                        which few to keep\n"
+    "  --rounding R          of weights: learned from the images, with biases\n"
+    "                        (default), or nearest, in less time\n"
     "  --max-drop D          mAP50-95 that int8 may lose (0.01; 0 to 1): more "
     "is\n"
     "                        tried until it loses less, else exit code 4\n"
@@ -96,6 +98,7 @@ enum {
     OPTION_STRICT,
     OPTION_INT8,
     OPTION_BOARD,
+    OPTION_ROUNDING,
     OPTION_MAX_DROP,
     OPTION_ANN,
 };
@@ -113,6 +116,7 @@ static const struct option long_options[] = {
     {"int8", no_argument, NULL, OPTION_INT8},
     {"board", required_argument, NULL, OPTION_BOARD},
     APP_INT8_LONG_OPTIONS,
+    {"rounding", required_argument, NULL, OPTION_ROUNDING},
     {"max-drop", required_argument, NULL, OPTION_MAX_DROP},
     {"ann", required_argument, NULL, OPTION_ANN},
     {"output", required_argument, NULL, 'o'},
@@ -177,6 +181,15 @@ static bool parse_scope(enum cz_prune_scope *scope, const char *text)
     return false;
 }
 
+static bool parse_rounding(bool *learn, const char *text)
+{
+    *learn = strcmp(text, "learned") == 0;
+    return *learn || strcmp(text, "nearest") == 0 ||
+           (app_usage_error("compress",
+                            "--rounding %s: want learned or nearest", text),
+            false);
+}
+
 static bool parse_max_drop(double *drop, const char *text)
 {
     char *end;
@@ -237,6 +250,8 @@ static bool parse_option(struct parser *p, int option)
     case OPTION_BOARD:
         o->board = app_board_find(optarg);
         return o->board != NULL;
+    case OPTION_ROUNDING:
+        return parse_rounding(&o->int8_options.learn, optarg);
     case OPTION_MAX_DROP:
         return parse_max_drop(&o->int8_options.max_drop, optarg);
     case OPTION_ANN:
@@ -281,9 +296,11 @@ static bool check_int8(const struct app_compress_options *o)
                                "like those that the model will see"),
                false;
     if (!o->int8 && !app_int8_options_are_default(&o->int8_options))
-        return app_usage_error("compress",
-                               "--calib, --calib-images, --target, --ranges, "
-                               "--keep, --max-drop and --ann go with --int8"),
+        return app_usage_error(
+                   "compress",
+                   "--calib, --calib-images, --target, --ranges, "
+                   "--keep, --rounding, --max-drop and --ann go with "
+                   "--int8"),
                false;
     return true;
 }

@@ -183,7 +183,6 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
                                  .limit = o->int8_options.calib_images,
                                  .progress = o->int8_options.int8.progress};
     w->int8 = o->int8_options.int8;
-    w->int8.learn = false; /* most trials do without */
     CZ_TRY(app_calibration_open(&w->calibration, err));
     tell_skipped(&w->calibration);
     w->subsets[0].all = app_calibration_images(&w->calibration);
@@ -261,7 +260,7 @@ static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
     result->judged = w->judge.images.count;
     const struct cz_choices_options options = {.trial = w->trial,
                                                .max_drop = o->max_drop,
-                                               .learn = o->int8.learn,
+                                               .learn = o->learn,
                                                .fixed_ranges = o->has_ranges,
                                                .fixed_keep = fixed_keep};
     result->no_decoder = w->calibration.no_decoder;

@@ -15,8 +15,8 @@ bool app_int8_options_init(struct app_int8_options *options,
     *options = (struct app_int8_options){.command = command,
                                          .int8 = CZ_INT8_OPTIONS_INIT,
                                          .calib_images = CALIB_IMAGES,
-                                         .max_drop = APP_INT8_MAX_DROP};
-    options->int8.learn = true;
+                                         .max_drop = APP_INT8_MAX_DROP,
+                                         .learn = true};
     options->keep = cz_calloc((size_t)argc + 1, sizeof *options->keep);
     options->int8.keep = options->keep;
     return options->keep != NULL;
@@ -56,16 +56,6 @@ static bool parse_ranges(struct app_int8_options *options, const char *text)
     return false;
 }
 
-static bool parse_rounding(struct app_int8_options *options, const char *text)
-{
-    options->int8.learn = strcmp(text, "learned") == 0;
-    if (options->int8.learn || strcmp(text, "nearest") == 0)
-        return true;
-    app_usage_error(options->command, "--rounding %s: want learned or nearest",
-                    text);
-    return false;
-}
-
 bool app_parse_int8_option(struct app_int8_options *options, int option,
                            const char *text)
 {
@@ -82,8 +72,6 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
         return parse_target(options, text);
     case APP_OPTION_RANGES:
         return parse_ranges(options, text);
-    case APP_OPTION_ROUNDING:
-        return parse_rounding(options, text);
     default:
         options->keep[options->int8.n_keep++] = text;
         return true;
@@ -93,7 +81,7 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
 bool app_int8_options_are_default(const struct app_int8_options *options)
 {
     return !options->calib && options->calib_images == CALIB_IMAGES &&
-           !options->has_target && !options->has_ranges &&
-           options->int8.learn && !options->int8.n_keep &&
-           !options->annotations && options->max_drop == APP_INT8_MAX_DROP;
+           !options->has_target && !options->has_ranges && options->learn &&
+           !options->int8.n_keep && !options->annotations &&
+           options->max_drop == APP_INT8_MAX_DROP;
 }

@@ -20,6 +20,7 @@ struct app_int8_options {
     const char *annotations;     /* of those images; NULL: those that `calib`
                                     holds, if it does */
     double max_drop;             /* of mAP50-95 */
+    bool learn;                  /* codes of weights and biases */
 };
 
 enum {
@@ -27,7 +28,6 @@ enum {
     APP_OPTION_CALIB_IMAGES,
     APP_OPTION_TARGET,
     APP_OPTION_RANGES,
-    APP_OPTION_ROUNDING,
     APP_OPTION_KEEP,
 };
 
@@ -36,7 +36,6 @@ enum {
         {"calib-images", required_argument, NULL, APP_OPTION_CALIB_IMAGES},    \
         {"target", required_argument, NULL, APP_OPTION_TARGET},                \
         {"ranges", required_argument, NULL, APP_OPTION_RANGES},                \
-        {"rounding", required_argument, NULL, APP_OPTION_ROUNDING},            \
     {                                                                          \
         "keep", required_argument, NULL, APP_OPTION_KEEP                       \
     }
@@ -54,10 +53,7 @@ enum {
     "  --target T            the runtime that the int8 file is for:\n"         \
     "                        onnxruntime (default) or tensorrt\n"              \
     "  --ranges METHOD       mse (default), minmax, average, percentile or\n"  \
-    "                        entropy\n"                                        \
-    "  --rounding R          of weights: learned from the images (default) "   \
-    "or\n"                                                                     \
-    "                        nearest, in less time\n"
+    "                        entropy\n"
 
 /* Defaults, and room for as many names as there are arguments. False when there
  * is no memory. */
