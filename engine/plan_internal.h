@@ -430,9 +430,9 @@ enum cz_status cz_array_own(struct cz_array *array, size_t bytes,
 /* Counts the uses of all arrays. */
 void cz_plan_count_uses(struct cz_plan *plan);
 
-/* weights.c: gives up the elements of constants that no step reads, and of those
- * that the step has packed as the last of their readers; those of the model in
- * plans that take its weights. */
+/* weights.c: gives up the elements of constants that no step reads, and of
+ * those that the step has packed as the last of their readers; those of the
+ * model in plans that take its weights. */
 void cz_plan_drop_unread(struct cz_plan *plan);
 void cz_plan_drop_packed(struct cz_plan *plan, const struct cz_step *step);
 

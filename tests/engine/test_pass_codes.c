@@ -459,8 +459,8 @@ static void works_in_blocks(void **state)
     }
 }
 
-/* A kernel has packed the codes: neither they nor the floats that they stood for
- * when the plan was compiled are needed any more. */
+/* A kernel has packed the codes: neither they nor the floats that they stood
+ * for when the plan was compiled are needed any more. */
 static void keeps_no_other_weights_than_packed_ones(void **state)
 {
     const size_t weights = 16 * 16 * 3 * 3;
