@@ -67,16 +67,18 @@ static enum cz_status edit(struct cz_model *model,
     CZ_TRY(o->prune ? cz_prune_l1(model, &o->prune_options, &report->prune, err)
                     : cz_prune_inspect(model, o->prune_options.threads,
                                        &report->prune, err));
-    double pruned = cz_now_ms();
-    report->ms.prune = pruned - start;
+    report->ms.prune = cz_now_ms() - start;
     report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
-    if (o->int8)
+    if (o->int8) {
+        start = cz_now_ms();
         CZ_TRY(app_int8_quantize(model, o, &report->int8, err));
-    const double quantized = cz_now_ms();
-    report->ms.int8 = quantized - pruned;
-    if (o->fp16)
+        report->ms.int8 = cz_now_ms() - start;
+    }
+    if (o->fp16) {
+        start = cz_now_ms();
         CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
-    report->ms.fp16 = cz_now_ms() - quantized;
+        report->ms.fp16 = cz_now_ms() - start;
+    }
     cz_model_count(&report->edited, model);
     return CZ_OK;
 }

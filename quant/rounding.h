@@ -5,9 +5,9 @@
  * codes times their scale, the mean squared error of the output is
  * (q - w)^T H (q - w), H = mean(x x^T): the objective of M. Nagel et al., "Up
  * or Down? Adaptive Rounding for Post-Training Quantization", ICML 2020,
- * section 3. It is lowered one code at a time, each to its best value for the others as
- * they are: K. Behdin et al., "QuantEase: Optimization-based Quantization for
- * Language Models", 2023, algorithm 1. */
+ * section 3. It is lowered one code at a time, each to its best value for the
+ * others as they are: K. Behdin et al., "QuantEase: Optimization-based
+ * Quantization for Language Models", 2023, algorithm 1. */
 #ifndef CZ_QUANT_ROUNDING_H
 #define CZ_QUANT_ROUNDING_H
 

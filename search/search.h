@@ -198,8 +198,8 @@ struct cz_choices {
 
 /* Quantizes as it was asked for, keeps the few layers in float32 that are worth
  * it (cz_keep_find()), and learns codes and biases where that is better. Where
- * all that loses more than max_drop, other choices are tried in this order, each
- * on top of those that made the result better, until it loses less:
+ * all that loses more than max_drop, other choices are tried in this order,
+ * each on top of those that made the result better, until it loses less:
  *
  * - ranges by mse, percentile, minmax;
  * - equalization (cz_equalize()), where the model has a pair for it;
