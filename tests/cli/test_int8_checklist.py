@@ -223,7 +223,7 @@ def weight_on_axis_1(model: ModelProto) -> None:
 def one_scale_for_weight(model: ModelProto) -> None:
     node = weight_of(model, quantized_conv(model))
     for i in range(1, 3):
-        set_parameter(model, node, i, lambda a: a[0])
+        set_parameter(model, node, i, lambda a: a.reshape(-1)[0])
 
 
 def asymmetric_weight(model: ModelProto) -> None:

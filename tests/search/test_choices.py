@@ -35,7 +35,11 @@ def estimates_without_annotations():
     q = quant("--calib", CALIB, "--keep", "none")
     check(q["drop_is_estimate"] and q["judged_images"] == 8, q)
     check(abs(q["drop"] - q["difference"] / 10) < 1e-6, q)
-    check([row["kept"] for row in q["tried"]] == [True], q["tried"])
+    check([row["choice"] for row in q["tried"]] ==
+          ["ranges mse", "learned rounding and biases"], q["tried"])
+    first, learned = q["tried"]
+    check(first["kept"] and learned["kept"] ==
+          (learned["difference"] < first["difference"]), q["tried"])
 
 
 def measures_with_annotations():
@@ -51,7 +55,7 @@ def measures_with_annotations():
 
 def what_is_fixed_is_not_tried():
     result = run("--calib", CALIB, "--max-drop", "0", "--keep", "none",
-                 "--ranges", "minmax")
+                 "--ranges", "minmax", "--rounding", "nearest")
     check(result.returncode == 4 and not result.stdout, result)
     check(not Path("out.onnx").exists(), "a file was written")
     lines = result.stderr.splitlines()
@@ -65,7 +69,8 @@ def goes_through_the_table():
     result = run("--calib", CALIB, "--max-drop", "0")
     check(result.returncode == 4, result)
     choices = [line[30:].strip() for line in result.stderr.splitlines()[1:-2]]
-    for wanted in ("ranges mse", "layers of low SNR", "ranges percentile",
+    for wanted in ("ranges mse", "layers of low SNR",
+                   "learned rounding and biases", "ranges percentile",
                    "ranges minmax", "equalization",
                    "most sensitive layers float32 (1)",
                    "most sensitive layers float32 (8)"):
