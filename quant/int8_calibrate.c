@@ -94,7 +94,6 @@ range_options(const struct cz_int8_plan *plan,
     options.levels = options.symmetric ? 255 : 256;
     options.known_min = tensor->known_min;
     options.known_max = tensor->known_max;
-    options.feeds_silu = tensor->feeds_silu;
     return options;
 }
 
@@ -202,7 +201,7 @@ static double find_snr_db(const struct cz_int8_plan *plan,
         return INFINITY;
     const struct cz_observer *observer = &tensor->seen->observer;
     struct cz_range_options options = range_options(plan, tensor);
-    const double power = cz_observer_power(observer, &options);
+    const double power = cz_observer_power(observer);
     const double error = cz_observer_error(observer, &tensor->range, &options);
     return power > 0 && error > 0 ? 10 * log10(power / error) : INFINITY;
 }

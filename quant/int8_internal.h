@@ -36,7 +36,6 @@ struct cz_int8_tensor {
     size_t same_as; /* another tensor of the plan whose scale this one has, or
                        itself */
     float known_min, known_max; /* what its operator can give */
-    bool feeds_silu;            /* and nothing else */
     bool feeds_convolution;
     struct cz_int8_seen *seen; /* of the statistics */
     struct cz_range range;

@@ -1,7 +1,7 @@
 /* Codes and biases learned from what the convolutions read.
  *
- * Windows of each convolution's input are cut out at random places of the
- * images, as the float model has them and as the codes have them. They give the
+ * Windows of each convolution's input, padding included (but for auto_pad), are
+ * cut out at random places of the images, as the float model has them and as the codes have them. They give the
  * moments that rounding.h minds, and the mean that codes add to an output,
  * which the bias takes away again (M. Nagel et al., "Data-Free Quantization
  * Through Weight Equalization and Bias Correction", ICCV 2019, section 4.2: the
@@ -30,7 +30,8 @@
 /* What is known of one convolution's inputs, n = groups * per_channel. */
 struct inputs {
     struct cz_int8_conv *conv;
-    size_t kernel[2], dilations[2];
+    size_t kernel[2], dilations[2], strides[2];
+    size_t pads[4];       /* top, left, bottom, right */
     float *moments;       /* [groups, per_channel, per_channel] sums */
     double *mean, *coded; /* [n] sums: of the float model's, of the codes' */
     float *values;        /* [BLOCK, n] windows; in codes afterwards */
@@ -61,7 +62,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return z ^ (z >> 31);
 }
 
-/* Copies the window at (y, x) of an image [channels, height, width]. */
+/* Copies the window whose corner is at (y, x) of an image [channels, height,
+ * width] with its padding of zeros. */
 static void cut(float *values, const struct inputs *in, const float *image,
                 const struct cz_dims *dims, size_t y, size_t x)
 {
@@ -69,11 +71,15 @@ static void cut(float *values, const struct inputs *in, const float *image,
     const size_t height = (size_t)dims->size[2];
     const size_t width = (size_t)dims->size[3];
     for (size_t c = 0; c < channels; c++) {
-        for (size_t i = 0; i < in->kernel[0]; i++) {
-            const float *row =
-                image + (c * height + y + i * in->dilations[0]) * width + x;
-            for (size_t k = 0; k < in->kernel[1]; k++)
-                *values++ = row[k * in->dilations[1]];
+        for (size_t i = 0; i < in->kernel[0] * in->kernel[1]; i++) {
+            /* Below 0 they wrap, and are beyond the image, too. */
+            const size_t row =
+                y + i / in->kernel[1] * in->dilations[0] - in->pads[0];
+            const size_t column =
+                x + i % in->kernel[1] * in->dilations[1] - in->pads[1];
+            *values++ = row < height && column < width
+                            ? image[(c * height + row) * width + column]
+                            : 0;
         }
     }
 }
@@ -129,19 +135,28 @@ static void add_moments(float *moments, const float *windows, size_t stride,
     }
 }
 
+/* Windows down (0) or across (1); 0: the image is smaller than one. */
+static size_t count_places(const struct inputs *in, const struct cz_dims *dims,
+                           size_t d)
+{
+    const size_t size =
+        (size_t)dims->size[2 + d] + in->pads[d] + in->pads[2 + d];
+    const size_t span = (in->kernel[d] - 1) * in->dilations[d] + 1;
+    return size < span ? 0 : (size - span) / in->strides[d] + 1;
+}
+
 static void add_windows(struct inputs *in, const struct cz_port *port,
                         size_t image, size_t place)
 {
     const struct cz_dims *dims = &port->dims;
     const size_t n = size_of(in), per_group = in->conv->weights.per_channel;
-    size_t rows[2]; /* places for a window: down, across */
-    for (size_t d = 0; d < 2; d++)
-        rows[d] =
-            (size_t)dims->size[2 + d] - (in->kernel[d] - 1) * in->dilations[d];
+    const size_t rows = count_places(in, dims, 0);
+    const size_t columns = count_places(in, dims, 1);
     for (size_t b = 0; b < BLOCK; b++) {
         const uint64_t at = mix(image * WINDOWS + place + b, n);
-        cut(in->values + b * n, in, port->data, dims, (at >> 32) % rows[0],
-            (at & UINT32_MAX) % rows[1]);
+        cut(in->values + b * n, in, port->data, dims,
+            (at >> 32) % rows * in->strides[0],
+            (at & UINT32_MAX) % columns * in->strides[1]);
     }
     add_to_mean(in->mean, in->values, n);
     code(in->values, in, BLOCK * n);
@@ -154,15 +169,10 @@ static void add_windows(struct inputs *in, const struct cz_port *port,
 
 static bool fits(const struct inputs *in, const struct cz_dims *dims)
 {
-    if (dims->rank != 4 || dims->size[0] != 1 ||
-        (size_t)dims->size[1] !=
-            in->conv->weights.groups * in->conv->weights.inputs)
-        return false;
-    for (size_t d = 0; d < 2; d++) {
-        if ((size_t)dims->size[2 + d] <= (in->kernel[d] - 1) * in->dilations[d])
-            return false;
-    }
-    return true;
+    return dims->rank == 4 && dims->size[0] == 1 &&
+           (size_t)dims->size[1] ==
+               in->conv->weights.groups * in->conv->weights.inputs &&
+           count_places(in, dims, 0) > 0 && count_places(in, dims, 1) > 0;
 }
 
 static void look(void *user, size_t i)
@@ -225,7 +235,7 @@ static enum cz_status learn(const struct learning *l, const struct inputs *in,
                                          .threads =
                                              l->plan->options->plan.threads};
     if (!in->windows)
-        return CZ_OK; /* smaller than its window: padding all around */
+        return CZ_OK; /* no image, or smaller than a window */
     for (size_t g = 0; g < in->conv->weights.groups; g++)
         finish_moments(in, g);
     CZ_TRY(cz_rounding_learn(in->conv->codes, &rounding, err));
@@ -250,19 +260,28 @@ static bool can_learn(const struct cz_int8_conv *conv)
            moments_bytes(conv) <= MOMENTS_BYTES_MOST;
 }
 
+/* An attribute of `count` sizes. */
+static void read_sizes(size_t *sizes, const struct cz_node *node,
+                       const char *name, size_t count, size_t otherwise)
+{
+    size_t found;
+    const int64_t *given = cz_node_attr_ints(node, name, &found);
+    for (size_t i = 0; i < count; i++)
+        sizes[i] = found == count && given[i] >= (int64_t)otherwise
+                       ? (size_t)given[i]
+                       : otherwise;
+}
+
 static enum cz_status start(struct inputs *in, struct cz_int8_conv *conv,
                             struct cz_error *err)
 {
     const struct cz_tensor *w = conv->node->inputs[1]->constant;
-    size_t n_dilations;
-    const int64_t *dilations =
-        cz_node_attr_ints(conv->node, "dilations", &n_dilations);
-    *in = (struct inputs){.conv = conv};
+    *in = (struct inputs){.conv = conv,
+                          .kernel = {(size_t)w->dims[2], (size_t)w->dims[3]}};
     const size_t n = size_of(in);
-    for (size_t d = 0; d < 2; d++) {
-        in->kernel[d] = (size_t)w->dims[2 + d];
-        in->dilations[d] = n_dilations == 2 ? (size_t)dilations[d] : 1;
-    }
+    read_sizes(in->dilations, conv->node, "dilations", 2, 1);
+    read_sizes(in->strides, conv->node, "strides", 2, 1);
+    read_sizes(in->pads, conv->node, "pads", 4, 0);
     in->moments = cz_calloc(moments_bytes(conv), 1);
     in->mean = cz_calloc(n, sizeof *in->mean);
     in->coded = cz_calloc(n, sizeof *in->coded);

@@ -299,8 +299,7 @@ static void find_known(struct cz_int8_tensor *tensor)
     const struct cz_node *node = tensor->value->producer;
     tensor->known_min = -INFINITY;
     tensor->known_max = INFINITY;
-    tensor->feeds_silu = is_silu_input(tensor->value);
-    if (tensor->feeds_silu)
+    if (is_silu_input(tensor->value))
         tensor->known_min = SILU_INPUT_MIN;
     if (!node)
         return;

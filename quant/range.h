@@ -107,10 +107,6 @@ struct cz_range_options {
      * was seen: -INFINITY and INFINITY where nothing is known; CZ_SILU_MIN, 0
      * and 1 of a Sigmoid. Values outside cost nothing. */
     float known_min, known_max;
-
-    /* MSE: the values are read by nothing but x * sigmoid(x), and it is the
-     * error of that product which counts. */
-    bool feeds_silu;
 };
 
 #define CZ_RANGE_OPTIONS_INIT                                                  \
@@ -151,15 +147,12 @@ enum cz_status cz_observer_range(struct cz_range *range,
 /* The mean squared error of a value that is clipped to the range, rounded to
  * the nearest of the codes that `symmetric` and `levels` give (0 is one of
  * them), and turned back; as far as the histogram tells: values are taken to
- * lie evenly inside a bin. With `feeds_silu` that of the SiLU, straight inside
- * a bin. 0 without values. */
+ * lie evenly inside a bin. 0 without values. */
 double cz_observer_error(const struct cz_observer *observer,
                          const struct cz_range *range,
                          const struct cz_range_options *options);
 
-/* The mean of the squared values, or SiLUs of them, as far as the histogram
- * tells. */
-double cz_observer_power(const struct cz_observer *observer,
-                         const struct cz_range_options *options);
+/* The mean of the squared values, as far as the histogram tells. */
+double cz_observer_power(const struct cz_observer *observer);
 
 #endif

@@ -16,30 +16,8 @@ struct density {
     size_t n;                           /* bins from the least value on */
     double edges[CZ_OBSERVER_BINS + 1]; /* [n + 1], no value is outside */
     double height[CZ_OBSERVER_BINS];    /* [n]: count / width */
-    double at_end;                  /* the count of a last bin without width */
-    double silu[CZ_OBSERVER_BINS];  /* [n], where that is what counts: the */
-    double slope[CZ_OBSERVER_BINS]; /* function and its slope in the middle */
+    double at_end; /* the count of a last bin without width */
 };
-
-static double sigmoid(double x)
-{
-    return 1 / (1 + exp(-x));
-}
-
-static double silu(double x)
-{
-    return x * sigmoid(x);
-}
-
-static double silu_slope(double x)
-{
-    return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
-}
-
-static double middle(const struct density *d, size_t i)
-{
-    return (d->edges[i] + d->edges[i + 1]) / 2;
-}
 
 static void find_density(struct density *d, const struct cz_observer *o,
                          const struct cz_range_options *options)
@@ -60,10 +38,6 @@ static void find_density(struct density *d, const struct cz_observer *o,
         d->height[d->n++] = to > from ? count / (to - from) : 0;
         d->edges[d->n] = to;
     }
-    for (size_t i = 0; i < d->n && options->feeds_silu; i++) {
-        d->silu[i] = silu(middle(d, i));
-        d->slope[i] = silu_slope(middle(d, i));
-    }
 }
 
 /* ---- error ------------------------------------------------------------ */
@@ -71,7 +45,6 @@ static void find_density(struct density *d, const struct cz_observer *o,
 /* The codes n * step for whole n from `least` to `most`. */
 struct grid {
     double step, least, most;
-    double silu_least, silu_most; /* of them, where that counts */
 };
 
 /* t to the nearest whole number, ties to even, below 2^51. */
@@ -89,14 +62,10 @@ static struct grid make_grid(struct cz_ends ends,
     grid.step =
         options->symmetric ? ends.high / half : (ends.high - ends.low) / last;
     if (!(grid.step > 0))
-        return (struct grid){.step = 1}; /* all become 0, whatever the step */
+        return (struct grid){1, 0, 0}; /* all become 0, whatever the step */
     if (!options->symmetric) {
         grid.least = nearest(ends.low / grid.step);
         grid.most = grid.least + last;
-    }
-    if (options->feeds_silu) {
-        grid.silu_least = silu(grid.least * grid.step);
-        grid.silu_most = silu(grid.most * grid.step);
     }
     return grid;
 }
@@ -119,19 +88,6 @@ static double error_before(const struct grid *grid, double x)
     return n * (step * step * step / 12) + rest * rest * rest / 3;
 }
 
-/* The error of x * sigmoid(x) in bin i, where that of x is `error`. Beyond the
- * last code the slope tells nothing: there the function itself does. */
-static double silu_error(const struct density *d, const struct grid *grid,
-                         size_t i, double error)
-{
-    const double code = middle(d, i) / grid->step;
-    if (code >= grid->least && code <= grid->most)
-        return error * d->slope[i] * d->slope[i];
-    const double rest =
-        d->silu[i] - (code < grid->least ? grid->silu_least : grid->silu_most);
-    return d->height[i] * (d->edges[i + 1] - d->edges[i]) * rest * rest;
-}
-
 /* The sum of squared errors of all values. */
 static double total_error(const struct density *d, struct cz_ends ends,
                           const struct cz_range_options *options)
@@ -140,10 +96,8 @@ static double total_error(const struct density *d, struct cz_ends ends,
     double before[CZ_OBSERVER_BINS + 1], sum = 0;
     for (size_t i = 0; i <= d->n; i++)
         before[i] = error_before(&grid, d->edges[i]);
-    for (size_t i = 0; i < d->n; i++) {
-        const double error = d->height[i] * (before[i + 1] - before[i]);
-        sum += options->feeds_silu ? silu_error(d, &grid, i, error) : error;
-    }
+    for (size_t i = 0; i < d->n; i++)
+        sum += d->height[i] * (before[i + 1] - before[i]);
     double n, rest = distance(&grid, d->edges[d->n], &n);
     sum += d->at_end * rest * rest;
     return sum;
@@ -161,16 +115,13 @@ double cz_observer_error(const struct cz_observer *observer,
     return total_error(&density, ends, options) / (double)observer->values;
 }
 
-double cz_observer_power(const struct cz_observer *observer,
-                         const struct cz_range_options *options)
+double cz_observer_power(const struct cz_observer *observer)
 {
     double sum = 0;
     for (size_t i = 0; i < CZ_OBSERVER_BINS && observer->values; i++) {
         const double a = cz_bin_edge(observer, i);
         const double b = cz_bin_edge(observer, i + 1);
-        const double y = options->feeds_silu ? silu((a + b) / 2) : 0;
-        sum += cz_bin_count(observer, i) *
-               (options->feeds_silu ? y * y : (a * a + a * b + b * b) / 3);
+        sum += cz_bin_count(observer, i) * (a * a + a * b + b * b) / 3;
     }
     return observer->values ? sum / (double)observer->values : 0;
 }

@@ -73,7 +73,7 @@ struct cz_verdict {
 
 /* Estimates are that far off: one is too much only beyond so many times what is
  * allowed. */
-#define CZ_ESTIMATE_SLACK 1.5
+#define CZ_ESTIMATE_SLACK 2
 
 /* Runs the model over the images and keeps its boxes. */
 enum cz_status cz_judge_new(struct cz_judge **judge,

@@ -10,19 +10,8 @@ static struct cz_range_options grid_options(bool symmetric)
     return options;
 }
 
-static double same(double x)
-{
-    return x;
-}
-
-static double silu(double x)
-{
-    return x / (1 + exp(-x));
-}
-
-/* What a reader of the values loses by uint8 or symmetric int8. */
-static double error_of(double (*reader)(double), struct cz_range range,
-                       bool symmetric)
+/* What the values themselves lose as uint8 or symmetric int8. */
+static double true_error(struct cz_range range, bool symmetric)
 {
     struct cz_affine affine = cz_affine_from_range(
         &range, symmetric ? CZ_CODES_INT8_SYMMETRIC : CZ_CODES_UINT8);
@@ -38,15 +27,10 @@ static double error_of(double (*reader)(double), struct cz_range range,
             cz_affine_to_uint8(&u8, values + i, 1, affine);
             cz_affine_from_uint8(&back, &u8, 1, affine);
         }
-        double error = reader((double)back) - reader((double)values[i]);
+        double error = (double)back - (double)values[i];
         sum += error * error;
     }
     return sum / VALUES;
-}
-
-static double true_error(struct cz_range range, bool symmetric)
-{
-    return error_of(same, range, symmetric);
 }
 
 /* 50000 values of a distribution against the evenness of each bin. */
@@ -71,36 +55,6 @@ static void tells_the_error_that_values_have(void **state)
                 fail_msg("shape %d: %g, want %g", (int)smooth[k], got, want);
         }
     }
-}
-
-/* Values of a SiLU's input, a third of them below all that it tells apart. */
-static void observe_silu_input(void)
-{
-    fill(values, VALUES, NORMAL, 5);
-    for (size_t i = 0; i < VALUES; i++)
-        values[i] = 3 * values[i] - 1;
-    observe_values(VALUES);
-}
-
-static void tells_and_minds_the_error_of_a_silu(void **state)
-{
-    (void)state;
-    static const float lows[] = {-9, -4, -2};
-    struct cz_range_options options = DEFAULTS;
-    observe_silu_input();
-    const struct cz_range plain = range_of(&options);
-    options.feeds_silu = true;
-    for (size_t i = 0; i < 3; i++) {
-        const struct cz_range r = {lows[i], 8};
-        const double got = cz_observer_error(&observer, &r, &options);
-        const double want = error_of(silu, r, false);
-        if (!(fabs(got / want - 1) <= ERROR_TOLERANCE))
-            fail_msg("from %g: %g, want %g", (double)r.low, got, want);
-    }
-    const struct cz_range range = range_of(&options);
-    assert_true(range.low > -6 && range.low < -2 && plain.low < -8);
-    assert_true(error_of(silu, range, false) <
-                0.5 * error_of(silu, plain, false));
 }
 
 static void tells_no_error_where_there_is_none(void **state)
@@ -262,7 +216,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_the_error_that_values_have),
-        cmocka_unit_test(tells_and_minds_the_error_of_a_silu),
         cmocka_unit_test(tells_no_error_where_there_is_none),
         cmocka_unit_test(tells_the_values_squares_of_a_range_of_nothing),
         cmocka_unit_test(is_never_worse_than_other_methods),
