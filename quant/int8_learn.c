@@ -1,7 +1,8 @@
 /* Codes and biases learned from what the convolutions read.
  *
  * Windows of each convolution's input, padding included (but for auto_pad), are
- * cut out at random places of the images, as the float model has them and as the codes have them. They give the
+ * cut out at random places of the images, as the float model has them and as
+ * the codes have them. They give the
  * moments that rounding.h minds, and the mean that codes add to an output,
  * which the bias takes away again (M. Nagel et al., "Data-Free Quantization
  * Through Weight Equalization and Bias Correction", ICCV 2019, section 4.2: the
