@@ -1,8 +1,6 @@
 /* Images for calibration; see calibration.h. */
 #include "app/calibration.h"
 
-#include <string.h>
-
 #include "core/alloc.h"
 
 /* Fewer images than this say too little about the ranges. */
@@ -36,11 +34,9 @@ static enum cz_status try_image(const struct app_calibration *c,
 static enum cz_status skip(struct app_calibration *c, const char *reason,
                            struct cz_error *err)
 {
-    const size_t size = strlen(reason) + 1;
-    char *copy = cz_malloc(size);
+    char *copy = cz_strdup(reason);
     if (!copy)
         return cz_error_nomem(err);
-    memcpy(copy, reason, size);
     c->skipped[c->n_skipped++] = copy;
     return CZ_OK;
 }

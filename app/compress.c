@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "app/compress_report.h"
+#include "app/int8_report.h"
 #include "app/progress.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -173,7 +174,7 @@ static enum cz_status run(struct app_compress_report *report,
             app_compress_report_text(report);
     }
     if (status == CZ_EGATE)
-        app_compress_report_tried(stderr, &report->int8);
+        app_int8_report_tried(stderr, &report->int8);
     cz_prune_report_fini(&report->prune);
     app_int8_result_fini(&report->int8);
     cz_model_free(model);

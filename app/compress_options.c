@@ -385,13 +385,6 @@ static char *default_output(const struct app_compress_options *o)
     return name;
 }
 
-static char *copy_text(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = cz_malloc(size);
-    return copy ? memcpy(copy, text, size) : NULL;
-}
-
 static int out_of_memory(void)
 {
     struct cz_error err;
@@ -424,7 +417,7 @@ static bool parse_all(struct parser *p, int argc, char **argv)
     if (!check_together(o) || !check_board(p))
         return false;
     choose_codes(o);
-    o->output = p->output ? copy_text(p->output) : default_output(o);
+    o->output = p->output ? cz_strdup(p->output) : default_output(o);
     if (!o->output)
         p->exit_code = out_of_memory();
     return o->output != NULL;

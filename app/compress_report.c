@@ -1,9 +1,9 @@
 /* The report of `compress MODEL`: a short table, or JSON. */
 #include "app/compress_report.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
+#include "app/int8_report.h"
 #include "app/text.h"
 
 static double ratio(uint64_t part, uint64_t whole)
@@ -13,9 +13,6 @@ static double ratio(uint64_t part, uint64_t whole)
 
 /* So many Convs that were left alone are named. */
 #define LEFT_ALONE_MAX 3
-
-/* A table of fewer trials than this says nothing that the notes do not. */
-#define SHOWN_TRIED 2
 
 /* ---- text ------------------------------------------------------------- */
 
@@ -31,30 +28,6 @@ static void print_layers(const struct cz_prune_report *prune)
         app_print_clean(stdout, layer->name);
         if (layer->skipped)
             printf("  (left alone: %s)", layer->skipped);
-        putchar('\n');
-    }
-    putchar('\n');
-}
-
-/* What a convolution computes in. */
-static const char *layer_type(const struct cz_int8_layer *layer)
-{
-    if (layer->state == CZ_INT8_DONE)
-        return "int8";
-    return layer->node->outputs[0]->dtype == CZ_DTYPE_FLOAT16 ? "float16"
-                                                              : "float32";
-}
-
-static void print_int8_layers(const struct cz_int8_report *int8)
-{
-    printf("%-7s  %s\n", "type", "Conv");
-    for (size_t i = 0; i < int8->n_layers; i++) {
-        const struct cz_int8_layer *layer = &int8->layers[i];
-        const bool is_done = layer->state == CZ_INT8_DONE;
-        printf("%-7s  ", layer_type(layer));
-        app_print_clean(stdout, cz_node_label(layer->node));
-        if (!is_done)
-            printf("  (%s)", cz_int8_state_text(layer->state));
         putchar('\n');
     }
     putchar('\n');
@@ -135,112 +108,6 @@ static void print_fp16_notes(const struct cz_fp16_report *fp16)
                fp16->raised);
 }
 
-static bool is_estimate(const struct cz_choices *choices)
-{
-    return choices->evidence == CZ_EVIDENCE_BOXES;
-}
-
-void app_compress_report_tried(FILE *file, const struct app_int8_result *int8)
-{
-    const struct cz_choices *choices = &int8->choices;
-    fprintf(file, "%10s  %10s  %-6s  tried on %zu images\n", "difference",
-            is_estimate(choices) ? "AP lost*" : "AP lost", "", int8->judged);
-    for (size_t i = 0; i < choices->n_tried; i++) {
-        const struct cz_tried *tried = &choices->tried[i];
-        if (tried->is_void)
-            fprintf(file, "%10s  %10s  %-6s  %s: changes nothing here\n", "-",
-                    "-", "", tried->choice);
-        else
-            fprintf(file, "%10.4f  %10.4f  %-6s  %s\n",
-                    tried->verdict.difference, tried->verdict.drop,
-                    tried->is_kept ? "kept" : "", tried->choice);
-    }
-    if (is_estimate(choices))
-        fputs("(*: estimated from the difference of the boxes)\n", file);
-}
-
-/* The layers that trials have found. */
-static void print_kept(const struct cz_choices *choices)
-{
-    const struct cz_int8_options *found = &choices->int8;
-    if (!choices->keep.count && !choices->names)
-        return;
-    printf("note: %.2g with these in int8, too, which stay float32 (--keep "
-           "NAME names\n      others, --keep none none):\n",
-           choices->tried[0].verdict.difference);
-    for (size_t i = 0; i < found->n_keep; i++) {
-        fputs("      ", stdout);
-        app_print_clean(stdout, found->keep[i]);
-        puts("");
-    }
-}
-
-/* What a float16 rest is good for. TensorRT 8.6.1, "Operators", Quantize: its
- * scales are float32. NVIDIA ModelOpt raises to opset 19 for float16 ones. */
-static void print_mixed_notes(const struct app_compress_report *r)
-{
-    if (r->options->int8_options.int8.target == CZ_INT8_TENSORRT)
-        puts("note: float16 scales want opset 19 and TensorRT 10 or later; for "
-             "TensorRT 8 leave\n      --fp16 out, and give it to trtexec");
-    else
-        puts("note: on CPUs without float16 arithmetic, x86 among them, ONNX "
-             "Runtime computes\n      it in float32: --fp16 saves hardly a "
-             "byte here, and no time");
-}
-
-/* What the judge says of a model that is no detector for it. */
-static void print_outputs(const struct app_int8_result *int8)
-{
-    fputs("note: no boxes to judge by: ", stdout);
-    app_print_clean(stdout, int8->no_decoder.message);
-    printf("\nnote: outputs on %zu images are %.2g from those of float32 (0: "
-           "equal, 1: as far as\n      they are from 0); --max-drop was not "
-           "checked\n",
-           int8->judged, int8->choices.verdict.difference);
-    print_kept(&int8->choices);
-}
-
-/* What the judge says. */
-static void print_verdict(const struct app_compress_report *r)
-{
-    const struct app_int8_result *int8 = &r->int8;
-    const struct cz_choices *choices = &int8->choices;
-    if (choices->evidence == CZ_EVIDENCE_OUTPUTS) {
-        print_outputs(int8);
-        return;
-    }
-    printf("note: boxes on %zu images are %.2g from those of float32 (0: "
-           "equal, 1: none found);\n      mAP50-95 lost: %.4f, %s; --max-drop "
-           "is %g\n",
-           int8->judged, choices->verdict.difference, choices->verdict.drop,
-           is_estimate(choices) ? "estimated from that" : "measured on them",
-           r->options->int8_options.max_drop);
-    print_kept(choices);
-    if (choices->n_tried > SHOWN_TRIED)
-        app_compress_report_tried(stdout, int8);
-}
-
-static void print_int8_notes(const struct app_compress_report *r)
-{
-    const struct cz_int8_report *int8 = &r->int8.report;
-    printf("note: int8 for %s: %zu of %zu convolutions, %zu tensors, ranges "
-           "from %zu images\n",
-           cz_int8_target_name(r->options->int8_options.int8.target),
-           int8->convolutions, int8->n_layers, int8->tensors, int8->images);
-    if (int8->opset_before < int8->opset)
-        printf("note: opset %" PRId64 " was raised to %" PRId64
-               ", the first with a scale for each channel\n",
-               int8->opset_before, int8->opset);
-    if (int8->equalized)
-        printf("note: weights of %zu pairs of convolutions were equalized\n",
-               int8->equalized);
-    print_verdict(r);
-    if (r->options->fp16)
-        print_mixed_notes(r);
-    if (is_estimate(&r->int8.choices))
-        puts("note: 'compress eval' tells what int8 costs in accuracy");
-}
-
 static void print_board(const struct app_compress_options *o)
 {
     if (o->board)
@@ -259,7 +126,7 @@ static void print_notes(const struct app_compress_report *r)
     if (r->options->fp16)
         print_fp16_notes(&r->fp16);
     if (r->options->int8)
-        print_int8_notes(r);
+        app_int8_report_notes(&r->int8, r->options);
     if (r->stats.macs_unknown)
         printf("note: MACs leave out %zu operators of unknown shape\n",
                r->stats.macs_unknown);
@@ -276,7 +143,7 @@ void app_compress_report_text(const struct app_compress_report *report)
     if (report->options->verbose)
         print_layers(&report->prune);
     if (report->options->verbose && report->options->int8)
-        print_int8_layers(&report->int8.report);
+        app_int8_report_layers(&report->int8.report);
     print_totals(report);
     putchar('\n');
     print_notes(report);
@@ -338,22 +205,6 @@ static json_t *prune_json(const struct app_compress_report *r)
     return object;
 }
 
-static json_t *int8_layer_json(const struct cz_int8_layer *layer)
-{
-    const bool is_done = layer->state == CZ_INT8_DONE;
-    json_t *object = json_object();
-    json_object_set_new(object, "name",
-                        app_json_text(cz_node_label(layer->node)));
-    json_object_set_new(object, "type", json_string(layer_type(layer)));
-    json_object_set_new(
-        object, "reason",
-        app_json_maybe(is_done ? NULL : cz_int8_state_text(layer->state)));
-    json_object_set_new(object, "snr_db",
-                        is_done ? app_json_rounded(layer->snr_db, 100)
-                                : json_null());
-    return object;
-}
-
 static json_t *fp16_json(const struct app_compress_report *r)
 {
     const struct cz_fp16_report *fp16 = &r->fp16;
@@ -371,80 +222,17 @@ static json_t *fp16_json(const struct app_compress_report *r)
     return object;
 }
 
-static json_t *tried_json(const struct cz_choices *choices)
-{
-    json_t *rows = json_array();
-    for (size_t i = 0; i < choices->n_tried; i++) {
-        const struct cz_tried *tried = &choices->tried[i];
-        const struct cz_verdict *verdict = &tried->verdict;
-        json_t *row = json_object();
-        json_object_set_new(row, "choice", json_string(tried->choice));
-        json_object_set_new(row, "difference",
-                            tried->is_void
-                                ? json_null()
-                                : app_json_rounded(verdict->difference, 1e6));
-        json_object_set_new(row, "drop",
-                            tried->is_void
-                                ? json_null()
-                                : app_json_rounded(verdict->drop, 1e6));
-        json_object_set_new(row, "kept", json_boolean(tried->is_kept));
-        json_array_append_new(rows, row);
-    }
-    return rows;
-}
-
-static void add_verdict(json_t *object, const struct app_compress_report *r)
-{
-    const struct cz_choices *choices = &r->int8.choices;
-    const bool has_boxes = choices->evidence != CZ_EVIDENCE_OUTPUTS;
-    json_object_set_new(object, "equalized",
-                        app_json_count(r->int8.report.equalized));
-    json_object_set_new(object, "judged_images",
-                        app_json_count(r->int8.judged));
-    json_object_set_new(object, "difference_all",
-                        app_json_real(choices->tried[0].verdict.difference));
-    json_object_set_new(object, "difference",
-                        app_json_real(choices->verdict.difference));
-    json_object_set_new(object, "drop",
-                        has_boxes ? app_json_real(choices->verdict.drop)
-                                  : json_null());
-    json_object_set_new(object, "drop_is_estimate",
-                        json_boolean(is_estimate(choices)));
-    json_object_set_new(object, "max_drop",
-                        json_real(r->options->int8_options.max_drop));
-    json_object_set_new(object, "tried", tried_json(choices));
-}
-
-static json_t *int8_json(const struct app_compress_report *r)
-{
-    const struct cz_int8_report *int8 = &r->int8.report;
-    const struct cz_int8_options *options = &r->int8.choices.int8;
-    json_t *object = json_object(), *layers = json_array();
-    json_object_set_new(object, "type", json_string("int8"));
-    json_object_set_new(object, "target",
-                        json_string(cz_int8_target_name(options->target)));
-    json_object_set_new(object, "ranges",
-                        json_string(cz_range_method_name(options->method)));
-    json_object_set_new(object, "images", app_json_count(int8->images));
-    json_object_set_new(object, "tensors", app_json_count(int8->tensors));
-    json_object_set_new(object, "convolutions",
-                        app_json_count(int8->convolutions));
-    json_object_set_new(object, "opset", app_json_count((uint64_t)int8->opset));
-    for (size_t i = 0; i < int8->n_layers; i++)
-        json_array_append_new(layers, int8_layer_json(&int8->layers[i]));
-    json_object_set_new(object, "layers", layers);
-    add_verdict(object, r);
-    if (r->options->fp16)
-        json_object_set_new(object, "fp16", fp16_json(r));
-    return object;
-}
-
 static json_t *quant_json(const struct app_compress_report *r)
 {
-    if (r->options->int8)
-        return int8_json(r);
-    return r->options->fp16 ? fp16_json(r) : json_null();
+    const struct app_compress_options *o = r->options;
+    if (!o->int8)
+        return o->fp16 ? fp16_json(r) : json_null();
+    json_t *int8 = app_int8_report_json(&r->int8, o->int8_options.max_drop);
+    if (o->fp16)
+        json_object_set_new(int8, "fp16", fp16_json(r));
+    return int8;
 }
+
 static json_t *board_json(const struct app_compress_options *o)
 {
     const struct app_board *board = o->board;

@@ -2,8 +2,6 @@
 #ifndef CZ_APP_COMPRESS_REPORT_H
 #define CZ_APP_COMPRESS_REPORT_H
 
-#include <stdio.h>
-
 #include "app/compress_options.h"
 #include "app/int8.h"
 
@@ -28,9 +26,6 @@ struct app_compress_report {
         double load, check, prune, fp16, int8, save, total;
     } ms;
 };
-
-/* The table of what int8 was tried with. */
-void app_compress_report_tried(FILE *file, const struct app_int8_result *int8);
 
 void app_compress_report_text(const struct app_compress_report *report);
 

@@ -70,11 +70,7 @@ static enum cz_status add_folder(struct app_image_files *files, DIR *folder,
 static enum cz_status add_file(struct app_image_files *files, const char *path,
                                struct cz_error *err)
 {
-    size_t size = strlen(path) + 1;
-    char *copy = cz_malloc(size);
-    if (copy)
-        memcpy(copy, path, size);
-    return app_image_files_take(files, copy, err);
+    return app_image_files_take(files, cz_strdup(path), err);
 }
 
 enum cz_status app_image_files_add(struct app_image_files *files,

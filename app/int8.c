@@ -1,5 +1,4 @@
-/* Quantizing as the command does it; see int8.h. Some images are held back from
- * calibration for those trials that tell which layers to keep. */
+/* Quantizing as the command does it; see int8.h. */
 #include "app/int8.h"
 
 #include <math.h>
@@ -8,60 +7,13 @@
 
 #include "app/calibration.h"
 #include "app/keep.h"
+#include "app/subset.h"
 #include "app/text.h"
 #include "app/truth.h"
 #include "core/alloc.h"
 
-/* Boxes are compared on this many images. With fewer than four times as many in
- * all, they calibrate, too. */
-#define JUDGED 8
-
-/* Precision is measured on up to half of the images, and on so many at most. */
-#define MEASURED 64
-
 /* Skipped images that are named. */
 #define SKIPPED_SHOWN 10
-
-/* ---- images ----------------------------------------------------------- */
-
-/* Some of the images. */
-struct subset {
-    struct cz_int8_images all;
-    size_t *indices;         /* owned */
-    struct app_truth *truth; /* that wants to know the detector, or NULL */
-};
-
-static enum cz_status begin(void *user, struct cz_plan *plan,
-                            struct cz_error *err)
-{
-    const struct subset *subset = user;
-    CZ_TRY(subset->all.begin(subset->all.user, plan, err));
-    return subset->truth ? app_truth_bind(subset->truth, err) : CZ_OK;
-}
-
-static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
-                           struct cz_error *err)
-{
-    const struct subset *subset = user;
-    return subset->all.fill(subset->all.user, subset->indices[i], plan, err);
-}
-
-/* The images whose `is_held` is as wanted. */
-static enum cz_status make_subset(struct cz_int8_images *images,
-                                  struct subset *subset, const bool *is_held,
-                                  bool wanted, struct cz_error *err)
-{
-    *images =
-        (struct cz_int8_images){.begin = begin, .fill = fill, .user = subset};
-    subset->indices = cz_calloc(subset->all.count + 1, sizeof *subset->indices);
-    if (!subset->indices)
-        return cz_error_nomem(err);
-    for (size_t i = 0; i < subset->all.count; i++) {
-        if (!is_held || is_held[i] == wanted)
-            subset->indices[images->count++] = i;
-    }
-    return CZ_OK;
-}
 
 /* ---- what is told ----------------------------------------------------- */
 
@@ -105,70 +57,19 @@ struct workshop {
     struct app_compress_options options; /* a copy: load() is handed it */
     struct app_calibration calibration;
     struct app_truth truth;
-    struct subset subsets[2];
+    struct app_subsets subsets;
     struct cz_int8_options int8;
     struct cz_trial_options trial;
     struct cz_judge_options judge;
 };
-
-/* ---- which images for what -------------------------------------------- */
-
-/* So many of the `count` images are for the judge. */
-static size_t count_judged(size_t count, bool is_measured)
-{
-    size_t wanted = JUDGED;
-    if (is_measured && count / 2 > JUDGED)
-        wanted = count / 2 < MEASURED ? count / 2 : MEASURED;
-    return wanted < count ? wanted : count;
-}
-
-/* Marks `wanted` of those that can be judged, evenly spaced. */
-static void hold_back(bool *is_held, const bool *can_be, size_t count,
-                      size_t wanted)
-{
-    size_t able = 0, seen = 0, held = 0;
-    for (size_t i = 0; i < count; i++)
-        able += can_be[i];
-    wanted = wanted < able ? wanted : able;
-    for (size_t i = 0; i < count && held < wanted; i++) {
-        if (!can_be[i])
-            continue;
-        is_held[i] = seen++ == (2 * held + 1) * able / (2 * wanted);
-        held += is_held[i];
-    }
-}
-
-/* Those for calibration, and every so many for the judge. */
-static enum cz_status split(struct workshop *w, struct cz_error *err)
-{
-    const size_t count = w->calibration.files.count;
-    const bool is_measured = w->truth.coco != NULL;
-    const size_t wanted = count_judged(count, is_measured);
-    bool *is_held = cz_calloc(2 * count + 1, sizeof *is_held);
-    if (!is_held)
-        return cz_error_nomem(err);
-    bool *can_be = is_held + count;
-    for (size_t i = 0; i < count; i++)
-        can_be[i] = !is_measured || app_truth_knows(&w->truth, i);
-    hold_back(is_held, can_be, count, wanted);
-    const bool is_few = count < (is_measured ? 2 : 4) * JUDGED;
-    enum cz_status status = make_subset(&w->int8.images, &w->subsets[0],
-                                        is_few ? NULL : is_held, false, err);
-    if (status == CZ_OK)
-        status =
-            make_subset(&w->judge.images, &w->subsets[1], is_held, true, err);
-    cz_free(is_held);
-    return status;
-}
 
 /* What is known of those for the judge. */
 static enum cz_status open_truth(struct workshop *w, struct cz_error *err)
 {
     if (!w->truth.coco)
         return CZ_OK;
-    w->subsets[1].truth = &w->truth;
     w->judge.truth = &w->truth.judged;
-    return app_truth_choose(&w->truth, w->subsets[1].indices,
+    return app_truth_choose(&w->truth, w->subsets.judged.indices,
                             w->judge.images.count, err);
 }
 
@@ -185,8 +86,6 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     w->int8 = o->int8_options.int8;
     CZ_TRY(app_calibration_open(&w->calibration, err));
     tell_skipped(&w->calibration);
-    w->subsets[0].all = app_calibration_images(&w->calibration);
-    w->subsets[1].all = w->subsets[0].all;
     w->int8.plan.threads = o->prune_options.threads;
     w->int8.plan.shapes = &w->calibration.shape;
     w->int8.plan.n_shapes = 1;
@@ -195,7 +94,9 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
         return cz_error_nomem(err);
     CZ_TRY(app_truth_open(&w->truth, o->int8_options.annotations,
                           &w->calibration, err));
-    CZ_TRY(split(w, err));
+    CZ_TRY(app_subsets_split(&w->subsets, &w->calibration, &w->truth, err));
+    w->int8.images = w->subsets.calibrating.images;
+    w->judge.images = w->subsets.judged.images;
     CZ_TRY(open_truth(w, err));
     w->judge.plan = w->int8.plan;
     w->judge.detector = w->calibration.detector;
@@ -213,8 +114,7 @@ static void close_workshop(struct workshop *w)
 {
     cz_judge_free(w->trial.judge);
     cz_int8_statistics_free(w->int8.statistics);
-    for (size_t i = 0; i < 2; i++)
-        cz_free(w->subsets[i].indices);
+    app_subsets_fini(&w->subsets);
     app_truth_close(&w->truth);
     app_calibration_close(&w->calibration);
 }

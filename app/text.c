@@ -32,12 +32,9 @@ static void clean(char *text)
 
 static char *clean_copy(const char *text)
 {
-    size_t size = strlen(text) + 1;
-    char *copy = cz_malloc(size);
-    if (copy) {
-        memcpy(copy, text, size);
+    char *copy = cz_strdup(text);
+    if (copy)
         clean(copy);
-    }
     return copy;
 }
 

@@ -80,6 +80,13 @@ void *cz_array_grow(void *array, size_t count, size_t *capacity, size_t size)
     return grown;
 }
 
+char *cz_strdup(const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    char *copy = cz_malloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
 void cz_free(void *memory)
 {
     free(memory);

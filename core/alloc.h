@@ -22,6 +22,9 @@ void *cz_realloc_array(void *array, size_t count, size_t size);
  * one of twice the capacity; the old one stays valid when NULL comes back. */
 void *cz_array_grow(void *array, size_t count, size_t *capacity, size_t size);
 
+/* A copy of the text; NULL as cz_malloc(). */
+char *cz_strdup(const char *text);
+
 void cz_free(void *memory);
 
 /* Zeroed memory at a multiple of `alignment`, a power of two. */

@@ -51,10 +51,7 @@ static enum cz_status name_file(struct cz_output *output, const char *path,
     const char *name = is_link ? realpath(path, real) : path;
     if (!name)
         return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
-    const size_t size = strlen(name) + 1;
-    output->path = cz_malloc(size);
-    if (output->path)
-        memcpy(output->path, name, size);
+    output->path = cz_strdup(name);
     return output->path ? CZ_OK : cz_error_nomem(err);
 }
 

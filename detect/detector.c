@@ -258,11 +258,9 @@ static enum cz_status load_file(struct cz_detector *detector, const char *path,
                                 struct cz_error *err)
 {
     struct cz_model *model;
-    size_t size = strlen(path) + 1;
-    detector->path = cz_malloc(size);
+    detector->path = cz_strdup(path);
     if (!detector->path)
         return cz_error_nomem(err);
-    memcpy(detector->path, path, size);
     const char *names_file = detector->options.names_file;
     if (names_file)
         CZ_TRY(cz_labels_read(&detector->names, names_file, err));

@@ -94,12 +94,8 @@ static enum cz_status skip(struct cz_eval_result *result,
 {
     if (job->options->strict || !cz_image_is_bad(status))
         return status;
-    const size_t size = strlen(err->message) + 1;
-    result->skipped = cz_malloc(size);
-    if (!result->skipped)
-        return cz_error_nomem(err);
-    memcpy(result->skipped, err->message, size);
-    return CZ_OK;
+    result->skipped = cz_strdup(err->message);
+    return result->skipped ? CZ_OK : cz_error_nomem(err);
 }
 
 /* The boxes as detections of the image's categories. */

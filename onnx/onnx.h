@@ -312,6 +312,12 @@ void cz_tensor_drop(struct cz_tensor *tensor);
 /* Element i as a double; floats and integers of at least 8 bits. */
 double cz_elements_get(const struct cz_elements *elements, size_t i);
 
+/* Copies a tensor's elements, floats and integers of at least 8 bits, into a
+ * new array, [count]: the caller's, to cz_free(). Errors as
+ * cz_tensor_elements(). */
+enum cz_status cz_tensor_floats(struct cz_tensor *tensor, float **floats,
+                                struct cz_error *err);
+
 /* ---- editing ---------------------------------------------------------- */
 
 /* Declares that the caller changed elements of `tensor` in place. */

@@ -2,6 +2,7 @@
  * and replaced. Files beside the model are external.c's. */
 #include <string.h>
 
+#include "core/alloc.h"
 #include "core/checked.h"
 #include "core/half.h"
 #include "onnx/onnx_internal.h"
@@ -275,6 +276,19 @@ double cz_elements_get(const struct cz_elements *elements, size_t i)
     default:
         return 0;
     }
+}
+
+enum cz_status cz_tensor_floats(struct cz_tensor *tensor, float **floats,
+                                struct cz_error *err)
+{
+    struct cz_elements elements;
+    CZ_TRY(cz_tensor_elements(tensor, &elements, err));
+    *floats = cz_realloc_array(NULL, elements.count + 1, sizeof **floats);
+    if (!*floats)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < elements.count; i++)
+        (*floats)[i] = (float)cz_elements_get(&elements, i);
+    return CZ_OK;
 }
 
 int64_t cz_elements_get_int(const struct cz_elements *elements, size_t i)

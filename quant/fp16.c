@@ -39,25 +39,12 @@ static bool is_scale(const struct cz_value *value)
            cz_node_is(value->uses[0].node, "DequantizeLinear");
 }
 
-static enum cz_status read_floats(float **floats, const struct cz_value *value,
-                                  struct cz_error *err)
-{
-    struct cz_elements e;
-    CZ_TRY(cz_tensor_elements(value->constant, &e, err));
-    *floats = cz_realloc_array(NULL, e.count + 1, sizeof **floats);
-    if (!*floats)
-        return cz_error_nomem(err);
-    for (size_t i = 0; i < e.count; i++)
-        (*floats)[i] = (float)cz_elements_get(&e, i);
-    return CZ_OK;
-}
-
 static enum cz_status convert_scale(struct cz_value *scale,
                                     struct cz_half_counts *counts,
                                     struct cz_error *err)
 {
     float *before;
-    CZ_TRY(read_floats(&before, scale, err));
+    CZ_TRY(cz_tensor_floats(scale->constant, &before, err));
     enum cz_status status = cz_tensor_to_half(scale->constant, counts, err);
     if (status == CZ_OK)
         status = cz_half_follow_scale(scale, before, err);

@@ -248,6 +248,7 @@ void cz_int8_statistics_free(struct cz_int8_statistics *statistics)
         cz_free(statistics->seen[i]);
     }
     cz_free(statistics->seen);
+    cz_int8_forget(statistics);
     cz_free(statistics);
 }
 
@@ -260,11 +261,9 @@ static enum cz_status add_seen(struct cz_int8_statistics *statistics,
         return cz_error_nomem(err);
     statistics->seen[statistics->count++] = seen;
     tensor->seen = seen;
-    const size_t size = strlen(tensor->value->name) + 1;
-    seen->name = cz_calloc(size, 1);
+    seen->name = cz_strdup(tensor->value->name);
     if (!seen->name)
         return cz_error_nomem(err);
-    memcpy(seen->name, tensor->value->name, size);
     if (!tensor->feeds_convolution || dims->rank < 2 || dims->size[1] < 1)
         return CZ_OK;
     seen->channels = (size_t)dims->size[1];

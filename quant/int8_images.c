@@ -26,7 +26,8 @@ static enum cz_status run_images(const struct run *run, struct cz_error *err)
         visit->images < images->count ? visit->images : images->count;
     for (size_t i = 0; i < visit->count; i++)
         run->ports[i] = cz_plan_find(run->plan, visit->names[i]);
-    CZ_TRY(visit->begin(visit->user, run->ports, err));
+    if (visit->begin)
+        CZ_TRY(visit->begin(visit->user, run->ports, err));
     CZ_TRY(images->begin(images->user, run->plan, err));
     for (size_t i = 0; i < count; i++) {
         if (!cz_progress_tick(run->options->progress, visit->stage, i, count))

@@ -1,6 +1,6 @@
 /* The parts of quantizing: what is quantized (int8_place.c), which values it
  * has (int8_calibrate.c), the codes of weights (int8_weights.c), better ones
- * (int8_learn.c), and the edits (int8_write.c). */
+ * (int8_learn.c, int8_lessons.c), and the edits (int8_write.c). */
 #ifndef CZ_QUANT_INT8_INTERNAL_H
 #define CZ_QUANT_INT8_INTERNAL_H
 
@@ -28,6 +28,8 @@ struct cz_int8_seen {
 struct cz_int8_statistics {
     struct cz_int8_seen **seen; /* [count] */
     size_t count;
+    struct cz_int8_lesson *lessons; /* [n_lessons] see cz_int8_remember() */
+    size_t n_lessons, lessons_capacity;
 };
 
 /* A float tensor that gets a scale. */
@@ -61,11 +63,10 @@ struct cz_int8_plan {
     struct cz_int8_statistics *statistics;
     struct cz_graph *graph;
     size_t n_nodes, n_values;
-    enum cz_int8_role *roles; /* [n_nodes] */
-    bool *is_last;            /* [n_nodes] Conv that reads codes, makes none */
-    bool *has_small_weights;  /* [n_nodes] Conv with int8 weights only */
-    bool *in_tail;            /* [n_nodes] */
-    size_t *tensor_of;        /* [n_values] index of a tensor, or SIZE_MAX */
+    enum cz_int8_role *roles;   /* [n_nodes] */
+    enum cz_int8_state *states; /* [n_nodes] of each Conv */
+    bool *in_tail;              /* [n_nodes] */
+    size_t *tensor_of;          /* [n_values] index of a tensor, or SIZE_MAX */
     struct cz_int8_tensor *tensors; /* [n_tensors] */
     size_t n_tensors;
     struct cz_int8_conv *convs; /* [n_convs] */
@@ -84,6 +85,10 @@ void cz_int8_plan_fini(struct cz_int8_plan *plan);
 /* The tensor of a value, or NULL. */
 struct cz_int8_tensor *cz_int8_plan_tensor(const struct cz_int8_plan *plan,
                                            const struct cz_value *value);
+
+/* Is it a Conv that computes in float, with int8 weights? */
+bool cz_int8_plan_stores_codes(const struct cz_int8_plan *plan,
+                               const struct cz_node *node);
 
 /* Does this use of a tensor read its codes? */
 bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
@@ -112,6 +117,19 @@ bool cz_int8_conv_has_int_bias(const struct cz_int8_plan *plan,
 enum cz_status cz_int8_learn(struct cz_int8_plan *plan, struct cz_model *model,
                              struct cz_error *err);
 
+/* Gives a convolution the codes and bias that were learned before from the same
+ * codes; false where none were. */
+bool cz_int8_recall(const struct cz_int8_statistics *statistics,
+                    struct cz_int8_conv *conv);
+
+/* Notes what the codes `start` were changed to. */
+enum cz_status cz_int8_remember(struct cz_int8_statistics *statistics,
+                                const struct cz_int8_conv *conv,
+                                const int8_t *start, struct cz_error *err);
+
+/* Frees all that was noted. */
+void cz_int8_forget(struct cz_int8_statistics *statistics);
+
 /* ---- images ----------------------------------------------------------- */
 
 /* What is done with each image's tensors, in the order of `names`. */
@@ -120,7 +138,7 @@ struct cz_int8_visit {
     size_t count;
     size_t images;     /* how many, evenly over all */
     const char *stage; /* for the progress */
-    /* Called once, before the images. */
+    /* Called once, before the images; may be NULL. */
     enum cz_status (*begin)(void *user, const struct cz_port *const *ports,
                             struct cz_error *err);
     enum cz_status (*visit)(void *user, const struct cz_port *const *ports,

@@ -235,13 +235,23 @@ static enum cz_status learn(const struct learning *l, const struct inputs *in,
                                          .moments = in->moments,
                                          .threads =
                                              l->plan->options->plan.threads};
+    const size_t count =
+        in->conv->weights.channels * in->conv->weights.per_channel;
     if (!in->windows)
         return CZ_OK; /* no image, or smaller than a window */
+    int8_t *start = cz_malloc(count);
+    if (!start)
+        return cz_error_nomem(err);
+    memcpy(start, in->conv->codes, count);
     for (size_t g = 0; g < in->conv->weights.groups; g++)
         finish_moments(in, g);
-    CZ_TRY(cz_rounding_learn(in->conv->codes, &rounding, err));
-    correct_bias(in);
-    return CZ_OK;
+    enum cz_status status = cz_rounding_learn(in->conv->codes, &rounding, err);
+    if (status == CZ_OK) {
+        correct_bias(in);
+        status = cz_int8_remember(l->plan->statistics, in->conv, start, err);
+    }
+    cz_free(start);
+    return status;
 }
 
 /* ---- rounds ----------------------------------------------------------- */
@@ -300,15 +310,6 @@ static void end(struct inputs *in)
     cz_free(in->values);
 }
 
-static enum cz_status begin(void *user, const struct cz_port *const *ports,
-                            struct cz_error *err)
-{
-    (void)user;
-    (void)ports;
-    (void)err;
-    return CZ_OK;
-}
-
 static enum cz_status visit(void *user, const struct cz_port *const *ports,
                             size_t image, struct cz_error *err)
 {
@@ -328,7 +329,6 @@ static enum cz_status learn_round(struct learning *l, struct cz_model *model,
                                        .count = l->count,
                                        .images = IMAGES,
                                        .stage = "learn",
-                                       .begin = begin,
                                        .visit = visit,
                                        .user = l};
     if (!names)
@@ -351,7 +351,7 @@ static enum cz_status start_round(struct learning *l, size_t *next,
     size_t bytes = 0;
     for (l->count = 0; *next < l->plan->n_convs; ++*next) {
         struct cz_int8_conv *conv = &l->plan->convs[*next];
-        if (!can_learn(conv))
+        if (!can_learn(conv) || cz_int8_recall(l->plan->statistics, conv))
             continue;
         bytes += moments_bytes(conv);
         if (l->count && bytes > MOMENTS_BYTES_MOST)

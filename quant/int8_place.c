@@ -160,13 +160,7 @@ static enum cz_status find_roles(struct cz_int8_plan *plan,
             report->layers[report->n_layers++] =
                 (struct cz_int8_layer){.node = node, .state = state};
             report->convolutions += state == CZ_INT8_DONE;
-            plan->is_last[node->id] =
-                state == CZ_INT8_IS_LAST &&
-                plan->options->target == CZ_INT8_ONNXRUNTIME;
-            plan->has_small_weights[node->id] =
-                plan->is_last[node->id] ||
-                (state == CZ_INT8_KEPT &&
-                 plan->options->target == CZ_INT8_ONNXRUNTIME);
+            plan->states[node->id] = state;
             if (state != CZ_INT8_DONE)
                 role = CZ_INT8_NO_ROLE;
         } else if (plan->in_tail[node->id]) {
@@ -241,6 +235,22 @@ static bool is_behind_integers(const struct cz_int8_plan *plan,
            role_of(plan, x->producer) != CZ_INT8_NO_ROLE;
 }
 
+/* A convolution that reads codes and makes floats, for the decode tail. */
+static bool makes_float(const struct cz_int8_plan *plan,
+                        const struct cz_node *node)
+{
+    return plan->options->target == CZ_INT8_ONNXRUNTIME &&
+           plan->states[node->id] == CZ_INT8_IS_LAST;
+}
+
+bool cz_int8_plan_stores_codes(const struct cz_int8_plan *plan,
+                               const struct cz_node *node)
+{
+    const bool is_kept = plan->options->target == CZ_INT8_ONNXRUNTIME &&
+                         plan->states[node->id] == CZ_INT8_KEPT;
+    return is_kept || makes_float(plan, node);
+}
+
 bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
                         const struct cz_use *use)
 {
@@ -251,7 +261,7 @@ bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
     if (plan->options->target == CZ_INT8_TENSORRT)
         return (use->input == 0 && role == CZ_INT8_WEIGHTED) ||
                is_skip_branch(plan, use);
-    return role != CZ_INT8_NO_ROLE || plan->is_last[node->id] ||
+    return role != CZ_INT8_NO_ROLE || makes_float(plan, node) ||
            is_behind_integers(plan, use);
 }
 
@@ -422,13 +432,10 @@ static enum cz_status share_scales(struct cz_int8_plan *plan,
 static enum cz_status allocate(struct cz_int8_plan *plan, struct cz_error *err)
 {
     plan->roles = cz_calloc(plan->n_nodes + 1, sizeof *plan->roles);
-    plan->is_last = cz_calloc(plan->n_nodes + 1, sizeof *plan->is_last);
-    plan->has_small_weights =
-        cz_calloc(plan->n_nodes + 1, sizeof *plan->has_small_weights);
+    plan->states = cz_calloc(plan->n_nodes + 1, sizeof *plan->states);
     plan->in_tail = cz_calloc(plan->n_nodes + 1, sizeof *plan->in_tail);
     plan->tensor_of = cz_calloc(plan->n_values + 1, sizeof *plan->tensor_of);
-    return plan->roles && plan->is_last && plan->has_small_weights &&
-                   plan->in_tail && plan->tensor_of
+    return plan->roles && plan->states && plan->in_tail && plan->tensor_of
                ? CZ_OK
                : cz_error_nomem(err);
 }
@@ -478,7 +485,6 @@ void cz_int8_plan_fini(struct cz_int8_plan *plan)
     cz_free(plan->tensors);
     cz_free(plan->tensor_of);
     cz_free(plan->in_tail);
-    cz_free(plan->has_small_weights);
-    cz_free(plan->is_last);
+    cz_free(plan->states);
     cz_free(plan->roles);
 }

@@ -1,25 +1,11 @@
 /* The codes of weights: symmetric for each output channel, int8 or, where x86
  * could not add their products in pairs, uint8. */
 #include <math.h>
-#include <string.h>
 
 #include "core/alloc.h"
 #include "quant/int8_internal.h"
 
 /* ---- numbers ---------------------------------------------------------- */
-
-static enum cz_status read_floats(float **values, struct cz_value *value,
-                                  struct cz_error *err)
-{
-    struct cz_elements elements;
-    CZ_TRY(cz_tensor_elements(value->constant, &elements, err));
-    *values = cz_realloc_array(NULL, elements.count + 1, sizeof **values);
-    if (!*values)
-        return cz_error_nomem(err);
-    for (size_t i = 0; i < elements.count; i++)
-        (*values)[i] = (float)cz_elements_get(&elements, i);
-    return CZ_OK;
-}
 
 static enum cz_status read_weights(struct cz_int8_conv *conv,
                                    struct cz_error *err)
@@ -28,7 +14,7 @@ static enum cz_status read_weights(struct cz_int8_conv *conv,
     struct cz_value *bias = cz_node_input(conv->node, 2);
     const size_t channels = (size_t)tensor->dims[0];
     float *values = NULL;
-    CZ_TRY(read_floats(&values, conv->node->inputs[1], err));
+    CZ_TRY(cz_tensor_floats(conv->node->inputs[1]->constant, &values, err));
     conv->weights = (struct cz_weights){
         .values = values,
         .channels = channels,
@@ -36,7 +22,7 @@ static enum cz_status read_weights(struct cz_int8_conv *conv,
         .inputs = tensor->rank > 1 ? (size_t)tensor->dims[1] : 0,
         .groups = (size_t)cz_node_attr_int(conv->node, "group", 1)};
     if (bias && bias->constant)
-        CZ_TRY(read_floats(&conv->bias, bias, err));
+        CZ_TRY(cz_tensor_floats(bias->constant, &conv->bias, err));
     conv->scales = cz_calloc(channels + 1, sizeof *conv->scales);
     conv->codes = cz_calloc(tensor->count + 1, sizeof *conv->codes);
     return conv->scales && conv->codes ? CZ_OK : cz_error_nomem(err);
@@ -176,7 +162,7 @@ enum cz_status cz_int8_weights_make(struct cz_int8_plan *plan,
     for (size_t i = 0; i < plan->n_nodes; i++) {
         struct cz_node *node = plan->graph->nodes[i];
         const bool is_integer = plan->roles[node->id] == CZ_INT8_WEIGHTED;
-        if (!is_integer && !plan->has_small_weights[node->id])
+        if (!is_integer && !cz_int8_plan_stores_codes(plan, node))
             continue;
         struct cz_int8_conv *conv = &plan->convs[plan->n_convs++];
         const struct cz_use use = {.node = node, .input = 0};

@@ -1,7 +1,5 @@
 /* What int8 does to each layer: all others stay float32, and the judge looks at
  * the boxes. The images go through the float model once. */
-#include <string.h>
-
 #include "core/alloc.h"
 #include "search/trial_internal.h"
 
@@ -26,12 +24,10 @@ enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
                                   const char *name, double snr_db,
                                   struct cz_error *err)
 {
-    const size_t size = strlen(name) + 1;
     struct cz_sensitivity_row *row = &sensitivity->rows[sensitivity->n_rows];
-    row->name = cz_calloc(size, 1);
+    row->name = cz_strdup(name);
     if (!row->name)
         return cz_error_nomem(err);
-    memcpy(row->name, name, size);
     row->snr_db = snr_db;
     row->place = sensitivity->n_rows++;
     return CZ_OK;

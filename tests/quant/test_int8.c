@@ -351,20 +351,24 @@ static void assert_same_constants(const struct cz_graph *a,
 static void quantizes_again_from_statistics(void **state)
 {
     (void)state;
-    size_t begun = 0;
-    struct cz_int8_report report;
-    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
-    options.statistics = cz_int8_statistics_new();
-    assert_non_null(options.statistics);
-    struct cz_model *first = quantized(MODEL, &options, &report);
-    cz_int8_report_fini(&report);
-    struct cz_model *second = quantized(MODEL, &options, &report);
-    assert_int_equal(begun, 1);
-    assert_same_constants(cz_model_graph(first), cz_model_graph(second));
-    cz_int8_report_fini(&report);
-    cz_model_free(second);
-    cz_model_free(first);
-    cz_int8_statistics_free(options.statistics);
+    for (int learn = 0; learn < 2; learn++) {
+        size_t begun = 0;
+        struct cz_int8_report report;
+        struct cz_int8_options options =
+            options_for(CZ_INT8_ONNXRUNTIME, &begun);
+        options.learn = learn;
+        options.statistics = cz_int8_statistics_new();
+        assert_non_null(options.statistics);
+        struct cz_model *first = quantized(MODEL, &options, &report);
+        cz_int8_report_fini(&report);
+        struct cz_model *second = quantized(MODEL, &options, &report);
+        assert_int_equal(begun, 1 + learn); /* by the first alone */
+        assert_same_constants(cz_model_graph(first), cz_model_graph(second));
+        cz_int8_report_fini(&report);
+        cz_model_free(second);
+        cz_model_free(first);
+        cz_int8_statistics_free(options.statistics);
+    }
 }
 
 static void refuses_statistics_of_another_model(void **state)
