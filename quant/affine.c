@@ -162,6 +162,8 @@ struct channel {
 
 size_t cz_weights_pair_of(const struct cz_weights *w, size_t place)
 {
+    if (w->inputs < 2)
+        return w->per_channel;
     const size_t window = w->per_channel / w->inputs;
     const size_t k = place % window * w->inputs + place / window;
     const size_t other = k ^ 1;
@@ -233,11 +235,10 @@ static double quantize_pairs(const struct channel *c, float scale,
     return sum;
 }
 
-/* Does the limit of pairs have anything to say? A depthwise convolution has
- * products of its own. */
+/* Does the limit of pairs have anything to say? */
 static bool has_pairs(const struct cz_weights *w)
 {
-    return w->most_codes && w->inputs > 1;
+    return w->most_codes && cz_weights_pair_of(w, 0) != w->per_channel;
 }
 
 /* ---- channels --------------------------------------------------------- */

@@ -87,7 +87,8 @@ struct cz_weights {
 #define CZ_PAIR_MOST 32767
 
 /* Where in [inputs, window] the weight lies whose product is added to that of
- * the weight at `place`; per_channel: there is none. */
+ * the weight at `place`; per_channel: there is none, as in all of a depthwise
+ * convolution, whose products stay alone. */
 size_t cz_weights_pair_of(const struct cz_weights *weights, size_t place);
 
 struct cz_weight_options {

@@ -166,6 +166,22 @@ static void tells_the_last_weight_of_an_odd_number(void **state)
     assert_int_equal(cz_weights_pair_of(&weights, 0), WINDOW);
 }
 
+static void limits_no_depthwise_convolution(void **state)
+{
+    (void)state;
+    int8_t learned[2][CHANNELS * N];
+    for (int limited = 0; limited < 2; limited++) {
+        struct cz_weights weights = weights_of(limited);
+        weights.inputs = 1;
+        start(&weights);
+        learn(&weights);
+        memcpy(learned[limited], codes, sizeof codes);
+        for (size_t i = 0; i < N; i++)
+            assert_int_equal(cz_weights_pair_of(&weights, i), N);
+    }
+    assert_memory_equal(learned[0], learned[1], sizeof codes);
+}
+
 static void survives_short_memory(void **state)
 {
     (void)state;
@@ -188,6 +204,7 @@ int main(void)
         cmocka_unit_test(leaves_no_code_that_could_be_better),
         cmocka_unit_test(leaves_pruned_weights_at_zero),
         cmocka_unit_test(keeps_pairs_limited),
+        cmocka_unit_test(limits_no_depthwise_convolution),
         cmocka_unit_test(tells_the_last_weight_of_an_odd_number),
         cmocka_unit_test(survives_short_memory),
     };
