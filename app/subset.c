@@ -3,9 +3,10 @@
 
 #include "core/alloc.h"
 
-/* Boxes are compared on this many images. With fewer than four times as many in
- * all, they calibrate, too. */
-#define JUDGED 8
+/* Boxes are compared on a quarter of the images, but so many at least, and at
+ * most. With fewer than four times the former in all, they calibrate, too. */
+#define JUDGED_LEAST 8
+#define JUDGED_MOST 16
 
 /* Precision is measured on up to half of the images, and on so many at most. */
 #define MEASURED 64
@@ -49,9 +50,10 @@ static enum cz_status choose(struct app_subset *subset, const bool *is_held,
 /* So many of the `count` images are for the judge. */
 static size_t count_judged(size_t count, bool is_measured)
 {
-    size_t wanted = JUDGED;
-    if (is_measured && count / 2 > JUDGED)
-        wanted = count / 2 < MEASURED ? count / 2 : MEASURED;
+    const size_t most = is_measured ? MEASURED : JUDGED_MOST;
+    size_t wanted = is_measured ? count / 2 : count / 4;
+    wanted = wanted > JUDGED_LEAST ? wanted : JUDGED_LEAST;
+    wanted = wanted < most ? wanted : most;
     return wanted < count ? wanted : count;
 }
 
@@ -77,7 +79,7 @@ enum cz_status app_subsets_split(struct app_subsets *subsets,
 {
     const struct cz_int8_images all = app_calibration_images(calibration);
     const bool is_measured = truth->coco != NULL;
-    const bool is_few = all.count < (is_measured ? 2 : 4) * JUDGED;
+    const bool is_few = all.count < (is_measured ? 2 : 4) * JUDGED_LEAST;
     subsets->calibrating.all = subsets->judged.all = all;
     subsets->judged.truth = is_measured ? truth : NULL;
     bool *is_held = cz_calloc(2 * all.count + 1, sizeof *is_held);

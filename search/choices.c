@@ -13,6 +13,10 @@
 /* Layers that are kept at most on top of those that cz_keep_find() keeps. */
 #define SENSITIVE_MOST 8
 
+/* A difference of boxes on few images that is so many times another one is
+ * surely greater: it scatters by a fifth. */
+#define CLEARLY 1.2
+
 /* The trials that cz_choices_find() itself makes at most. */
 #define TRIALS_MOST 32
 
@@ -95,8 +99,12 @@ static enum cz_status attempt(struct hunt *h, struct cz_tried *row,
 static enum cz_status begin_with_keep(struct hunt *h, struct cz_error *err)
 {
     struct cz_choices *c = h->choices;
-    CZ_TRY(cz_keep_find(&c->keep, &h->options->trial, err));
+    const bool has_drop = c->evidence != CZ_EVIDENCE_OUTPUTS;
+    const double enough = has_drop ? h->options->max_drop : -INFINITY;
+    CZ_TRY(cz_keep_find(&c->keep, &h->options->trial, enough, err));
     c->tried[0].verdict = c->keep.before;
+    if (c->keep.is_needless)
+        return CZ_OK;
     struct cz_tried *row = add_row(h);
     snprintf(row->choice, sizeof row->choice, "layers of low SNR float32 (%zu)",
              c->keep.count);
@@ -107,8 +115,9 @@ static enum cz_status begin_with_keep(struct hunt *h, struct cz_error *err)
     return CZ_OK;
 }
 
-/* What takes long, and so is left out of the trials before. It stays where the
- * boxes are nearer: mAP of few images is too coarse to tell. */
+/* What takes long, and so is left out of the trials before. It brings each
+ * layer's output nearer; so it stays unless the boxes say clearly that it does
+ * harm: mAP of few images is too coarse to tell. */
 static enum cz_status begin_with_learning(struct hunt *h, struct cz_error *err)
 {
     struct cz_choices *c = h->choices;
@@ -117,7 +126,8 @@ static enum cz_status begin_with_learning(struct hunt *h, struct cz_error *err)
     snprintf(row->choice, sizeof row->choice, "learned rounding and biases");
     int8.learn = true;
     CZ_TRY(cz_trial_run(&row->verdict, &h->options->trial, &int8, NULL, err));
-    row->is_kept = row->verdict.difference < h->choices->verdict.difference;
+    row->is_kept =
+        row->verdict.difference <= CLEARLY * h->choices->verdict.difference;
     if (!row->is_kept)
         return CZ_OK;
     c->int8 = int8;

@@ -116,15 +116,16 @@ static enum cz_status finish(struct search *s, struct cz_keep *keep,
 
 enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_trial_options *options,
-                            struct cz_error *err)
+                            double enough, struct cz_error *err)
 {
     struct search s = {.options = options};
     *keep = (struct cz_keep){.count = 0};
     enum cz_status status =
         cz_trial_run(&keep->before, options, options->int8, &s.layers, err);
-    if (status == CZ_OK) {
+    s.verdict = keep->before;
+    keep->is_needless = status == CZ_OK && keep->before.drop <= enough;
+    if (status == CZ_OK && !keep->is_needless) {
         cz_sensitivity_sort_by_noise(&s.layers);
-        s.verdict = keep->before;
         s.most = s.layers.n_rows - 1 < CZ_KEEP_MOST ? s.layers.n_rows - 1
                                                     : CZ_KEEP_MOST;
         status = keep_more(&s, err);

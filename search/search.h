@@ -71,9 +71,9 @@ struct cz_verdict {
  * difference. docs/benchmarks.md has the measurements behind it. */
 #define CZ_DROP_PER_DIFFERENCE 0.1
 
-/* Estimates are that far off: one is too much only beyond so many times what is
- * allowed. */
-#define CZ_ESTIMATE_SLACK 2
+/* Estimates are off by 0.008 (RMS): one is too much only beyond so many times
+ * what is allowed, which by default, 0.01, is two of these. */
+#define CZ_ESTIMATE_SLACK 2.6
 
 /* Runs the model over the images and keeps its boxes. */
 enum cz_status cz_judge_new(struct cz_judge **judge,
@@ -144,18 +144,20 @@ struct cz_keep {
     char **names; /* [count] convolutions that should stay float32; owned */
     size_t count;
     struct cz_verdict before, after; /* with none of them kept, and with all */
+    bool is_needless; /* it was good enough before: none were looked for */
 };
 
 void cz_keep_fini(struct cz_keep *keep);
 
 /* Looks for the few layers that int8 costs most among those with the lowest
  * signal-to-noise ratio: at most CZ_KEEP_MOST, found by CZ_KEEP_STEPS trials
- * that keep 1, 2, 4, ... of them and as many as were kept then. */
+ * that keep 1, 2, 4, ... of them and as many as were kept then. Kept layers cost
+ * bytes and time: where no more than `enough` is lost, none are looked for. */
 #define CZ_KEEP_MOST 8
 #define CZ_KEEP_STEPS 4
 enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_trial_options *options,
-                            struct cz_error *err);
+                            double enough, struct cz_error *err);
 
 /* ---- choices ---------------------------------------------------------- */
 
@@ -197,8 +199,8 @@ struct cz_choices {
 };
 
 /* Quantizes as it was asked for, keeps the few layers in float32 that are worth
- * it (cz_keep_find()), and learns codes and biases where that is better. Where
- * all that loses more than max_drop, other choices are tried in this order,
+ * it (cz_keep_find()) where that loses more than max_drop or nobody can tell,
+ * and learns codes and biases where that is better. Where it still loses more, other choices are tried in this order,
  * each on top of those that made the result better, until it loses less:
  *
  * - ranges by mse, percentile, minmax;

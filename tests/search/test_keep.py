@@ -73,7 +73,7 @@ def quantize(model, target, *options):
     result = subprocess.run(
         ["compress", model, "--int8", "--calib", CALIB, "--calib-images", "8",
          "--target", target, "--ranges", "minmax", "-o", "out.onnx", "--force",
-         "--json", "--max-drop", "1", *options],
+         "--json", *options],
         stdout=subprocess.PIPE, check=True)
     return json.loads(result.stdout)["quant"]
 
@@ -94,8 +94,10 @@ def main():
         check(quant["difference_all"] > SPOILED, target, quant)
         check(quant["difference"] < GOOD, target, quant)
         check(set(kept(quant)) & set(pair), target, kept(quant), pair)
+    quant = quantize("spoiled.onnx", "tensorrt", "--max-drop", "1")
+    check(not kept(quant), "kept where nothing has to be", kept(quant))
     quant = quantize("spoiled.onnx", "tensorrt", "--keep", pair[0],
-                     "--rounding", "nearest")
+                     "--rounding", "nearest", "--max-drop", "1")
     check(kept(quant) == [pair[0]] and len(quant["tried"]) == 1, quant)
 
 
