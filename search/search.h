@@ -151,8 +151,9 @@ void cz_keep_fini(struct cz_keep *keep);
 
 /* Looks for the few layers that int8 costs most among those with the lowest
  * signal-to-noise ratio: at most CZ_KEEP_MOST, found by CZ_KEEP_STEPS trials
- * that keep 1, 2, 4, ... of them and as many as were kept then. Kept layers cost
- * bytes and time: where no more than `enough` is lost, none are looked for. */
+ * that keep 1, 2, 4, ... of them and as many as were kept then. Kept layers
+ * cost bytes and time: where no more than `enough` is lost, none are looked
+ * for. */
 #define CZ_KEEP_MOST 8
 #define CZ_KEEP_STEPS 4
 enum cz_status cz_keep_find(struct cz_keep *keep,
@@ -200,8 +201,9 @@ struct cz_choices {
 
 /* Quantizes as it was asked for, keeps the few layers in float32 that are worth
  * it (cz_keep_find()) where that loses more than max_drop or nobody can tell,
- * and learns codes and biases where that is better. Where it still loses more, other choices are tried in this order,
- * each on top of those that made the result better, until it loses less:
+ * and learns codes and biases unless that is worse. Where it still loses more,
+ * other choices are tried in this order, each on top of those that made the
+ * result better, until it loses less:
  *
  * - ranges by mse, percentile, minmax;
  * - equalization (cz_equalize()), where the model has a pair for it;
