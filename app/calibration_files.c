@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "core/alloc.h"
@@ -14,12 +13,6 @@
 
 /* Far more than 512 paths. */
 #define LIST_BYTES_MAX ((size_t)64 << 20)
-
-static bool ends_in(const char *path, const char *ending)
-{
-    const size_t size = strlen(path), wanted = strlen(ending);
-    return size >= wanted && strcasecmp(path + size - wanted, ending) == 0;
-}
 
 static bool is_folder(const char *path)
 {
@@ -162,9 +155,9 @@ enum cz_status app_calibration_files_add(struct app_image_files *files,
 {
     if (is_folder(source))
         return add_folder(files, source, err);
-    if (cz_coco_is_yolo(source) || ends_in(source, ".json"))
+    if (cz_coco_is_yolo(source) || cz_path_ends_in(source, ".json"))
         return add_data_set(files, source, err);
-    if (ends_in(source, ".txt"))
+    if (cz_path_ends_in(source, ".txt"))
         return add_list(files, source, err);
     return app_image_files_add(files, source, err);
 }

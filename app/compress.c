@@ -81,6 +81,7 @@ static enum cz_status edit(struct cz_model *model,
         report->ms.fp16 = cz_now_ms() - start;
     }
     cz_model_count(&report->edited, model);
+    report->opset = cz_model_opset(model, "");
     return CZ_OK;
 }
 

@@ -228,6 +228,7 @@ static json_t *quant_json(const struct app_compress_report *r)
     if (!o->int8)
         return o->fp16 ? fp16_json(r) : json_null();
     json_t *int8 = app_int8_report_json(&r->int8, o->int8_options.max_drop);
+    json_object_set_new(int8, "opset", app_json_count((uint64_t)r->opset));
     if (o->fp16)
         json_object_set_new(int8, "fp16", fp16_json(r));
     return int8;

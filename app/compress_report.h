@@ -17,6 +17,7 @@ struct app_compress_report {
     struct cz_stats stats;  /* of the model as it came */
     struct cz_stats edited; /* of the model that is saved */
     uint64_t macs_nonzero;  /* after pruning */
+    int64_t opset;          /* of the model that is saved */
     struct cz_prune_report prune;
     struct cz_fp16_report fp16;
     struct app_int8_result int8;

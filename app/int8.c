@@ -56,6 +56,7 @@ static enum cz_status load(void *user, struct cz_model **model,
 struct workshop {
     struct app_compress_options options; /* a copy: load() is handed it */
     struct app_calibration calibration;
+    bool wants_truth; /* where annotations tell it */
     struct app_truth truth;
     struct app_subsets subsets;
     struct cz_int8_options int8;
@@ -92,8 +93,9 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     w->int8.statistics = cz_int8_statistics_new();
     if (!w->int8.statistics)
         return cz_error_nomem(err);
-    CZ_TRY(app_truth_open(&w->truth, o->int8_options.annotations,
-                          &w->calibration, err));
+    if (w->wants_truth)
+        CZ_TRY(app_truth_open(&w->truth, o->int8_options.annotations,
+                              &w->calibration, err));
     CZ_TRY(app_subsets_split(&w->subsets, &w->calibration, &w->truth, err));
     w->int8.images = w->subsets.calibrating.images;
     w->judge.images = w->subsets.judged.images;
@@ -164,6 +166,10 @@ static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
                                                .fixed_ranges = o->has_ranges,
                                                .fixed_keep = fixed_keep};
     result->no_decoder = w->calibration.no_decoder;
+    if (cz_judge_evidence(w->trial.judge) == CZ_EVIDENCE_OUTPUTS &&
+        result->no_decoder.code == CZ_OK)
+        cz_error_set(&result->no_decoder, CZ_EINVAL,
+                     "float32 finds none on these images");
     CZ_TRY(cz_choices_find(&result->choices, &options, err));
     return result->choices.holds ? CZ_OK : refuse(w, result, err);
 }
@@ -184,7 +190,7 @@ enum cz_status app_int8_quantize(struct cz_model *model,
                                  struct app_int8_result *result,
                                  struct cz_error *err)
 {
-    struct workshop w = {.options = *options};
+    struct workshop w = {.options = *options, .wants_truth = true};
     CZ_TRY(check_kept(&w, cz_model_graph(model), err));
     enum cz_status status = open_workshop(&w, err);
     if (status == CZ_OK)
@@ -212,7 +218,8 @@ static enum cz_status measure(struct cz_sensitivity *sensitivity,
 
 enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
                                     const struct app_compress_options *options,
-                                    size_t *judged, struct cz_error *err)
+                                    struct app_int8_judged *judged,
+                                    struct cz_error *err)
 {
     struct workshop w = {.options = *options};
     struct cz_model *model = NULL;
@@ -225,9 +232,12 @@ enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
         status = open_workshop(&w, err);
     if (status == CZ_OK)
         status = open_judge(&w, err);
-    if (status == CZ_OK)
+    if (status == CZ_OK) {
+        judged->images = w.judge.images.count;
+        judged->by_boxes =
+            cz_judge_evidence(w.trial.judge) != CZ_EVIDENCE_OUTPUTS;
         status = measure(sensitivity, &w, options, err);
-    *judged = w.judge.images.count;
+    }
     close_workshop(&w);
     return status;
 }

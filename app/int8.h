@@ -22,10 +22,17 @@ enum cz_status app_int8_quantize(struct cz_model *model,
                                  struct app_int8_result *result,
                                  struct cz_error *err);
 
+/* What layers were judged by. */
+struct app_int8_judged {
+    size_t images;
+    bool by_boxes; /* else by the outputs */
+};
+
 /* What each layer does in int8 or, with options->prune, pruned; for `compress
  * sensitivity`. */
 enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
                                     const struct app_compress_options *options,
-                                    size_t *judged, struct cz_error *err);
+                                    struct app_int8_judged *judged,
+                                    struct cz_error *err);
 
 #endif

@@ -216,7 +216,6 @@ json_t *app_int8_report_json(const struct app_int8_result *result,
     json_object_set_new(object, "tensors", app_json_count(int8->tensors));
     json_object_set_new(object, "convolutions",
                         app_json_count(int8->convolutions));
-    json_object_set_new(object, "opset", app_json_count((uint64_t)int8->opset));
     for (size_t i = 0; i < int8->n_layers; i++)
         json_array_append_new(layers, int8_layer_json(&int8->layers[i]));
     json_object_set_new(object, "layers", layers);

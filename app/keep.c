@@ -20,7 +20,8 @@ static bool is_there(const char *name, const struct cz_graph *graph)
 {
     for (size_t i = 0; i < graph->n_nodes; i++) {
         if (cz_node_is(graph->nodes[i], "Conv") &&
-            strcmp(cz_node_label(graph->nodes[i]), name) == 0)
+            (strcmp(cz_node_label(graph->nodes[i]), name) == 0 ||
+             strcmp(graph->nodes[i]->outputs[0]->name, name) == 0))
             return true;
     }
     return false;

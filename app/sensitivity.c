@@ -121,7 +121,8 @@ static int compare_rows(const void *a, const void *b)
 }
 
 static void print_json(const struct app_compress_options *o,
-                       const struct cz_sensitivity *s, size_t judged)
+                       const struct cz_sensitivity *s,
+                       const struct app_int8_judged *judged)
 {
     const struct cz_int8_options *int8 = &o->int8_options.int8;
     json_t *root = json_object(), *layers = json_array();
@@ -146,14 +147,17 @@ static void print_json(const struct app_compress_options *o,
     else
         json_object_set_new(root, "target",
                             json_string(cz_int8_target_name(int8->target)));
-    json_object_set_new(root, "images", app_json_count(judged));
+    json_object_set_new(root, "images", app_json_count(judged->images));
+    json_object_set_new(root, "judged_by",
+                        json_string(judged->by_boxes ? "boxes" : "outputs"));
     json_object_set_new(root, "difference_all", app_json_rounded(s->all, 1e6));
     json_object_set_new(root, "layers", layers);
     app_print_json(root);
 }
 
 static void print_text(const struct app_compress_options *o,
-                       const struct cz_sensitivity *s, size_t judged)
+                       const struct cz_sensitivity *s,
+                       const struct app_int8_judged *judged)
 {
     puts(o->prune ? "difference  layer" : "difference   SNR dB  layer");
     for (size_t i = 0; i < s->n_rows; i++) {
@@ -164,10 +168,15 @@ static void print_text(const struct app_compress_options *o,
         puts("");
     }
     printf("%10.6f  %sall of them\n", s->all, o->prune ? "" : "         ");
-    printf("\nnote: boxes of the model as it is, on %zu images, are 0 apart; "
-           "1: none "
-           "found\n",
-           judged);
+    if (judged->by_boxes)
+        printf("\nnote: boxes on %zu images; 0: equal to those of the model as "
+               "it is, 1: none found\n",
+               judged->images);
+    else
+        printf("\nnote: no boxes to judge by; outputs on %zu images, 0: equal "
+               "to those of the\n      model as it is, 1: as far as they are "
+               "from 0\n",
+               judged->images);
 }
 
 /* ---- plot ------------------------------------------------------------- */
@@ -176,6 +185,7 @@ static void print_text(const struct app_compress_options *o,
 
 static enum cz_status save_plot(const struct app_compress_options *o,
                                 const struct cz_sensitivity *s,
+                                const struct app_int8_judged *judged,
                                 struct cz_error *err)
 {
     char title[TITLE_BYTES];
@@ -192,7 +202,9 @@ static enum cz_status save_plot(const struct app_compress_options *o,
                  cz_int8_target_name(o->int8_options.int8.target));
     const struct app_plot plot = {
         .title = title,
-        .y_label = "difference of the boxes (0: equal, 1: none is found)",
+        .y_label = judged->by_boxes
+                       ? "difference of the boxes (0: equal, 1: none is found)"
+                       : "difference of the outputs (0: equal)",
         .x_label = "layers, in the graph's order",
         .bars = bars,
         .n_bars = s->n_rows};
@@ -205,7 +217,8 @@ static enum cz_status save_plot(const struct app_compress_options *o,
 /* ---- all of it -------------------------------------------------------- */
 
 static void report(const struct app_compress_options *options,
-                   struct cz_sensitivity *sensitivity, size_t judged)
+                   struct cz_sensitivity *sensitivity,
+                   const struct app_int8_judged *judged)
 {
     qsort(sensitivity->rows, sensitivity->n_rows, sizeof *sensitivity->rows,
           compare_rows);
@@ -219,16 +232,16 @@ static enum cz_status run(const struct app_compress_options *options,
                           struct cz_error *err)
 {
     struct cz_sensitivity sensitivity = {.n_rows = 0};
-    size_t judged;
+    struct app_int8_judged judged;
     if (options->output)
         CZ_TRY(cz_output_check(options->output, options->force, err));
     enum cz_status status = cz_error_prefix(
         err, app_int8_sensitivity(&sensitivity, options, &judged, err),
         options->model);
     if (status == CZ_OK && options->output)
-        status = save_plot(options, &sensitivity, err);
+        status = save_plot(options, &sensitivity, &judged, err);
     if (status == CZ_OK)
-        report(options, &sensitivity, judged);
+        report(options, &sensitivity, &judged);
     cz_sensitivity_fini(&sensitivity);
     return status;
 }

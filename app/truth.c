@@ -11,8 +11,19 @@
 
 /* ---- annotations ------------------------------------------------------ */
 
-/* The size of a calibration image, which YOLO's labels are fractions of. No
- * others are opened: they have none. */
+/* Do two files have the same name, but for folders and endings? */
+static bool is_same_name(const char *a, const char *b)
+{
+    a = cz_path_base(a);
+    b = cz_path_base(b);
+    const char *a_dot = strrchr(a, '.'), *b_dot = strrchr(b, '.');
+    const size_t a_size = a_dot ? (size_t)(a_dot - a) : strlen(a);
+    const size_t b_size = b_dot ? (size_t)(b_dot - b) : strlen(b);
+    return a_size == b_size && strncmp(a, b, a_size) == 0;
+}
+
+/* The size of an image that is called like one of the calibration's, which
+ * YOLO's labels are fractions of. No others are opened: they have none. */
 static enum cz_status image_size(void *user, const char *path, int64_t *width,
                                  int64_t *height, struct cz_error *err)
 {
@@ -20,19 +31,14 @@ static enum cz_status image_size(void *user, const char *path, int64_t *width,
     *width = *height = 0;
     for (size_t i = 0; i < c->files.count; i++) {
         size_t w = 0, h = 0;
-        if (strcmp(c->files.paths[i], path) != 0)
+        if (!is_same_name(c->files.paths[i], path))
             continue;
         CZ_TRY(cz_image_size(&w, &h, c->opencv, path, err));
         *width = (int64_t)w;
         *height = (int64_t)h;
+        return CZ_OK;
     }
     return CZ_OK;
-}
-
-static bool is_json(const char *path)
-{
-    const size_t size = strlen(path);
-    return size > 5 && strcmp(path + size - 5, ".json") == 0;
 }
 
 /* CZ_EINVAL for annotations that say nothing about this model. */
@@ -74,7 +80,7 @@ enum cz_status app_truth_open(struct app_truth *truth, const char *path,
     *truth = (struct app_truth){.calibration = calibration,
                                 .path = path ? path : source,
                                 .is_optional = !path};
-    if (!path && !is_json(source) && !cz_coco_is_yolo(source))
+    if (!path && !cz_path_ends_in(source, ".json") && !cz_coco_is_yolo(source))
         return CZ_OK;
     return forgive(truth, read(truth, err));
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/alloc.h"
 
@@ -15,6 +16,12 @@ size_t cz_path_folder_size(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash + 1 - path) : 0;
+}
+
+bool cz_path_ends_in(const char *path, const char *ending)
+{
+    const size_t size = strlen(path), wanted = strlen(ending);
+    return size >= wanted && strcasecmp(path + size - wanted, ending) == 0;
 }
 
 char *cz_path_join(const char *folder, const char *name)

@@ -522,6 +522,10 @@ struct cz_tensor *cz_node_weight(const struct cz_node *node,
  * there is none. */
 const struct cz_node *cz_weight_other_reader(const struct cz_value *weight);
 
+/* The node of value->graph that is use number `use` of the value, or holds the
+ * subgraph with it. */
+const struct cz_node *cz_value_reader(const struct cz_value *value, size_t use);
+
 /* A Conv that turns the distribution of a box side into its mean: 1x1, one
  * output channel, weights 0, 1, 2, ... (Li et al., Generalized Focal Loss,
  * NeurIPS 2020, section 3.2). It holds no learned weight. */

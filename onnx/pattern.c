@@ -153,8 +153,7 @@ static bool holds_learned(const struct cz_node *node)
     return false;
 }
 
-/* The node of value->graph that reads it, or holds the subgraph that does. */
-static const struct cz_node *reader(const struct cz_value *value, size_t use)
+const struct cz_node *cz_value_reader(const struct cz_value *value, size_t use)
 {
     const struct cz_node *node = value->uses[use].node;
     while (node->graph != value->graph)
@@ -170,7 +169,7 @@ void cz_graph_mark_tail(const struct cz_graph *graph, bool *tail)
         for (size_t o = 0; tail[i] && o < node->n_outputs; o++) {
             const struct cz_value *value = node->outputs[o];
             for (size_t u = 0; value && tail[i] && u < value->n_uses; u++)
-                tail[i] = tail[reader(value, u)->position];
+                tail[i] = tail[cz_value_reader(value, u)->position];
         }
     }
 }

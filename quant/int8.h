@@ -79,11 +79,10 @@ struct cz_int8_options {
 /* Why a convolution computes in float32. */
 enum cz_int8_state {
     CZ_INT8_DONE,     /* it does not */
-    CZ_INT8_IS_LAST,  /* its output goes into the decode tail: at most its
-                         weights are 8 bits */
+    CZ_INT8_IS_LAST,  /* its output goes into the decode tail: for ONNX Runtime
+                         its weights are 8 bits all the same */
     CZ_INT8_IS_TAIL,  /* part of the decode tail: DFL */
-    CZ_INT8_KEPT,     /* as the options want it: for ONNX Runtime its weights
-                         are 8 bits all the same */
+    CZ_INT8_KEPT,     /* as the options want it */
     CZ_INT8_SMALL,    /* TensorRT gains nothing by it */
     CZ_INT8_COMPUTED, /* its weight is no constant */
 };
@@ -115,8 +114,9 @@ void cz_int8_report_fini(struct cz_int8_report *report);
 /* Quantizes the model: raises its opset to 13, runs the images through it,
  * chooses a range for each tensor, and puts QuantizeLinear and
  * DequantizeLinear nodes into the graph; weights become int8 initializers with
- * a scale for each output channel. The decode tail (cz_graph_mark_tail()) and
- * the convolutions that feed it stay float32.
+ * a scale for each output channel. The decode tail (cz_graph_mark_tail()) stays
+ * float32, and so do the convolutions that feed it, but for their weights: see
+ * CZ_INT8_IS_LAST.
  *
  * Errors: CZ_EINVAL for a model that is quantized or float16 already, for one
  * without a convolution to quantize, for values that are NaN or infinite, and

@@ -10,7 +10,10 @@
 
 struct calibration {
     struct cz_int8_plan *plan;
-    const struct cz_port *const *ports; /* [n_tensors] of the image */
+    const struct cz_port *const *ports; /* [n_tensors] of the image; itself */
+    const struct cz_value *image;
+    float pixel; /* the first one, where there is one */
+    bool has_pixel, has_contrast;
 };
 
 /* ---- images ----------------------------------------------------------- */
@@ -57,29 +60,42 @@ static enum cz_status check_finite(const struct cz_int8_plan *plan,
     return CZ_OK;
 }
 
+/* Are all pixels so far the same? */
+static void look_at_pixels(struct calibration *c, const struct cz_port *image)
+{
+    const float *pixels = image->data;
+    const size_t count = image->size_bytes / sizeof *pixels;
+    if (image->dtype != CZ_DTYPE_FLOAT)
+        c->has_contrast = true; /* nobody looks */
+    if (!c->has_contrast && count && !c->has_pixel)
+        c->pixel = pixels[0];
+    c->has_pixel = c->has_pixel || count;
+    for (size_t i = 0; i < count && !c->has_contrast; i++)
+        c->has_contrast = pixels[i] != c->pixel;
+}
+
 static enum cz_status visit(void *user, const struct cz_port *const *ports,
                             size_t image, struct cz_error *err)
 {
-    struct cz_int8_plan *plan = user;
-    struct calibration c = {plan, ports};
-    cz_parallel_for(plan->n_tensors, plan->options->plan.threads, observe, &c);
+    struct calibration *c = user;
+    struct cz_int8_plan *plan = c->plan;
+    c->ports = ports;
+    look_at_pixels(c, ports[plan->n_tensors]);
+    cz_parallel_for(plan->n_tensors, plan->options->plan.threads, observe, c);
     return check_finite(plan, image, err);
 }
 
 /* Nothing can be told from images of which each pixel is the same. */
-static enum cz_status check_images(const struct cz_int8_plan *plan,
+static enum cz_status check_images(const struct calibration *c,
                                    struct cz_error *err)
 {
-    for (size_t i = 0; i < plan->n_tensors; i++) {
-        const struct cz_observer *o = &plan->tensors[i].seen->observer;
-        if (!plan->tensors[i].value->producer && o->min == o->max)
-            return cz_error_set(err, CZ_EINVAL,
-                                "input '%.200s': all calibration images are of "
-                                "one colour; want images like those that the "
-                                "model will see",
-                                plan->tensors[i].value->name);
-    }
-    return CZ_OK;
+    return c->has_contrast
+               ? CZ_OK
+               : cz_error_set(err, CZ_EINVAL,
+                              "input '%.200s': all calibration images are of "
+                              "one colour; want images like those that the "
+                              "model will see",
+                              c->image->name);
 }
 
 /* ---- scales ----------------------------------------------------------- */
@@ -215,7 +231,7 @@ static double find_layer_snr_db(const struct cz_int8_plan *plan,
         fmin(find_snr_db(plan, node->inputs[0]), find_snr_db(plan, y));
     for (size_t i = 0; i < y->n_uses; i++) {
         const struct cz_node *reader = y->uses[i].node;
-        if (plan->roles[reader->id] == CZ_INT8_ARITHMETIC)
+        if (cz_int8_plan_role(plan, reader) == CZ_INT8_ARITHMETIC)
             least = fmin(least, find_snr_db(plan, reader->outputs[0]));
     }
     return least;
@@ -264,7 +280,8 @@ static enum cz_status add_seen(struct cz_int8_statistics *statistics,
     seen->name = cz_strdup(tensor->value->name);
     if (!seen->name)
         return cz_error_nomem(err);
-    if (!tensor->feeds_convolution || dims->rank < 2 || dims->size[1] < 1)
+    if (!tensor->feeds_convolution || dims->rank < 2 || dims->size[0] != 1 ||
+        dims->size[1] < 1)
         return CZ_OK;
     seen->channels = (size_t)dims->size[1];
     seen->channel_most = cz_calloc(seen->channels, sizeof(float));
@@ -296,7 +313,8 @@ static enum cz_status find_seen(const struct cz_int8_plan *plan,
 static enum cz_status begin(void *user, const struct cz_port *const *ports,
                             struct cz_error *err)
 {
-    struct cz_int8_plan *plan = user;
+    const struct calibration *c = user;
+    struct cz_int8_plan *plan = c->plan;
     struct cz_int8_statistics *statistics = plan->statistics;
     statistics->seen =
         cz_calloc(plan->n_tensors, sizeof(struct cz_int8_seen *));
@@ -307,26 +325,40 @@ static enum cz_status begin(void *user, const struct cz_port *const *ports,
     return CZ_OK;
 }
 
+/* The image; NULL where there is none. */
+static const struct cz_value *find_image(const struct cz_graph *graph)
+{
+    for (size_t i = 0; i < graph->n_inputs; i++) {
+        if (!graph->inputs[i]->constant)
+            return graph->inputs[i];
+    }
+    return NULL;
+}
+
 /* Fills the statistics from the images. */
 static enum cz_status look(struct cz_int8_plan *plan, struct cz_model *model,
                            struct cz_error *err)
 {
-    const char **names = cz_calloc(plan->n_tensors, sizeof *names);
+    struct calibration c = {.plan = plan, .image = find_image(plan->graph)};
+    if (!c.image)
+        return cz_error_set(err, CZ_EINVAL, "the model has no input");
+    const char **names = cz_calloc(plan->n_tensors + 1, sizeof *names);
     const struct cz_int8_visit all = {.names = names,
-                                      .count = plan->n_tensors,
+                                      .count = plan->n_tensors + 1,
                                       .images = plan->options->images.count,
                                       .stage = "calibrate",
                                       .begin = begin,
                                       .visit = visit,
-                                      .user = plan};
+                                      .user = &c};
     if (!names)
         return cz_error_nomem(err);
     for (size_t i = 0; i < plan->n_tensors; i++)
         names[i] = plan->tensors[i].value->name;
+    names[plan->n_tensors] = c.image->name;
     enum cz_status status =
         cz_int8_visit_images(&all, plan->options, model, err);
     if (status == CZ_OK)
-        status = check_images(plan, err);
+        status = check_images(&c, err);
     cz_free(names);
     return status;
 }

@@ -48,6 +48,7 @@ struct cz_int8_tensor {
 /* A convolution whose weight gets codes; arrays are owned. */
 struct cz_int8_conv {
     struct cz_node *node;
+    const struct cz_value *source; /* the float weight, maybe of others too */
     const struct cz_int8_tensor *input; /* whose codes it reads, or NULL */
     bool is_integer; /* its products are; otherwise only the file is small */
     struct cz_weights weights; /* `values` and `most_codes` are owned */
@@ -86,8 +87,13 @@ void cz_int8_plan_fini(struct cz_int8_plan *plan);
 struct cz_int8_tensor *cz_int8_plan_tensor(const struct cz_int8_plan *plan,
                                            const struct cz_value *value);
 
-/* Is it a Conv that computes in float, with int8 weights? */
-bool cz_int8_plan_stores_codes(const struct cz_int8_plan *plan,
+/* CZ_INT8_NO_ROLE for nodes of other graphs, and for none. */
+enum cz_int8_role cz_int8_plan_role(const struct cz_int8_plan *plan,
+                                    const struct cz_node *node);
+
+/* Is it a Conv that reads codes, has int8 weights, and makes floats, for the
+ * decode tail? */
+bool cz_int8_plan_makes_floats(const struct cz_int8_plan *plan,
                                const struct cz_node *node);
 
 /* Does this use of a tensor read its codes? */

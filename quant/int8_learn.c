@@ -32,8 +32,11 @@
 struct inputs {
     struct cz_int8_conv *conv;
     size_t kernel[2], dilations[2], strides[2];
-    size_t pads[4];       /* top, left, bottom, right */
-    float *moments;       /* [groups, per_channel, per_channel] sums */
+    size_t pads[4]; /* top, left, bottom, right */
+    /* [groups, per_channel, per_channel] sums of what codes are away from
+     * `origin`, [n], one window of them: of large numbers that hardly change,
+     * float32 would keep nothing. */
+    float *moments, *origin;
     double *mean, *coded; /* [n] sums: of the float model's, of the codes' */
     float *values;        /* [BLOCK, n] windows; in codes afterwards */
     size_t windows;       /* how many were added */
@@ -112,6 +115,14 @@ static void add_to_mean(double *mean, const float *values, size_t n)
     }
 }
 
+/* The windows as they are seen from the origin. */
+static void move_origin(struct inputs *in)
+{
+    const size_t n = size_of(in);
+    for (size_t i = 0; i < BLOCK * n; i++)
+        in->values[i] -= in->origin[i % n];
+}
+
 /* row[k] += sum of left[b] * windows[b][k], for k < n. */
 static void add_products(float *restrict row, const float left[BLOCK],
                          const float *restrict windows, size_t stride, size_t n)
@@ -162,6 +173,9 @@ static void add_windows(struct inputs *in, const struct cz_port *port,
     add_to_mean(in->mean, in->values, n);
     code(in->values, in, BLOCK * n);
     add_to_mean(in->coded, in->values, n);
+    if (!in->windows)
+        memcpy(in->origin, in->values, n * sizeof *in->origin);
+    move_origin(in);
     for (size_t g = 0; g < in->conv->weights.groups; g++)
         add_moments(in->moments + g * per_group * per_group,
                     in->values + g * per_group, n, per_group);
@@ -191,14 +205,18 @@ static void look(void *user, size_t i)
 static void finish_moments(const struct inputs *in, size_t group)
 {
     const size_t n = in->conv->weights.per_channel;
-    const double *mean = in->coded + group * n, count = (double)in->windows;
+    const double *coded = in->coded + group * n, count = (double)in->windows;
+    const float *origin = in->origin + group * n;
     float *moments = in->moments + group * n * n;
     double diagonal = 0;
     for (size_t i = 0; i < n; i++) {
+        const double mean = coded[i] / count;
         for (size_t k = 0; k <= i; k++) {
+            const double other = coded[k] / count;
             const double around =
-                in->conv->bias ? mean[i] * mean[k] / count : 0;
-            const double moment = ((double)moments[i * n + k] - around) / count;
+                (mean - (double)origin[i]) * (other - (double)origin[k]);
+            const double moment = (double)moments[i * n + k] / count - around +
+                                  (in->conv->bias ? 0 : mean * other);
             moments[i * n + k] = moments[k * n + i] = (float)moment;
             diagonal += i == k ? moment : 0;
         }
@@ -294,10 +312,11 @@ static enum cz_status start(struct inputs *in, struct cz_int8_conv *conv,
     read_sizes(in->strides, conv->node, "strides", 2, 1);
     read_sizes(in->pads, conv->node, "pads", 4, 0);
     in->moments = cz_calloc(moments_bytes(conv), 1);
+    in->origin = cz_calloc(n, sizeof *in->origin);
     in->mean = cz_calloc(n, sizeof *in->mean);
     in->coded = cz_calloc(n, sizeof *in->coded);
     in->values = cz_calloc(BLOCK * n, sizeof *in->values);
-    return in->moments && in->mean && in->coded && in->values
+    return in->moments && in->origin && in->mean && in->coded && in->values
                ? CZ_OK
                : cz_error_nomem(err);
 }
@@ -305,6 +324,7 @@ static enum cz_status start(struct inputs *in, struct cz_int8_conv *conv,
 static void end(struct inputs *in)
 {
     cz_free(in->moments);
+    cz_free(in->origin);
     cz_free(in->mean);
     cz_free(in->coded);
     cz_free(in->values);

@@ -71,9 +71,10 @@ static enum cz_int8_role find_role(const struct cz_node *node)
 static const struct cz_value *find_silu_input(const struct cz_node *mul)
 {
     for (size_t i = 0; i < 2 && cz_node_is(mul, "Mul"); i++) {
-        const struct cz_value *x = mul->inputs[i];
-        const struct cz_value *gate = mul->inputs[1 - i];
-        if (gate->producer && cz_node_is(gate->producer, "Sigmoid") &&
+        const struct cz_value *x = cz_node_input(mul, i);
+        const struct cz_value *gate = cz_node_input(mul, 1 - i);
+        if (x && gate && gate->producer &&
+            cz_node_is(gate->producer, "Sigmoid") &&
             gate->producer->inputs[0] == x)
             return x;
     }
@@ -82,11 +83,13 @@ static const struct cz_value *find_silu_input(const struct cz_node *mul)
 
 /* ---- convolutions ----------------------------------------------------- */
 
+/* By its own name, or that of what it makes: several may have the same. */
 static bool is_named(const struct cz_int8_options *options,
                      const struct cz_node *node)
 {
     for (size_t i = 0; i < options->n_keep; i++) {
-        if (strcmp(options->keep[i], cz_node_label(node)) == 0)
+        if (strcmp(options->keep[i], cz_node_label(node)) == 0 ||
+            strcmp(options->keep[i], node->outputs[0]->name) == 0)
             return true;
     }
     return false;
@@ -98,8 +101,7 @@ static bool feeds_tail(const struct cz_int8_plan *plan,
 {
     const struct cz_value *y = node->outputs[0];
     for (size_t i = 0; i < y->n_uses; i++) {
-        const struct cz_node *reader = y->uses[i].node;
-        if (reader->graph == node->graph && !plan->in_tail[reader->id])
+        if (!plan->in_tail[cz_value_reader(y, i)->id])
             return false;
     }
     return true;
@@ -171,8 +173,8 @@ static enum cz_status find_roles(struct cz_int8_plan *plan,
     return CZ_OK;
 }
 
-static enum cz_int8_role role_of(const struct cz_int8_plan *plan,
-                                 const struct cz_node *node)
+enum cz_int8_role cz_int8_plan_role(const struct cz_int8_plan *plan,
+                                    const struct cz_node *node)
 {
     return node && node->graph == plan->graph ? plan->roles[node->id]
                                               : CZ_INT8_NO_ROLE;
@@ -190,7 +192,8 @@ static void leave_float(struct cz_int8_plan *plan)
             const struct cz_value *x = node->inputs[k];
             is_float_only =
                 !is_activation(x) ||
-                (x->producer && role_of(plan, x->producer) == CZ_INT8_NO_ROLE);
+                (x->producer &&
+                 cz_int8_plan_role(plan, x->producer) == CZ_INT8_NO_ROLE);
         }
         if (is_float_only)
             plan->roles[node->id] = CZ_INT8_NO_ROLE;
@@ -204,9 +207,9 @@ static void leave_float(struct cz_int8_plan *plan)
 static bool is_folded(const struct cz_int8_plan *plan,
                       const struct cz_value *value)
 {
-    return role_of(plan, value->producer) == CZ_INT8_WEIGHTED &&
+    return cz_int8_plan_role(plan, value->producer) == CZ_INT8_WEIGHTED &&
            value->n_uses == 1 && !value->is_output &&
-           role_of(plan, value->uses[0].node) == CZ_INT8_ARITHMETIC &&
+           cz_int8_plan_role(plan, value->uses[0].node) == CZ_INT8_ARITHMETIC &&
            (cz_node_is(value->uses[0].node, "Relu") ||
             cz_node_is(value->uses[0].node, "Clip"));
 }
@@ -217,7 +220,7 @@ static bool is_skip_branch(const struct cz_int8_plan *plan,
                            const struct cz_use *use)
 {
     if (!cz_node_is(use->node, "Add") ||
-        role_of(plan, use->node) != CZ_INT8_ARITHMETIC ||
+        cz_int8_plan_role(plan, use->node) != CZ_INT8_ARITHMETIC ||
         use->node->n_inputs != 2)
         return false;
     const struct cz_value *own = use->node->inputs[use->input];
@@ -232,36 +235,27 @@ static bool is_behind_integers(const struct cz_int8_plan *plan,
 {
     const struct cz_value *x = use->node->inputs[use->input];
     return !plan->in_tail[use->node->id] &&
-           role_of(plan, x->producer) != CZ_INT8_NO_ROLE;
+           cz_int8_plan_role(plan, x->producer) != CZ_INT8_NO_ROLE;
 }
 
-/* A convolution that reads codes and makes floats, for the decode tail. */
-static bool makes_float(const struct cz_int8_plan *plan,
-                        const struct cz_node *node)
+bool cz_int8_plan_makes_floats(const struct cz_int8_plan *plan,
+                               const struct cz_node *node)
 {
     return plan->options->target == CZ_INT8_ONNXRUNTIME &&
            plan->states[node->id] == CZ_INT8_IS_LAST;
-}
-
-bool cz_int8_plan_stores_codes(const struct cz_int8_plan *plan,
-                               const struct cz_node *node)
-{
-    const bool is_kept = plan->options->target == CZ_INT8_ONNXRUNTIME &&
-                         plan->states[node->id] == CZ_INT8_KEPT;
-    return is_kept || makes_float(plan, node);
 }
 
 bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
                         const struct cz_use *use)
 {
     const struct cz_node *node = use->node;
-    const enum cz_int8_role role = role_of(plan, node);
+    const enum cz_int8_role role = cz_int8_plan_role(plan, node);
     if (node->graph != plan->graph)
         return false;
     if (plan->options->target == CZ_INT8_TENSORRT)
         return (use->input == 0 && role == CZ_INT8_WEIGHTED) ||
                is_skip_branch(plan, use);
-    return role != CZ_INT8_NO_ROLE || makes_float(plan, node) ||
+    return role != CZ_INT8_NO_ROLE || cz_int8_plan_makes_floats(plan, node) ||
            is_behind_integers(plan, use);
 }
 
@@ -273,11 +267,11 @@ static bool needs_codes(const struct cz_int8_plan *plan,
     if (!is_activation(value) || is_folded(plan, value))
         return false;
     if (plan->options->target == CZ_INT8_ONNXRUNTIME &&
-        role_of(plan, value->producer) != CZ_INT8_NO_ROLE)
+        cz_int8_plan_role(plan, value->producer) != CZ_INT8_NO_ROLE)
         return true;
     for (size_t i = 0; i < value->n_uses; i++) {
         const struct cz_use *use = &value->uses[i];
-        if (role_of(plan, use->node) != CZ_INT8_NO_ROLE &&
+        if (cz_int8_plan_role(plan, use->node) != CZ_INT8_NO_ROLE &&
             cz_int8_plan_reads(plan, use))
             return true;
     }
@@ -290,6 +284,8 @@ static bool is_silu_input(const struct cz_value *value)
     bool found = false;
     for (size_t i = 0; i < value->n_uses; i++) {
         const struct cz_node *reader = value->uses[i].node;
+        if (reader->graph != value->graph)
+            return false;
         const bool is_product = find_silu_input(reader) == value;
         found = found || is_product;
         if (!is_product && !cz_node_is(reader, "Sigmoid"))
@@ -327,7 +323,7 @@ static bool feeds_convolution(const struct cz_int8_plan *plan,
                               const struct cz_value *value)
 {
     for (size_t i = 0; i < value->n_uses; i++) {
-        if (role_of(plan, value->uses[i].node) == CZ_INT8_WEIGHTED)
+        if (cz_int8_plan_role(plan, value->uses[i].node) == CZ_INT8_WEIGHTED)
             return true;
     }
     return false;
@@ -388,7 +384,7 @@ static void share(size_t *same_as, const struct cz_value *a,
 static void share_across(const struct cz_int8_plan *plan, size_t *same_as,
                          const struct cz_node *node)
 {
-    const enum cz_int8_role role = role_of(plan, node);
+    const enum cz_int8_role role = cz_int8_plan_role(plan, node);
     const bool joins = role != CZ_INT8_NO_ROLE && cz_node_is(node, "Concat") &&
                        plan->options->target == CZ_INT8_TENSORRT;
     if (role != CZ_INT8_MOVING && !joins)

@@ -7,6 +7,18 @@
 
 /* ---- numbers ---------------------------------------------------------- */
 
+static enum cz_status check_bias(const float *bias, size_t count,
+                                 struct cz_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(bias[i]))
+            return cz_error_set(err, CZ_EINVAL,
+                                "the bias of output channel %zu is not finite",
+                                i);
+    }
+    return CZ_OK;
+}
+
 static enum cz_status read_weights(struct cz_int8_conv *conv,
                                    struct cz_error *err)
 {
@@ -21,8 +33,10 @@ static enum cz_status read_weights(struct cz_int8_conv *conv,
         .per_channel = channels ? tensor->count / channels : 0,
         .inputs = tensor->rank > 1 ? (size_t)tensor->dims[1] : 0,
         .groups = (size_t)cz_node_attr_int(conv->node, "group", 1)};
-    if (bias && bias->constant)
+    if (bias && bias->constant) {
         CZ_TRY(cz_tensor_floats(bias->constant, &conv->bias, err));
+        CZ_TRY(check_bias(conv->bias, bias->constant->count, err));
+    }
     conv->scales = cz_calloc(channels + 1, sizeof *conv->scales);
     conv->codes = cz_calloc(tensor->count + 1, sizeof *conv->codes);
     return conv->scales && conv->codes ? CZ_OK : cz_error_nomem(err);
@@ -115,6 +129,10 @@ static enum cz_status limit_pairs(struct cz_int8_conv *conv,
 {
     const double free_error = squared_error(conv);
     CZ_TRY(find_most_codes(conv, err));
+    if (!conv->weights.most_codes) {
+        conv->type = CZ_DTYPE_UINT8; /* nobody knows */
+        return CZ_OK;
+    }
     CZ_TRY(quantize(conv, options, err));
     if (squared_error(conv) <= PAIRS_WORTH * free_error)
         return CZ_OK;
@@ -162,12 +180,14 @@ enum cz_status cz_int8_weights_make(struct cz_int8_plan *plan,
     for (size_t i = 0; i < plan->n_nodes; i++) {
         struct cz_node *node = plan->graph->nodes[i];
         const bool is_integer = plan->roles[node->id] == CZ_INT8_WEIGHTED;
-        if (!is_integer && !cz_int8_plan_stores_codes(plan, node))
+        if (!is_integer && !cz_int8_plan_makes_floats(plan, node))
             continue;
         struct cz_int8_conv *conv = &plan->convs[plan->n_convs++];
         const struct cz_use use = {.node = node, .input = 0};
-        *conv = (struct cz_int8_conv){
-            .node = node, .is_integer = is_integer, .type = CZ_DTYPE_INT8};
+        *conv = (struct cz_int8_conv){.node = node,
+                                      .source = node->inputs[1],
+                                      .is_integer = is_integer,
+                                      .type = CZ_DTYPE_INT8};
         if (cz_int8_plan_reads(plan, &use))
             conv->input = cz_int8_plan_tensor(plan, node->inputs[0]);
         CZ_TRY(

@@ -165,10 +165,28 @@ static enum cz_status replace_input(struct cz_node *node, size_t input,
     return cz_node_interpose(&dequantize, node, input, &spec, err);
 }
 
-static enum cz_status write_weight(const struct cz_int8_conv *conv,
+/* An earlier convolution with the same codes of the same weight, or NULL. */
+static const struct cz_int8_conv *find_twin(const struct cz_int8_plan *plan,
+                                            size_t number)
+{
+    const struct cz_int8_conv *conv = &plan->convs[number];
+    for (size_t i = 0; i < number; i++) {
+        const struct cz_int8_conv *other = &plan->convs[i];
+        if (other->source == conv->source && other->type == conv->type &&
+            memcmp(other->scales, conv->scales,
+                   conv->weights.channels * sizeof *conv->scales) == 0 &&
+            memcmp(other->codes, conv->codes,
+                   conv->weights.channels * conv->weights.per_channel) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+static enum cz_status write_weight(const struct cz_int8_plan *plan,
                                    size_t number, struct cz_error *err)
 {
     const struct stem stem = make_stem('w', number);
+    const struct cz_int8_conv *conv = &plan->convs[number];
     const struct cz_tensor *old = conv->node->inputs[1]->constant;
     const struct cz_tensor_spec spec = {.dtype = conv->type,
                                         .rank = old->rank,
@@ -177,10 +195,22 @@ static enum cz_status write_weight(const struct cz_int8_conv *conv,
                                         .size_bytes = old->count};
     for (size_t i = 0; i < old->count && conv->type == CZ_DTYPE_UINT8; i++)
         conv->codes[i] ^= INT8_MIN; /* 128 is 0 */
+    const struct cz_int8_conv *twin = find_twin(plan, number);
+    if (twin)
+        return cz_node_set_input(conv->node, 1, twin->node->inputs[1], err);
     return replace_input(conv->node, 1, &stem, &spec, conv->scales, err);
 }
 
-/* In steps of the product of two scales. */
+/* In steps of the product of two scales: [channels] both. */
+static void find_bias_codes(int32_t *codes, float *steps,
+                            const struct cz_int8_conv *conv)
+{
+    for (size_t c = 0; c < conv->weights.channels; c++) {
+        steps[c] = conv->input->affine.scale * conv->scales[c];
+        codes[c] = (int32_t)lrint((double)conv->bias[c] / (double)steps[c]);
+    }
+}
+
 static enum cz_status write_int_bias(const struct cz_int8_conv *conv,
                                      size_t number, struct cz_error *err)
 {
@@ -188,20 +218,20 @@ static enum cz_status write_int_bias(const struct cz_int8_conv *conv,
     const size_t channels = conv->weights.channels;
     const int64_t dims[] = {(int64_t)channels};
     int32_t *codes = cz_calloc(channels + 1, sizeof *codes);
+    float *steps = cz_calloc(channels + 1, sizeof *steps);
     const struct cz_tensor_spec spec = {.dtype = CZ_DTYPE_INT32,
                                         .rank = 1,
                                         .dims = dims,
                                         .data = codes,
                                         .size_bytes = channels * sizeof *codes};
-    if (!codes)
-        return cz_error_nomem(err);
-    for (size_t c = 0; c < channels; c++) {
-        const float step = conv->input->affine.scale * conv->scales[c];
-        codes[c] = (int32_t)lrint((double)conv->bias[c] / (double)step);
-        conv->scales[c] = step;
+    enum cz_status status = CZ_ENOMEM;
+    if (codes && steps) {
+        find_bias_codes(codes, steps, conv);
+        status = replace_input(conv->node, 2, &stem, &spec, steps, err);
+    } else {
+        cz_error_nomem(err);
     }
-    const enum cz_status status =
-        replace_input(conv->node, 2, &stem, &spec, conv->scales, err);
+    cz_free(steps);
     cz_free(codes);
     return status;
 }
@@ -226,7 +256,7 @@ static enum cz_status write_conv(const struct cz_int8_plan *plan, size_t number,
                                  struct cz_error *err)
 {
     const struct cz_int8_conv *conv = &plan->convs[number];
-    CZ_TRY(write_weight(conv, number, err));
+    CZ_TRY(write_weight(plan, number, err));
     if (cz_int8_conv_has_int_bias(plan, conv))
         return write_int_bias(conv, number, err);
     return conv->bias && plan->options->learn

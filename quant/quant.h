@@ -1,4 +1,4 @@
-/* Fewer bits for each number: float16. */
+/* Fewer bits for each number: float16 and int8. */
 #ifndef CZ_QUANT_QUANT_H
 #define CZ_QUANT_QUANT_H
 

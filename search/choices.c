@@ -69,12 +69,17 @@ static struct cz_tried *add_row(struct hunt *h)
     return &h->choices->tried[h->choices->n_tried++];
 }
 
-static void settle(struct hunt *h, const struct cz_verdict *verdict)
+static bool is_good(const struct hunt *h, const struct cz_verdict *verdict)
 {
     const bool is_estimate = h->choices->evidence == CZ_EVIDENCE_BOXES;
     const double slack = is_estimate ? CZ_ESTIMATE_SLACK : 1;
+    return verdict->drop <= slack * h->options->max_drop;
+}
+
+static void settle(struct hunt *h, const struct cz_verdict *verdict)
+{
     h->choices->verdict = *verdict;
-    h->choices->holds = verdict->drop <= slack * h->options->max_drop;
+    h->choices->holds = is_good(h, verdict);
 }
 
 /* Measures what the row is about, and takes it where it is better. */
@@ -117,7 +122,7 @@ static enum cz_status begin_with_keep(struct hunt *h, struct cz_error *err)
 
 /* What takes long, and so is left out of the trials before. It brings each
  * layer's output nearer; so it stays unless the boxes say clearly that it does
- * harm: mAP of few images is too coarse to tell. */
+ * harm, or what was good enough would not be any more. */
 static enum cz_status begin_with_learning(struct hunt *h, struct cz_error *err)
 {
     struct cz_choices *c = h->choices;
@@ -126,8 +131,8 @@ static enum cz_status begin_with_learning(struct hunt *h, struct cz_error *err)
     snprintf(row->choice, sizeof row->choice, "learned rounding and biases");
     int8.learn = true;
     CZ_TRY(cz_trial_run(&row->verdict, &h->options->trial, &int8, NULL, err));
-    row->is_kept =
-        row->verdict.difference <= CLEARLY * h->choices->verdict.difference;
+    row->is_kept = row->verdict.difference <= CLEARLY * c->verdict.difference &&
+                   (is_good(h, &row->verdict) || !c->holds);
     if (!row->is_kept)
         return CZ_OK;
     c->int8 = int8;

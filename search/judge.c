@@ -14,7 +14,8 @@
 struct cz_judge {
     struct cz_judge_options options;
     struct cz_boxes *references; /* [images.count] */
-    float **outputs;             /* [images.count] where there are no boxes */
+    bool is_blank;   /* the model as it was finds none: they tell nothing */
+    float **outputs; /* [images.count] where there are no boxes */
     struct cz_boxes boxes;
     struct cz_coco_detections found; /* by the model that is looked at */
     double average_precision; /* of the model as it was; -1 without truth */
@@ -163,7 +164,7 @@ static enum cz_status keep_outputs(struct cz_judge *judge, struct cz_plan *plan,
 
 static bool has_boxes(const struct cz_judge *judge)
 {
-    return cz_detector_is_bound(judge->options.detector);
+    return cz_detector_is_bound(judge->options.detector) && !judge->is_blank;
 }
 
 static enum cz_status run(const struct cz_judge *judge, struct cz_plan *plan,
@@ -195,15 +196,30 @@ static enum cz_status open_plan(struct cz_plan **plan,
     return images->begin(images->user, *plan, err);
 }
 
+static enum cz_status keep_references(struct cz_judge *judge,
+                                      struct cz_plan *plan,
+                                      struct cz_error *err)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < judge->options.images.count; i++) {
+        CZ_TRY(keep_reference(judge, plan, i, err));
+        found += judge->references[i].count;
+    }
+    if (found || !has_boxes(judge))
+        return CZ_OK;
+    judge->is_blank = true;
+    return keep_references(judge, plan, err);
+}
+
 static enum cz_status find_references(struct cz_judge *judge,
                                       struct cz_model *model,
                                       struct cz_error *err)
 {
     struct cz_plan *plan = NULL;
     enum cz_status status = open_plan(&plan, judge, model, err);
-    for (size_t i = 0; i < judge->options.images.count && status == CZ_OK; i++)
-        status = keep_reference(judge, plan, i, err);
-    if (status == CZ_OK && truth_of(judge))
+    if (status == CZ_OK)
+        status = keep_references(judge, plan, err);
+    if (status == CZ_OK && has_boxes(judge) && truth_of(judge))
         status = evaluate(judge, &judge->average_precision, err);
     cz_plan_free(plan);
     return status;
@@ -292,7 +308,7 @@ static enum cz_status conclude(struct cz_judge *judge,
     double average_precision = 0;
     verdict->difference = sum->weight > 0 ? sum->difference / sum->weight : 0;
     verdict->drop = 0;
-    if (truth_of(judge))
+    if (evidence != CZ_EVIDENCE_OUTPUTS && truth_of(judge))
         CZ_TRY(evaluate(judge, &average_precision, err));
     if (evidence == CZ_EVIDENCE_BOXES)
         verdict->drop = CZ_DROP_PER_DIFFERENCE * verdict->difference;

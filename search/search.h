@@ -170,7 +170,8 @@ struct cz_tried {
     char choice[CZ_CHOICE_BYTES]; /* "ranges percentile", "equalization", ... */
     /* It changes nothing in this model, and no trial was made of it. */
     bool is_void;
-    bool is_kept; /* it made the result better */
+    bool is_kept; /* it stayed: it is the first, or made the result better;
+                     learning stays unless it is clearly worse */
     struct cz_verdict verdict;
 };
 
@@ -178,7 +179,7 @@ struct cz_choices_options {
     /* Its `int8` is what is tried first. */
     struct cz_trial_options trial;
     double max_drop;   /* of mAP50-95: more is not good enough */
-    bool learn;        /* codes and biases are learned where that is better */
+    bool learn;        /* codes and biases are learned unless that is worse */
     bool fixed_ranges; /* the method stays as it is */
     bool fixed_keep;   /* no other layers are kept in float32 */
 };

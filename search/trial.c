@@ -7,6 +7,18 @@
 
 /* ---- rows ------------------------------------------------------------- */
 
+/* The label of a layer, or where others have the same that of what it makes. */
+static const char *name_of(const struct cz_int8_report *report, size_t layer)
+{
+    const struct cz_node *node = report->layers[layer].node;
+    for (size_t i = 0; i < report->n_layers; i++) {
+        if (i != layer && strcmp(cz_node_label(report->layers[i].node),
+                                 cz_node_label(node)) == 0)
+            return node->outputs[0]->name;
+    }
+    return cz_node_label(node);
+}
+
 static enum cz_status add_rows(struct cz_sensitivity *sensitivity,
                                const struct cz_int8_report *report,
                                struct cz_error *err)
@@ -15,7 +27,7 @@ static enum cz_status add_rows(struct cz_sensitivity *sensitivity,
     for (size_t i = 0; i < report->n_layers; i++) {
         const struct cz_int8_layer *layer = &report->layers[i];
         if (layer->state == CZ_INT8_DONE)
-            CZ_TRY(cz_sensitivity_add(sensitivity, cz_node_label(layer->node),
+            CZ_TRY(cz_sensitivity_add(sensitivity, name_of(report, i),
                                       layer->snr_db, err));
     }
     return CZ_OK;

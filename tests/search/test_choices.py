@@ -39,7 +39,7 @@ def estimates_without_annotations():
           ["ranges mse", "learned rounding and biases"], q["tried"])
     first, learned = q["tried"]
     check(first["kept"] and learned["kept"] ==
-          (learned["difference"] < first["difference"]), q["tried"])
+          (learned["difference"] <= 1.2 * first["difference"]), q["tried"])
 
 
 def measures_with_annotations():
