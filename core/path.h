@@ -11,7 +11,7 @@ const char *cz_path_base(const char *path);
 /* The bytes up to there: of "a/b" 2, of "b" 0. */
 size_t cz_path_folder_size(const char *path);
 
-/* Whether the path ends in `ending`, such as ".json", in letters of any case. */
+/* Whether the path ends in `ending`, such as ".json", in any case. */
 bool cz_path_ends_in(const char *path, const char *ending);
 
 /* folder/name, or `name` where that is absolute or there is no folder ("");
