@@ -12,6 +12,9 @@
 #include "app/truth.h"
 #include "core/alloc.h"
 
+/* mAP50-95 of the float32 model, below which annotations say nothing of it. */
+#define PRECISION_LEAST 0.05
+
 /* Skipped images that are named. */
 #define SKIPPED_SHOWN 10
 
@@ -137,6 +140,13 @@ static enum cz_status refuse(const struct workshop *w,
     const struct cz_choices *choices = &result->choices;
     const double drop = choices->verdict.drop;
     const char *best = "";
+    if (choices->evidence == CZ_EVIDENCE_OUTPUTS)
+        return cz_error_set(
+            err, CZ_EGATE,
+            "int8 makes other outputs: %.2g from those of "
+            "float32 on %zu images (0: equal, 1: as far as they "
+            "are from 0); '--max-drop 1' takes it",
+            choices->verdict.difference, result->judged);
     for (size_t i = 0; i < choices->n_tried; i++) {
         if (choices->tried[i].is_kept)
             best = choices->tried[i].choice;
@@ -153,12 +163,33 @@ static enum cz_status refuse(const struct workshop *w,
         ceil(drop * 1000) / 1000, w->calibration.files.count);
 }
 
+/* A model that has hardly any mAP has none to lose. Annotations that nobody
+ * asked for are done without. */
+static enum cz_status check_precision(struct workshop *w, struct cz_error *err)
+{
+    const double precision = cz_judge_precision(w->trial.judge);
+    if (cz_judge_evidence(w->trial.judge) != CZ_EVIDENCE_TRUTH ||
+        precision >= PRECISION_LEAST)
+        return CZ_OK;
+    if (!w->truth.is_optional)
+        return cz_error_set(err, CZ_EINVAL,
+                            "%s: float32 itself has mAP50-95 %.3f on %zu "
+                            "images: want annotations of these images and of "
+                            "the model's classes",
+                            w->truth.path, precision, w->judge.images.count);
+    cz_judge_free(w->trial.judge);
+    w->trial.judge = NULL;
+    w->judge.truth = NULL;
+    return open_judge(w, err);
+}
+
 static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
                                    struct app_int8_result *result,
                                    struct cz_error *err)
 {
     const struct app_int8_options *o = &w->options.int8_options;
     CZ_TRY(open_judge(w, err));
+    CZ_TRY(check_precision(w, err));
     result->judged = w->judge.images.count;
     const struct cz_choices_options options = {.trial = w->trial,
                                                .max_drop = o->max_drop,
@@ -166,10 +197,6 @@ static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
                                                .fixed_ranges = o->has_ranges,
                                                .fixed_keep = fixed_keep};
     result->no_decoder = w->calibration.no_decoder;
-    if (cz_judge_evidence(w->trial.judge) == CZ_EVIDENCE_OUTPUTS &&
-        result->no_decoder.code == CZ_OK)
-        cz_error_set(&result->no_decoder, CZ_EINVAL,
-                     "float32 finds none on these images");
     CZ_TRY(cz_choices_find(&result->choices, &options, err));
     return result->choices.holds ? CZ_OK : refuse(w, result, err);
 }
@@ -182,6 +209,13 @@ static enum cz_status check_kept(struct workshop *w,
     struct cz_int8_options *int8 = &w->options.int8_options.int8;
     if (int8->n_keep == 1 && strcmp(int8->keep[0], "none") == 0)
         int8->n_keep = 0;
+    for (size_t i = 0; i < int8->n_keep; i++) {
+        if (strcmp(int8->keep[i], "none") == 0)
+            return cz_error_set(err, CZ_EINVAL,
+                                "'--keep none' and another --keep contradict "
+                                "each other");
+    }
+    int8->keep_weights = int8->n_keep > 0;
     return app_keep_check(int8, graph, err);
 }
 

@@ -43,7 +43,7 @@ enum cz_status app_keep_check(const struct cz_int8_options *options,
                                 name, near);
         return cz_error_set(err, CZ_EINVAL,
                             "--keep: no convolution is called '%.150s'; "
-                            "'compress inspect --verbose' lists them",
+                            "'compress inspect' lists them",
                             name);
     }
     return CZ_OK;

@@ -77,11 +77,21 @@ const char *cz_yolo_label_path(struct cz_arena *arena, const char *image)
 
 /* ---- folders ---------------------------------------------------------- */
 
+/* Links among folders can make any number of paths. */
+#define ENTRIES_MOST 2000000
+
 static enum cz_status add_tree(struct cz_texts *images, struct cz_yolo *yolo,
                                FTS *tree, struct cz_error *err)
 {
     FTSENT *entry;
+    size_t count = 0;
     while (errno = 0, (entry = fts_read(tree))) {
+        if (++count > ENTRIES_MOST)
+            return cz_error_set(
+                err, CZ_EINVAL,
+                "%s: more than %d files; do links lead round in "
+                "circles?",
+                tree->fts_path, ENTRIES_MOST);
         if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR ||
             (entry->fts_info == FTS_NS && entry->fts_level == 0))
             return cz_error_set(err, CZ_EIO, "%s: %s", entry->fts_path,

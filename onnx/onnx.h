@@ -320,7 +320,8 @@ enum cz_status cz_tensor_floats(struct cz_tensor *tensor, float **floats,
 
 /* ---- editing ---------------------------------------------------------- */
 
-/* Declares that the caller changed elements of `tensor` in place. */
+/* Declares that the caller changed elements of `tensor` in place: one thread of
+ * each model at a time. */
 void cz_tensor_touch(struct cz_tensor *tensor);
 
 /* Turns a float32 tensor into a float16 one, in place where the storage

@@ -114,7 +114,6 @@ static void prune_target(void *user, size_t i)
     if (k > t->zeros_before) {
         struct cz_selection selection = cz_select_smallest(&t->elements, 1, k);
         t->zeros = cz_select_zero(&t->elements, &selection);
-        cz_tensor_touch(t->tensor);
     }
     size_t done = atomic_fetch_add(&run->done, 1) + 1;
     if (pthread_equal(pthread_self(), run->owner) &&
@@ -145,6 +144,10 @@ static enum cz_status prune_own(struct cz_prune_layers *list,
     }
     qsort(run.targets, run.n_targets, sizeof *run.targets, by_falling_size);
     cz_parallel_for(run.n_targets, options->threads, prune_target, &run);
+    for (size_t i = 0; i < run.n_targets; i++) { /* in one thread: see onnx.h */
+        if (run.targets[i]->zeros != run.targets[i]->zeros_before)
+            cz_tensor_touch(run.targets[i]->tensor);
+    }
     cz_free(run.targets);
     if (atomic_load(&run.stopped))
         return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");

@@ -63,6 +63,7 @@ struct cz_int8_options {
      * [n_keep]. */
     const char *const *keep;
     size_t n_keep;
+    bool keep_weights; /* theirs stay float32, too, for ONNX Runtime */
     /* Learn codes of weights, and biases, from the images: takes them through
      * the float model a second time. */
     bool learn;
@@ -82,7 +83,8 @@ enum cz_int8_state {
     CZ_INT8_IS_LAST,  /* its output goes into the decode tail: for ONNX Runtime
                          its weights are 8 bits all the same */
     CZ_INT8_IS_TAIL,  /* part of the decode tail: DFL */
-    CZ_INT8_KEPT,     /* as the options want it */
+    CZ_INT8_KEPT,     /* as the options want it: for ONNX Runtime its weights
+                         are 8 bits all the same without keep_weights */
     CZ_INT8_SMALL,    /* TensorRT gains nothing by it */
     CZ_INT8_COMPUTED, /* its weight is no constant */
 };

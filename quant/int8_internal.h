@@ -91,9 +91,8 @@ struct cz_int8_tensor *cz_int8_plan_tensor(const struct cz_int8_plan *plan,
 enum cz_int8_role cz_int8_plan_role(const struct cz_int8_plan *plan,
                                     const struct cz_node *node);
 
-/* Is it a Conv that reads codes, has int8 weights, and makes floats, for the
- * decode tail? */
-bool cz_int8_plan_makes_floats(const struct cz_int8_plan *plan,
+/* Is it a Conv that computes in float, with int8 weights? */
+bool cz_int8_plan_stores_codes(const struct cz_int8_plan *plan,
                                const struct cz_node *node);
 
 /* Does this use of a tensor read its codes? */

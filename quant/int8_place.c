@@ -238,11 +238,21 @@ static bool is_behind_integers(const struct cz_int8_plan *plan,
            cz_int8_plan_role(plan, x->producer) != CZ_INT8_NO_ROLE;
 }
 
-bool cz_int8_plan_makes_floats(const struct cz_int8_plan *plan,
-                               const struct cz_node *node)
+/* A convolution that reads codes and makes floats, for the decode tail. */
+static bool makes_floats(const struct cz_int8_plan *plan,
+                         const struct cz_node *node)
 {
     return plan->options->target == CZ_INT8_ONNXRUNTIME &&
            plan->states[node->id] == CZ_INT8_IS_LAST;
+}
+
+bool cz_int8_plan_stores_codes(const struct cz_int8_plan *plan,
+                               const struct cz_node *node)
+{
+    const bool is_kept = plan->options->target == CZ_INT8_ONNXRUNTIME &&
+                         plan->states[node->id] == CZ_INT8_KEPT;
+    return (is_kept && !plan->options->keep_weights) ||
+           makes_floats(plan, node);
 }
 
 bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
@@ -255,7 +265,7 @@ bool cz_int8_plan_reads(const struct cz_int8_plan *plan,
     if (plan->options->target == CZ_INT8_TENSORRT)
         return (use->input == 0 && role == CZ_INT8_WEIGHTED) ||
                is_skip_branch(plan, use);
-    return role != CZ_INT8_NO_ROLE || cz_int8_plan_makes_floats(plan, node) ||
+    return role != CZ_INT8_NO_ROLE || makes_floats(plan, node) ||
            is_behind_integers(plan, use);
 }
 

@@ -180,7 +180,7 @@ enum cz_status cz_int8_weights_make(struct cz_int8_plan *plan,
     for (size_t i = 0; i < plan->n_nodes; i++) {
         struct cz_node *node = plan->graph->nodes[i];
         const bool is_integer = plan->roles[node->id] == CZ_INT8_WEIGHTED;
-        if (!is_integer && !cz_int8_plan_makes_floats(plan, node))
+        if (!is_integer && !cz_int8_plan_stores_codes(plan, node))
             continue;
         struct cz_int8_conv *conv = &plan->convs[plan->n_convs++];
         const struct cz_use use = {.node = node, .input = 0};

@@ -72,6 +72,9 @@ static struct cz_tried *add_row(struct hunt *h)
 static bool is_good(const struct hunt *h, const struct cz_verdict *verdict)
 {
     const bool is_estimate = h->choices->evidence == CZ_EVIDENCE_BOXES;
+    if (h->choices->evidence == CZ_EVIDENCE_OUTPUTS)
+        return verdict->difference <= CZ_OUTPUTS_MOST ||
+               h->options->max_drop >= 1;
     const double slack = is_estimate ? CZ_ESTIMATE_SLACK : 1;
     return verdict->drop <= slack * h->options->max_drop;
 }

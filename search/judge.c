@@ -1,5 +1,6 @@
 /* A few images, the boxes that the model found on them as it was, and how far
  * those of a changed one are from these and from the truth. */
+#include <math.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -14,8 +15,7 @@
 struct cz_judge {
     struct cz_judge_options options;
     struct cz_boxes *references; /* [images.count] */
-    bool is_blank;   /* the model as it was finds none: they tell nothing */
-    float **outputs; /* [images.count] where there are no boxes */
+    float **outputs;             /* [images.count] where there are no boxes */
     struct cz_boxes boxes;
     struct cz_coco_detections found; /* by the model that is looked at */
     double average_precision; /* of the model as it was; -1 without truth */
@@ -151,12 +151,19 @@ static void compare(void *user, float *numbers, const float *output,
 static enum cz_status keep_outputs(struct cz_judge *judge, struct cz_plan *plan,
                                    size_t image, struct cz_error *err)
 {
-    float *all =
-        cz_calloc(walk_outputs(plan, NULL, NULL, NULL) + 1, sizeof *all);
+    const size_t count = walk_outputs(plan, NULL, NULL, NULL);
+    float *all = cz_calloc(count + 1, sizeof *all);
     if (!all)
         return cz_error_nomem(err);
     judge->outputs[image] = all;
     walk_outputs(plan, all, copy, NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(all[i]))
+            return cz_error_set(err, CZ_EINVAL,
+                                "the model's outputs are NaN or infinite on "
+                                "calibration image %zu",
+                                image + 1);
+    }
     return CZ_OK;
 }
 
@@ -164,7 +171,7 @@ static enum cz_status keep_outputs(struct cz_judge *judge, struct cz_plan *plan,
 
 static bool has_boxes(const struct cz_judge *judge)
 {
-    return cz_detector_is_bound(judge->options.detector) && !judge->is_blank;
+    return cz_detector_is_bound(judge->options.detector);
 }
 
 static enum cz_status run(const struct cz_judge *judge, struct cz_plan *plan,
@@ -205,10 +212,12 @@ static enum cz_status keep_references(struct cz_judge *judge,
         CZ_TRY(keep_reference(judge, plan, i, err));
         found += judge->references[i].count;
     }
-    if (found || !has_boxes(judge))
-        return CZ_OK;
-    judge->is_blank = true;
-    return keep_references(judge, plan, err);
+    return found || !has_boxes(judge)
+               ? CZ_OK
+               : cz_error_set(err, CZ_EINVAL,
+                              "the model as it is finds no box on %zu of the "
+                              "images: want images like those that it will see",
+                              judge->options.images.count);
 }
 
 static enum cz_status find_references(struct cz_judge *judge,
@@ -219,7 +228,7 @@ static enum cz_status find_references(struct cz_judge *judge,
     enum cz_status status = open_plan(&plan, judge, model, err);
     if (status == CZ_OK)
         status = keep_references(judge, plan, err);
-    if (status == CZ_OK && has_boxes(judge) && truth_of(judge))
+    if (status == CZ_OK && truth_of(judge))
         status = evaluate(judge, &judge->average_precision, err);
     cz_plan_free(plan);
     return status;
@@ -276,6 +285,11 @@ void cz_judge_free(struct cz_judge *judge)
     cz_free(judge);
 }
 
+double cz_judge_precision(const struct cz_judge *judge)
+{
+    return judge->average_precision;
+}
+
 enum cz_evidence cz_judge_evidence(const struct cz_judge *judge)
 {
     if (!has_boxes(judge))
@@ -308,7 +322,7 @@ static enum cz_status conclude(struct cz_judge *judge,
     double average_precision = 0;
     verdict->difference = sum->weight > 0 ? sum->difference / sum->weight : 0;
     verdict->drop = 0;
-    if (evidence != CZ_EVIDENCE_OUTPUTS && truth_of(judge))
+    if (truth_of(judge))
         CZ_TRY(evaluate(judge, &average_precision, err));
     if (evidence == CZ_EVIDENCE_BOXES)
         verdict->drop = CZ_DROP_PER_DIFFERENCE * verdict->difference;

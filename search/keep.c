@@ -7,12 +7,14 @@
 #include "search/trial_internal.h"
 
 /* No more layers are kept where that would bring the boxes nearer by less than
- * this share; a layer is given back where the boxes stay as near but for it. */
+ * this share; a layer is given back where it is enough without it, or the boxes
+ * stay as near but for that. */
 #define WORTH 0.2
 #define HARM 0.05
 
 struct search {
     const struct cz_trial_options *options;
+    double enough;                /* a drop that is good enough */
     struct cz_sensitivity layers; /* the worst first */
     bool is_kept[CZ_KEEP_MOST];   /* of the first layers */
     size_t most;                  /* layers that are looked at */
@@ -57,14 +59,17 @@ static void keep_worst(struct search *s, size_t count)
         s->is_kept[i] = i < count;
 }
 
-/* Doubles the number of layers, and takes the least that is worth it. */
+/* Doubles the number of layers until it is enough, and takes the least that is
+ * worth it. */
 static enum cz_status keep_more(struct search *s, struct cz_error *err)
 {
     struct cz_verdict verdicts[CZ_KEEP_STEPS];
     size_t steps = 0, best = 0;
-    for (size_t n = 1; n <= s->most; n *= 2) {
+    bool is_enough = false;
+    for (size_t n = 1; n <= s->most && !is_enough; n *= 2) {
         keep_worst(s, n);
         CZ_TRY(attempt(s, &verdicts[steps++], err));
+        is_enough = verdicts[steps - 1].drop <= s->enough;
     }
     for (size_t i = 0; i < steps; i++) {
         if (verdicts[i].difference >= (1 - WORTH) * s->verdict.difference)
@@ -87,7 +92,8 @@ static enum cz_status give_back(struct search *s, struct cz_error *err)
             continue;
         s->is_kept[i] = false;
         CZ_TRY(attempt(s, &verdict, err));
-        if (verdict.difference > (1 + HARM) * s->verdict.difference) {
+        if (verdict.drop > s->enough &&
+            verdict.difference > (1 + HARM) * s->verdict.difference) {
             s->is_kept[i] = true;
             continue;
         }
@@ -118,7 +124,7 @@ enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_trial_options *options,
                             double enough, struct cz_error *err)
 {
-    struct search s = {.options = options};
+    struct search s = {.options = options, .enough = enough};
     *keep = (struct cz_keep){.count = 0};
     enum cz_status status =
         cz_trial_run(&keep->before, options, options->int8, &s.layers, err);

@@ -75,12 +75,19 @@ struct cz_verdict {
  * what is allowed, which by default, 0.01, is two of these. */
 #define CZ_ESTIMATE_SLACK 2.6
 
-/* Runs the model over the images and keeps its boxes. */
+/* Outputs that no decoder knows: beyond this difference they are others. */
+#define CZ_OUTPUTS_MOST 0.5
+
+/* Runs the model over the images and keeps its boxes. CZ_EINVAL where it finds
+ * none at all, or makes outputs that are not finite: nothing can be told. */
 enum cz_status cz_judge_new(struct cz_judge **judge,
                             const struct cz_source *source,
                             const struct cz_judge_options *options,
                             struct cz_error *err);
 void cz_judge_free(struct cz_judge *judge); /* NULL is fine */
+
+/* mAP50-95 of the model as it was; below 0 where the truth is not known. */
+double cz_judge_precision(const struct cz_judge *judge);
 
 enum cz_evidence cz_judge_evidence(const struct cz_judge *judge);
 

@@ -49,6 +49,7 @@ enum cz_status cz_sensitivity_alone(struct cz_sensitivity *sensitivity,
     }
     int8.keep = kept.names;
     int8.n_keep = kept.count;
+    int8.keep_weights = true;
     struct cz_verdict verdict = {.difference = 0};
     const enum cz_status status =
         cz_trial_run(&verdict, options, &int8, NULL, err);

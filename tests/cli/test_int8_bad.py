@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What int8 cannot be made of, and what is odd but can."""
 
+import json
 import os
 import subprocess
 import sys
@@ -184,9 +185,29 @@ def make_images(folder, height, width, is_noise):
         cv2.imwrite(f"{folder}/{i}.png", pixels)
 
 
+def outputs_that_are_not_finite():
+    zero = numpy_helper.from_array(np.float32(0), "zero")
+    nodes = chain([helper.make_node("Relu", ["a"], ["b"])])
+    nodes[-1] = helper.make_node("Div", ["c", "zero"], ["y"])
+    save("inf_out.onnx", nodes, [*CHAIN, zero])
+    refused("outputs are NaN or infinite", "inf_out.onnx")
+
+
+def annotations_of_something_else():
+    annotations = json.loads((SAMPLES / "data/val/instances.json").read_text())
+    for row in annotations["annotations"]:
+        row["bbox"] = [0, 0, 3, 3]
+    Path("other.json").write_text(json.dumps(annotations))
+    result = compress(MODEL, "--int8", "--calib", SAMPLES / "data/val",
+                      "--calib-images", "8", "--ann", "other.json",
+                      "-o", "out.onnx")
+    check(result.returncode == 3 and "float32 itself has mAP" in result.stderr,
+          result)
+
+
 def main():
     make_images("grey", 64, 64, False)
-    refused("all calibration images are of one colour", MODEL, "grey")
+    refused("finds no box on 8 of the images", MODEL, "grey")
     make_nan("nan.onnx")
     refused("values are NaN", "nan.onnx")
     check(compress(MODEL, "--fp16", "-q", "-o", "half.onnx").returncode == 0)
@@ -197,12 +218,14 @@ def main():
     accepted("no boxes to judge by: ", "classifier.onnx")
     # A detector that finds nothing on these images says nothing, either.
     make_slopes("slopes")
-    accepted("float32 finds none on these images", MODEL, "slopes")
+    refused("finds no box on 8 of the images", MODEL, "slopes")
     read_in_branches()
     infinite_bias_behind_a_clip()
     convolutions_of_one_name()
     one_weight_of_many()
     grey_images_that_the_model_scales()
+    outputs_that_are_not_finite()
+    annotations_of_something_else()
 
 
 main()

@@ -231,10 +231,15 @@ static void keeps_what_is_asked_for(void **state)
     options.n_keep = 1;
     struct cz_model *model = quantized(MODEL, &options, &report);
     assert_int_equal(report.layers[1].state, CZ_INT8_KEPT);
-    assert_false(reads_codes(model, "d", 1));
+    assert_true(reads_codes(model, "d", 1)); /* the weight, for its size */
     /* Its activation goes with it; an integer Mul gives what it reads. */
     assert_false(reads_codes(model, "e", 0) || reads_codes(model, "f", 1));
     assert_true(reads_codes(model, "d", 0) && reads_codes(model, "g", 1));
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+    options.keep_weights = true;
+    model = quantized(MODEL, &options, &report);
+    assert_false(reads_codes(model, "d", 1));
     cz_int8_report_fini(&report);
     cz_model_free(model);
 }
