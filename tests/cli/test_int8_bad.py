@@ -190,7 +190,7 @@ def outputs_that_are_not_finite():
     nodes = chain([helper.make_node("Relu", ["a"], ["b"])])
     nodes[-1] = helper.make_node("Div", ["c", "zero"], ["y"])
     save("inf_out.onnx", nodes, [*CHAIN, zero])
-    refused("outputs are NaN or infinite", "inf_out.onnx")
+    refused("values are NaN or infinite", "inf_out.onnx")
 
 
 def annotations_of_something_else():
