@@ -112,7 +112,9 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
 
 static enum cz_status open_judge(struct workshop *w, struct cz_error *err)
 {
-    return cz_judge_new(&w->trial.judge, &w->trial.source, &w->judge, err);
+    const enum cz_status status =
+        cz_judge_new(&w->trial.judge, &w->trial.source, &w->judge, err);
+    return w->options.prune ? cz_error_prefix(err, status, "pruned") : status;
 }
 
 static void close_workshop(struct workshop *w)
@@ -191,6 +193,8 @@ static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
     CZ_TRY(open_judge(w, err));
     CZ_TRY(check_precision(w, err));
     result->judged = w->judge.images.count;
+    result->judged_calibrate =
+        w->int8.images.count == w->calibration.files.count;
     const struct cz_choices_options options = {.trial = w->trial,
                                                .max_drop = o->max_drop,
                                                .learn = o->learn,

@@ -9,6 +9,7 @@ struct app_int8_result {
     struct cz_int8_report report;
     struct cz_choices choices;  /* what was tried */
     size_t judged;              /* images that it was judged by */
+    bool judged_calibrate;      /* too few to be held back */
     struct cz_error no_decoder; /* why outputs were compared, not boxes */
 };
 

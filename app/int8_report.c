@@ -134,6 +134,12 @@ void app_int8_report_notes(const struct app_int8_result *result,
         printf("note: weights of %zu pairs of convolutions were equalized\n",
                int8->equalized);
     print_verdict(result, options->int8_options.max_drop);
+    if (result->judged_calibrate)
+        puts("note: too few images to hold any back: these were calibrated "
+             "with, too");
+    if (options->prune)
+        puts("note: float32 is the pruned model here: what pruning costs comes "
+             "on top,\n      'compress eval' tells");
     if (options->fp16)
         print_mixed_notes(options);
     if (is_estimate(&result->choices))
