@@ -214,8 +214,19 @@ static bool is_folded(const struct cz_int8_plan *plan,
             cz_node_is(value->uses[0].node, "Clip"));
 }
 
+/* The convolution that makes a value, with its activation; NULL: none does. */
+static const struct cz_node *find_convolution(const struct cz_value *value)
+{
+    const struct cz_node *node = value->producer;
+    if (node && !cz_node_is(node, "Conv") && cz_node_input(node, 0)) {
+        const struct cz_value *gated = find_silu_input(node);
+        node = (gated ? gated : node->inputs[0])->producer;
+    }
+    return node && cz_node_is(node, "Conv") ? node : NULL;
+}
+
 /* The branch of a residual Add that does not come straight from a convolution
- * (with its activation), with which TensorRT fuses the sum. */
+ * in int8 (with its activation), with which TensorRT fuses the sum. */
 static bool is_skip_branch(const struct cz_int8_plan *plan,
                            const struct cz_use *use)
 {
@@ -225,7 +236,8 @@ static bool is_skip_branch(const struct cz_int8_plan *plan,
         return false;
     const struct cz_value *own = use->node->inputs[use->input];
     const struct cz_value *other = use->node->inputs[1 - use->input];
-    return own != other && other->n_uses == 1 && own->n_uses > 1;
+    return own != other && other->n_uses == 1 && own->n_uses > 1 &&
+           cz_int8_plan_role(plan, find_convolution(other)) == CZ_INT8_WEIGHTED;
 }
 
 /* A float operator before the decode tail that reads what an integer one makes:

@@ -119,6 +119,10 @@ struct cz_sensitivity {
     struct cz_sensitivity_row *rows; /* [n_rows] in the graph's order; owned */
     size_t n_rows;
     double all; /* with all of them changed */
+    /* Convolutions that are no rows, but change with them: in int8 those that
+     * feed the decode tail. */
+    char **others; /* [n_others]; owned */
+    size_t n_others;
 };
 
 void cz_sensitivity_fini(struct cz_sensitivity *sensitivity);

@@ -9,6 +9,9 @@ void cz_sensitivity_fini(struct cz_sensitivity *sensitivity)
 {
     for (size_t i = 0; i < sensitivity->n_rows; i++)
         cz_free(sensitivity->rows[i].name);
+    for (size_t i = 0; i < sensitivity->n_others; i++)
+        cz_free(sensitivity->others[i]);
+    cz_free(sensitivity->others);
     cz_free(sensitivity->rows);
     *sensitivity = (struct cz_sensitivity){.n_rows = 0};
 }
@@ -17,7 +20,9 @@ enum cz_status cz_sensitivity_start(struct cz_sensitivity *sensitivity,
                                     size_t most, struct cz_error *err)
 {
     sensitivity->rows = cz_calloc(most + 1, sizeof *sensitivity->rows);
-    return sensitivity->rows ? CZ_OK : cz_error_nomem(err);
+    sensitivity->others = cz_calloc(most + 1, sizeof *sensitivity->others);
+    return sensitivity->rows && sensitivity->others ? CZ_OK
+                                                    : cz_error_nomem(err);
 }
 
 enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
@@ -33,6 +38,16 @@ enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
     return CZ_OK;
 }
 
+enum cz_status cz_sensitivity_add_other(struct cz_sensitivity *sensitivity,
+                                        const char *name, struct cz_error *err)
+{
+    char *copy = cz_strdup(name);
+    if (!copy)
+        return cz_error_nomem(err);
+    sensitivity->others[sensitivity->n_others++] = copy;
+    return CZ_OK;
+}
+
 /* ---- int8 ------------------------------------------------------------- */
 
 enum cz_status cz_sensitivity_alone(struct cz_sensitivity *sensitivity,
@@ -42,11 +57,14 @@ enum cz_status cz_sensitivity_alone(struct cz_sensitivity *sensitivity,
 {
     struct cz_int8_options int8 = *options->int8;
     struct cz_kept kept = {NULL, 0};
-    CZ_TRY(cz_kept_start(&kept, &int8, sensitivity->n_rows, err));
+    CZ_TRY(cz_kept_start(&kept, &int8,
+                         sensitivity->n_rows + sensitivity->n_others, err));
     for (size_t i = 0; i < sensitivity->n_rows; i++) {
         if (i != row)
             kept.names[kept.count++] = sensitivity->rows[i].name;
     }
+    for (size_t i = 0; i < sensitivity->n_others; i++)
+        kept.names[kept.count++] = sensitivity->others[i];
     int8.keep = kept.names;
     int8.n_keep = kept.count;
     int8.keep_weights = true;

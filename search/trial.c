@@ -29,6 +29,9 @@ static enum cz_status add_rows(struct cz_sensitivity *sensitivity,
         if (layer->state == CZ_INT8_DONE)
             CZ_TRY(cz_sensitivity_add(sensitivity, name_of(report, i),
                                       layer->snr_db, err));
+        if (layer->state == CZ_INT8_IS_LAST)
+            CZ_TRY(
+                cz_sensitivity_add_other(sensitivity, name_of(report, i), err));
     }
     return CZ_OK;
 }

@@ -11,6 +11,9 @@ enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,
                                   const char *name, double snr_db,
                                   struct cz_error *err);
 
+enum cz_status cz_sensitivity_add_other(struct cz_sensitivity *sensitivity,
+                                        const char *name, struct cz_error *err);
+
 /* Quantizes a fresh model and measures it. `rows`: NULL, or gets one for each
  * layer in int8. */
 enum cz_status cz_trial_run(struct cz_verdict *verdict,
