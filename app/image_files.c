@@ -15,8 +15,7 @@
 char *app_image_path(const char *folder, const char *path, const char *ending)
 {
     const char *name = cz_path_base(path);
-    const char *dot = strrchr(name, '.');
-    size_t stem = ending && dot ? (size_t)(dot - name) : strlen(name);
+    const size_t stem = ending ? cz_path_stem_size(path) : strlen(name);
     size_t size = strlen(folder) + 1 + stem + (ending ? strlen(ending) : 0) + 1;
     char *made = cz_malloc(size);
     if (made)

@@ -14,12 +14,9 @@
 /* Do two files have the same name, but for folders and endings? */
 static bool is_same_name(const char *a, const char *b)
 {
-    a = cz_path_base(a);
-    b = cz_path_base(b);
-    const char *a_dot = strrchr(a, '.'), *b_dot = strrchr(b, '.');
-    const size_t a_size = a_dot ? (size_t)(a_dot - a) : strlen(a);
-    const size_t b_size = b_dot ? (size_t)(b_dot - b) : strlen(b);
-    return a_size == b_size && strncmp(a, b, a_size) == 0;
+    const size_t size = cz_path_stem_size(a);
+    return size == cz_path_stem_size(b) &&
+           strncmp(cz_path_base(a), cz_path_base(b), size) == 0;
 }
 
 /* The size of an image that is called like one of the calibration's, which

@@ -18,6 +18,12 @@ size_t cz_path_folder_size(const char *path)
     return slash ? (size_t)(slash + 1 - path) : 0;
 }
 
+size_t cz_path_stem_size(const char *path)
+{
+    const char *base = cz_path_base(path), *dot = strrchr(base, '.');
+    return dot && dot > base ? (size_t)(dot - base) : strlen(base);
+}
+
 bool cz_path_ends_in(const char *path, const char *ending)
 {
     const size_t size = strlen(path), wanted = strlen(ending);

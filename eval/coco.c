@@ -115,9 +115,7 @@ struct part {
 /* The base name without its suffix. */
 static struct part stem(const char *path)
 {
-    const char *base = cz_path_base(path), *dot = strrchr(base, '.');
-    return (struct part){base, dot && dot > base ? (size_t)(dot - base)
-                                                 : strlen(base)};
+    return (struct part){cz_path_base(path), cz_path_stem_size(path)};
 }
 
 static int compare_parts(struct part a, struct part b)

@@ -85,6 +85,15 @@ static void settle(struct hunt *h, const struct cz_verdict *verdict)
     h->choices->holds = is_good(h, verdict);
 }
 
+/* Where nobody knows what is lost, by the outputs. */
+static bool is_better(const struct hunt *h, const struct cz_verdict *verdict)
+{
+    const struct cz_verdict *best = &h->choices->verdict;
+    return h->choices->evidence == CZ_EVIDENCE_OUTPUTS
+               ? verdict->difference < best->difference
+               : verdict->drop < best->drop;
+}
+
 /* Measures what the row is about, and takes it where it is better. */
 static enum cz_status attempt(struct hunt *h, struct cz_tried *row,
                               const struct cz_int8_options *int8,
@@ -94,7 +103,7 @@ static enum cz_status attempt(struct hunt *h, struct cz_tried *row,
     if (!cz_trial_tick(trial, "choices", h->trials++, TRIALS_MOST, err))
         return CZ_EINTERRUPTED;
     CZ_TRY(cz_trial_run(&row->verdict, trial, int8, NULL, err));
-    row->is_kept = row->verdict.drop < h->choices->verdict.drop;
+    row->is_kept = is_better(h, &row->verdict);
     if (!row->is_kept)
         return CZ_OK;
     h->choices->int8 = *int8;
@@ -111,8 +120,8 @@ static enum cz_status begin_with_keep(struct hunt *h, struct cz_error *err)
     const double enough = has_drop ? h->options->max_drop : -INFINITY;
     CZ_TRY(cz_keep_find(&c->keep, &h->options->trial, enough, err));
     c->tried[0].verdict = c->keep.before;
-    if (c->keep.is_needless)
-        return CZ_OK;
+    if (c->keep.before.drop <= enough)
+        return CZ_OK; /* none were looked for */
     struct cz_tried *row = add_row(h);
     snprintf(row->choice, sizeof row->choice, "layers of low SNR float32 (%zu)",
              c->keep.count);

@@ -129,8 +129,7 @@ enum cz_status cz_keep_find(struct cz_keep *keep,
     enum cz_status status =
         cz_trial_run(&keep->before, options, options->int8, &s.layers, err);
     s.verdict = keep->before;
-    keep->is_needless = status == CZ_OK && keep->before.drop <= enough;
-    if (status == CZ_OK && !keep->is_needless) {
+    if (status == CZ_OK && keep->before.drop > enough) {
         cz_sensitivity_sort_by_noise(&s.layers);
         s.most = s.layers.n_rows - 1 < CZ_KEEP_MOST ? s.layers.n_rows - 1
                                                     : CZ_KEEP_MOST;

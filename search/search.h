@@ -155,7 +155,6 @@ struct cz_keep {
     char **names; /* [count] convolutions that should stay float32; owned */
     size_t count;
     struct cz_verdict before, after; /* with none of them kept, and with all */
-    bool is_needless; /* it was good enough before: none were looked for */
 };
 
 void cz_keep_fini(struct cz_keep *keep);

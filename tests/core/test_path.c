@@ -15,6 +15,18 @@ static void splits_at_the_last_slash(void **state)
     assert_int_equal(cz_path_folder_size("/a"), 1);
 }
 
+static void tells_stems_and_endings(void **state)
+{
+    (void)state;
+    assert_int_equal(cz_path_stem_size("a.b/c.d.e"), 3);
+    assert_int_equal(cz_path_stem_size("a.b/c"), 1);
+    assert_int_equal(cz_path_stem_size("a/.c"), 2);
+    assert_int_equal(cz_path_stem_size(""), 0);
+    assert_true(cz_path_ends_in("a.JSON", ".json"));
+    assert_false(cz_path_ends_in("a.json5", ".json"));
+    assert_false(cz_path_ends_in("n", ".json"));
+}
+
 static void joins_with_one_slash(void **state)
 {
     static const char *const rows[][3] = {
@@ -34,6 +46,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_at_the_last_slash),
+        cmocka_unit_test(tells_stems_and_endings),
         cmocka_unit_test(joins_with_one_slash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
