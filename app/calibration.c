@@ -141,10 +141,10 @@ static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
     return status;
 }
 
-struct cz_int8_images
+struct cz_images
 app_calibration_images(struct app_calibration *calibration)
 {
-    return (struct cz_int8_images){.count = calibration->files.count,
+    return (struct cz_images){.count = calibration->files.count,
                                    .begin = begin,
                                    .fill = fill,
                                    .user = calibration};

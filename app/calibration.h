@@ -33,7 +33,7 @@ enum cz_status app_calibration_open(struct app_calibration *calibration,
 void app_calibration_close(struct app_calibration *calibration);
 
 /* As quantizing wants them; `calibration` must stay where it is. */
-struct cz_int8_images
+struct cz_images
 app_calibration_images(struct app_calibration *calibration);
 
 #endif

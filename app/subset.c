@@ -32,9 +32,9 @@ static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
 static enum cz_status choose(struct app_subset *subset, const bool *is_held,
                              bool wanted, struct cz_error *err)
 {
-    struct cz_int8_images *images = &subset->images;
+    struct cz_images *images = &subset->images;
     *images =
-        (struct cz_int8_images){.begin = begin, .fill = fill, .user = subset};
+        (struct cz_images){.begin = begin, .fill = fill, .user = subset};
     subset->indices = cz_calloc(subset->all.count + 1, sizeof *subset->indices);
     if (!subset->indices)
         return cz_error_nomem(err);
@@ -77,7 +77,7 @@ enum cz_status app_subsets_split(struct app_subsets *subsets,
                                  struct app_calibration *calibration,
                                  struct app_truth *truth, struct cz_error *err)
 {
-    const struct cz_int8_images all = app_calibration_images(calibration);
+    const struct cz_images all = app_calibration_images(calibration);
     const bool is_measured = truth->coco != NULL;
     const bool is_few = all.count < (is_measured ? 2 : 4) * JUDGED_LEAST;
     subsets->calibrating.all = subsets->judged.all = all;

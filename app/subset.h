@@ -7,10 +7,10 @@
 #include "app/truth.h"
 
 struct app_subset {
-    struct cz_int8_images all;
+    struct cz_images all;
     size_t *indices;              /* of the images among all; owned */
     struct app_truth *truth;      /* that wants to know the detector, or NULL */
-    struct cz_int8_images images; /* these alone */
+    struct cz_images images; /* these alone */
 };
 
 struct app_subsets {

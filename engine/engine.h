@@ -127,6 +127,18 @@ const struct cz_port *cz_plan_find(const struct cz_plan *plan,
  * CZ_EINVAL for an index outside of what it points into. */
 enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err);
 
+/* Images for a plan, from who knows about files and letterboxes. */
+struct cz_images {
+    size_t count;
+    /* Called once, with the plan that the images go through. */
+    enum cz_status (*begin)(void *user, struct cz_plan *plan,
+                            struct cz_error *err);
+    /* Fills the plan's inputs with image i. */
+    enum cz_status (*fill)(void *user, size_t i, struct cz_plan *plan,
+                           struct cz_error *err);
+    void *user;
+};
+
 /* ---- parts and profiles ----------------------------------------------- */
 
 /* One step of the plan, in the order in which they run. */
@@ -154,6 +166,55 @@ enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
 /* One frame; times_ms ([cz_plan_step_count()]) gets what each step took. */
 enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
                                  struct cz_error *err);
+
+/* ---- step by step ------------------------------------------------------ */
+
+/* What a plan has made so far, for each of `count` frames: all of them can go
+ * through one step before any goes through the next one. */
+struct cz_frames;
+
+enum cz_status cz_frames_new(struct cz_frames **frames, size_t count,
+                             struct cz_error *err);
+void cz_frames_free(struct cz_frames *frames);
+
+/* Keeps, as frame i, what the steps from `step` on, and the caller, will read
+ * of what those before have made. CZ_EUNSUPPORTED where a size depends on the
+ * data. */
+enum cz_status cz_frames_save(struct cz_frames *frames, size_t i,
+                              const struct cz_plan *plan, size_t step,
+                              struct cz_error *err);
+
+/* Gives it back: cz_plan_run_steps() goes on from `step`. The plan is the same
+ * one, or one of a model that differs in constants only, with the same options.
+ */
+enum cz_status cz_frames_load(const struct cz_frames *frames, size_t i,
+                              struct cz_plan *plan, size_t step,
+                              struct cz_error *err);
+
+/* What a Conv reads, while the plan stands before its step. */
+struct cz_conv_view {
+    const struct cz_tensor *weights; /* the model's: [outputs, channels / groups,
+                                        kernel]; NULL: they are computed */
+    const struct cz_tensor *bias;    /* likewise; NULL also where there is none */
+    bool has_bias;
+    size_t groups, outputs, channels;
+    size_t size[2], out_size[2]; /* height and width */
+    size_t kernel[2], strides[2], dilations[2];
+    size_t pads[2];     /* of zeros, above and on the left */
+    const float *input; /* [channels, height, width] */
+};
+
+/* False where step i is no Conv over one image of two dimensions in float32, or
+ * its input has another layout (the pass "layout" makes those). */
+bool cz_plan_conv(const struct cz_plan *plan, size_t i,
+                  struct cz_conv_view *view);
+
+/* Copies the window at row y and column x of the output: [channels, kernel].
+ */
+void cz_conv_view_window(float *values, const struct cz_conv_view *view,
+                         size_t y, size_t x);
+
+/* ---- memory and precision ---------------------------------------------- */
 
 /* Bytes of the arena that all values of a frame share, and of weights that
  * were packed anew. */

@@ -1,10 +1,9 @@
 /* See openblas_internal.h. */
 #include "engine/openblas_internal.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
-#define LIBRARY "libopenblas.so.0"
+#include "core/blas.h"
 
 enum { ROW_MAJOR = 101, AS_IT_IS = 111, TRANSPOSED = 112 };
 
@@ -13,7 +12,6 @@ struct cz_openblas *cz_openblas_new(void)
     return cz_calloc(1, sizeof(struct cz_openblas));
 }
 
-/* The library stays loaded: it keeps threads and buffers. */
 void cz_openblas_free(struct cz_openblas *openblas)
 {
     cz_free(openblas);
@@ -24,14 +22,7 @@ bool cz_openblas_load(struct cz_openblas *openblas)
     if (openblas->was_tried)
         return openblas->sgemm != NULL;
     openblas->was_tried = true;
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    void (*set_threads)(int);
-    void *found = library ? dlsym(library, "openblas_set_num_threads") : NULL;
-    if (!found)
-        return false;
-    memcpy(&set_threads, &found, sizeof found);
-    set_threads(1);
-    found = dlsym(library, "cblas_sgemm");
+    void *found = cz_blas_find("cblas_sgemm");
     memcpy(&openblas->sgemm, &found, sizeof found);
     return openblas->sgemm != NULL;
 }

@@ -23,12 +23,9 @@ struct cz_openblas {
 struct cz_openblas *cz_openblas_new(void);
 void cz_openblas_free(struct cz_openblas *openblas);
 
-/* Loads it, the first time; false where it is not installed. As it is loaded it
- * starts a thread for each core, which spin for some 50 ms, unless the
- * environment variable OPENBLAS_NUM_THREADS is 1: to be set by the program, as
- * long as it has no threads that read the environment. Afterwards it works in
- * the thread that calls, and several may call at once; each has a buffer of its
- * own there, of which a product touches about 1 MB. */
+/* Loads it, the first time; false where it is not installed: see core/blas.h.
+ * Each thread has a buffer of its own there, of which a product touches about
+ * 1 MB. */
 bool cz_openblas_load(struct cz_openblas *openblas);
 
 /* All sizes and distances fit into an int. */

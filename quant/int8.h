@@ -30,18 +30,6 @@ enum cz_int8_target {
 /* "onnxruntime", "tensorrt" */
 const char *cz_int8_target_name(enum cz_int8_target target);
 
-/* Images for calibration, from who knows about files and letterboxes. */
-struct cz_int8_images {
-    size_t count;
-    /* Called once, with the plan that the images go through. */
-    enum cz_status (*begin)(void *user, struct cz_plan *plan,
-                            struct cz_error *err);
-    /* Fills the plan's inputs with image i. */
-    enum cz_status (*fill)(void *user, size_t i, struct cz_plan *plan,
-                           struct cz_error *err);
-    void *user;
-};
-
 /* What calibration has seen of each tensor, to quantize the same model again
  * without running the images again: with other ranges, or more convolutions
  * kept. */
@@ -54,7 +42,7 @@ void cz_int8_statistics_free(struct cz_int8_statistics *statistics);
 struct cz_int8_options {
     enum cz_int8_target target;
     enum cz_range_method method; /* of the activations' ranges */
-    struct cz_int8_images images;
+    struct cz_images images;
     /* New ones are filled from the images, others take their place; NULL: they
      * are not wanted. */
     struct cz_int8_statistics *statistics;

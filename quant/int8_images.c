@@ -12,7 +12,7 @@ struct run {
 static enum cz_status run_image(const struct run *run, size_t image,
                                 struct cz_error *err)
 {
-    const struct cz_int8_images *images = &run->options->images;
+    const struct cz_images *images = &run->options->images;
     CZ_TRY(images->fill(images->user, image, run->plan, err));
     CZ_TRY(cz_plan_run(run->plan, err));
     return run->visit->visit(run->visit->user, run->ports, image, err);
@@ -21,7 +21,7 @@ static enum cz_status run_image(const struct run *run, size_t image,
 static enum cz_status run_images(const struct run *run, struct cz_error *err)
 {
     const struct cz_int8_visit *visit = run->visit;
-    const struct cz_int8_images *images = &run->options->images;
+    const struct cz_images *images = &run->options->images;
     const size_t count =
         visit->images < images->count ? visit->images : images->count;
     for (size_t i = 0; i < visit->count; i++)

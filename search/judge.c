@@ -191,7 +191,7 @@ static bool has_boxes(const struct cz_judge *judge)
 static enum cz_status run(const struct cz_judge *judge, struct cz_plan *plan,
                           size_t image, struct cz_error *err)
 {
-    const struct cz_int8_images *images = &judge->options.images;
+    const struct cz_images *images = &judge->options.images;
     CZ_TRY(images->fill(images->user, image, plan, err));
     return cz_plan_run(plan, err);
 }
@@ -213,7 +213,7 @@ static enum cz_status open_plan(struct cz_plan **plan,
                                 const struct cz_judge *judge,
                                 struct cz_model *model, struct cz_error *err)
 {
-    const struct cz_int8_images *images = &judge->options.images;
+    const struct cz_images *images = &judge->options.images;
     CZ_TRY(cz_plan_compile(plan, model, &judge->options.plan, err));
     return images->begin(images->user, *plan, err);
 }

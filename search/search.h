@@ -40,7 +40,7 @@ struct cz_truth {
 };
 
 struct cz_judge_options {
-    struct cz_int8_images images; /* begin() is called with each plan */
+    struct cz_images images; /* begin() is called with each plan */
     struct cz_plan_options plan;
     /* For the same file; must outlive the judge. begin() binds it. Where it is
      * not bound then, outputs are compared instead of boxes. */
