@@ -1,11 +1,6 @@
 /* See openblas_internal.h. */
 #include "engine/openblas_internal.h"
 
-#include <string.h>
-
-#include "core/blas.h"
-
-enum { ROW_MAJOR = 101, AS_IT_IS = 111, TRANSPOSED = 112 };
 
 struct cz_openblas *cz_openblas_new(void)
 {
@@ -19,12 +14,10 @@ void cz_openblas_free(struct cz_openblas *openblas)
 
 bool cz_openblas_load(struct cz_openblas *openblas)
 {
-    if (openblas->was_tried)
-        return openblas->sgemm != NULL;
+    if (!openblas->was_tried)
+        openblas->blas = cz_blas();
     openblas->was_tried = true;
-    void *found = cz_blas_find("cblas_sgemm");
-    memcpy(&openblas->sgemm, &found, sizeof found);
-    return openblas->sgemm != NULL;
+    return openblas->blas != NULL;
 }
 
 /* A distance that is never used, of a single row, may be too small for it. */
@@ -38,9 +31,10 @@ void cz_openblas_run(const struct cz_openblas *openblas,
                      const struct cz_gemm *g)
 {
     const bool a_is_plain = g->a_column == 1, b_is_plain = g->b_column == 1;
-    openblas->sgemm(
-        ROW_MAJOR, a_is_plain ? AS_IT_IS : TRANSPOSED,
-        b_is_plain ? AS_IT_IS : TRANSPOSED, (int)g->m, (int)g->n, (int)g->k, 1,
+    const int trans_a = a_is_plain ? CZ_BLAS_AS_IT_IS : CZ_BLAS_TRANSPOSED;
+    const int trans_b = b_is_plain ? CZ_BLAS_AS_IT_IS : CZ_BLAS_TRANSPOSED;
+    openblas->blas->sgemm(
+        CZ_BLAS_ROW_MAJOR, trans_a, trans_b, (int)g->m, (int)g->n, (int)g->k, 1,
         g->a, leading(g->a_row, g->a_column, a_is_plain ? g->k : g->m), g->b,
         leading(g->b_row, g->b_column, b_is_plain ? g->n : g->k), 0, g->y,
         leading(g->y_row, 1, g->n));

@@ -3,20 +3,15 @@
 #ifndef CZ_ENGINE_OPENBLAS_INTERNAL_H
 #define CZ_ENGINE_OPENBLAS_INTERNAL_H
 
+#include "core/blas.h"
 #include "engine/gemm_internal.h"
 
 /* Multiplications that are worth loading it. */
 #define CZ_OPENBLAS_MACS_MIN ((size_t)4 << 20)
 
-/* As cblas.h declares it; its enums are ints. */
-typedef void cz_cblas_sgemm(int order, int trans_a, int trans_b, int m, int n,
-                            int k, float alpha, const float *a, int lda,
-                            const float *b, int ldb, float beta, float *c,
-                            int ldc);
-
 struct cz_openblas {
     bool was_tried;
-    cz_cblas_sgemm *sgemm; /* NULL: not there */
+    const struct cz_blas *blas; /* NULL: not there */
 };
 
 /* Nothing is loaded yet. NULL without memory. */

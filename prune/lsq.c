@@ -2,323 +2,357 @@
 #include "prune/lsq_internal.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/blas.h"
 #include "core/parallel.h"
-
-/* ---- OpenBLAS --------------------------------------------------------- */
-
-/* As cblas.h declares it; its enums are ints. */
-typedef void sgemm_function(int order, int trans_a, int trans_b, int m, int n,
-                            int k, float alpha, const float *a, int lda,
-                            const float *b, int ldb, float beta, float *c,
-                            int ldc);
-/* LAPACK's, of Fortran: columns first, all by reference. */
-typedef void dposv_function(const char *uplo, const int *n, const int *nrhs,
-                            double *a, const int *lda, double *b,
-                            const int *ldb, int *info);
-
-enum { ROW_MAJOR = 101, AS_IT_IS = 111, TRANSPOSED = 112 };
-
-static struct {
-    sgemm_function *sgemm;
-    dposv_function *dposv;
-} blas;
-
-static enum cz_status open_blas(struct cz_error *err)
-{
-    void *sgemm = cz_blas_find("cblas_sgemm"), *dposv = cz_blas_find("dposv_");
-    if (!sgemm || !dposv)
-        return cz_blas_missing(err);
-    memcpy(&blas.sgemm, &sgemm, sizeof sgemm);
-    memcpy(&blas.dposv, &dposv, sizeof dposv);
-    return CZ_OK;
-}
 
 /* ---- sums ------------------------------------------------------------- */
 
-enum cz_status cz_lsq_sums_init(struct cz_lsq_sums *sums,
-                                const struct cz_lsq_shape *shape,
-                                struct cz_error *err)
+enum cz_status cz_lsq_init(struct cz_lsq *lsq, const struct cz_lsq_shape *shape,
+                           const struct cz_lsq_options *options,
+                           struct cz_error *err)
 {
     const size_t g = shape->groups, n = shape->inputs, m = shape->outputs;
-    *sums = (struct cz_lsq_sums){.shape = *shape};
-    CZ_TRY(open_blas(err));
+    *lsq = (struct cz_lsq){.shape = *shape, .options = *options};
+    CZ_TRY(cz_blas_open(&lsq->blas, err));
     if (n > INT_MAX / 64 || m > INT_MAX / 64)
         return cz_error_set(err, CZ_EUNSUPPORTED, "%zu inputs are too many", n);
-    sums->xx = cz_calloc(g * n * n + 1, sizeof *sums->xx);
-    sums->xy = cz_calloc(g * n * m + 1, sizeof *sums->xy);
-    sums->x = cz_calloc(g * n + 1, sizeof *sums->x);
-    sums->y = cz_calloc(g * m + 1, sizeof *sums->y);
-    sums->yy = cz_calloc(g * m + 1, sizeof *sums->yy);
-    sums->product = cz_calloc(g * n * (n + m) + 1, sizeof *sums->product);
-    return sums->xx && sums->xy && sums->x && sums->y && sums->yy &&
-                   sums->product
+    lsq->xx = cz_calloc(g * n * n + 1, sizeof *lsq->xx);
+    lsq->xy = cz_calloc(g * m * n + 1, sizeof *lsq->xy);
+    lsq->x = cz_calloc(g * n + 1, sizeof *lsq->x);
+    lsq->y = cz_calloc(g * m + 1, sizeof *lsq->y);
+    lsq->yy = cz_calloc(g * m + 1, sizeof *lsq->yy);
+    lsq->variance = cz_calloc(g * m + 1, sizeof *lsq->variance);
+    lsq->ridge = cz_calloc(g + 1, sizeof *lsq->ridge);
+    lsq->product = cz_calloc(g * n * (n + m) + 1, sizeof *lsq->product);
+    return lsq->xx && lsq->xy && lsq->x && lsq->y && lsq->yy &&
+                   lsq->variance && lsq->ridge && lsq->product
                ? CZ_OK
                : cz_error_nomem(err);
 }
 
-void cz_lsq_sums_fini(struct cz_lsq_sums *sums)
+void cz_lsq_fini(struct cz_lsq *lsq)
 {
-    cz_free(sums->xx);
-    cz_free(sums->xy);
-    cz_free(sums->x);
-    cz_free(sums->y);
-    cz_free(sums->yy);
-    cz_free(sums->product);
+    cz_free(lsq->xx);
+    cz_free(lsq->xy);
+    cz_free(lsq->x);
+    cz_free(lsq->y);
+    cz_free(lsq->yy);
+    cz_free(lsq->variance);
+    cz_free(lsq->ridge);
+    cz_free(lsq->product);
 }
 
 /* Columns of one group's products that are added at once. */
 #define BAND ((size_t)128)
 
 struct addition {
-    struct cz_lsq_sums *sums;
+    struct cz_lsq *lsq;
     const float *x, *y; /* of all windows */
     size_t count, bands;
 };
 
-/* The transposed x times some columns of itself, or of y. */
-static void multiply(const struct addition *a, size_t group, size_t from,
-                     size_t columns, bool is_y)
+/* The transposed `left` [count, rows of row_stride] times some columns of x, in
+ * float32, added to `sum`. All of them begin where the first column is. */
+static void multiply(const struct addition *a, const float *left, size_t rows,
+                     size_t left_stride, const float *right, size_t columns,
+                     float *product, double *sum)
 {
-    const struct cz_lsq_shape *s = &a->sums->shape;
-    const size_t n = s->inputs, width = is_y ? s->outputs : n;
-    const size_t x_row = s->groups * n, row = s->groups * width;
-    const size_t first = is_y ? 0 : from; /* the lower triangle */
-    const float *x = a->x + group * n + first;
-    const float *right = (is_y ? a->y : a->x) + group * width + from;
-    float *product = a->sums->product + group * n * (n + s->outputs) +
-                     (is_y ? n * n : 0) + first * width + from;
-    double *sum = (is_y ? a->sums->xy : a->sums->xx) +
-                  (group * n + first) * width + from;
-    blas.sgemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, (int)(n - first), (int)columns,
-               (int)a->count, 1, x, (int)x_row, right, (int)row, 0, product,
-               (int)width);
-    for (size_t i = 0; i < n - first; i++) {
+    const struct cz_lsq_shape *s = &a->lsq->shape;
+    const int n = (int)s->inputs, right_stride = (int)(s->groups * s->inputs);
+    a->lsq->blas->sgemm(CZ_BLAS_ROW_MAJOR, CZ_BLAS_TRANSPOSED,
+                        CZ_BLAS_AS_IT_IS, (int)rows, (int)columns,
+                        (int)a->count, 1, left, (int)left_stride, right,
+                        right_stride, 0, product, n);
+    for (size_t i = 0; i < rows; i++) {
         for (size_t k = 0; k < columns; k++)
-            sum[i * width + k] += (double)product[i * width + k];
+            sum[i * s->inputs + k] += (double)product[i * s->inputs + k];
     }
 }
 
+/* Of one group: y with x, or a band of columns of x with x, of which the lower
+ * triangle is enough. */
 static void add_band(void *user, size_t i)
 {
     const struct addition *a = user;
-    const struct cz_lsq_shape *s = &a->sums->shape;
+    const struct cz_lsq_shape *s = &a->lsq->shape;
+    const size_t n = s->inputs, m = s->outputs;
     const size_t group = i / (a->bands + 1), band = i % (a->bands + 1);
+    const float *x = a->x + group * n, *y = a->y + group * m;
+    float *product = a->lsq->product + group * n * (n + m);
     if (band == 0) {
-        multiply(a, group, 0, s->outputs, true);
+        multiply(a, y, m, s->groups * m, x, n, product + n * n,
+                 a->lsq->xy + group * m * n);
         return;
     }
-    const size_t from = (band - 1) * BAND, left = s->inputs - from;
-    multiply(a, group, from, left < BAND ? left : BAND, false);
+    const size_t from = (band - 1) * BAND, left = n - from;
+    multiply(a, x + from, left, s->groups * n, x + from,
+             left < BAND ? left : BAND, product + from * n + from,
+             a->lsq->xx + group * n * n + from * n + from);
 }
 
-void cz_lsq_add(struct cz_lsq_sums *sums, const float *x, const float *y,
-                size_t count, size_t threads)
+void cz_lsq_add(struct cz_lsq *lsq, const float *x, const float *y,
+                size_t count)
 {
-    const size_t n = sums->shape.groups * sums->shape.inputs;
-    const size_t m = sums->shape.groups * sums->shape.outputs;
-    struct addition a = {.sums = sums,
+    const size_t n = lsq->shape.groups * lsq->shape.inputs;
+    const size_t m = lsq->shape.groups * lsq->shape.outputs;
+    struct addition a = {.lsq = lsq,
                          .x = x,
                          .y = y,
                          .count = count,
-                         .bands = (sums->shape.inputs + BAND - 1) / BAND};
+                         .bands = (lsq->shape.inputs + BAND - 1) / BAND};
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < n; k++)
-            sums->x[k] += (double)x[i * n + k];
+            lsq->x[k] += (double)x[i * n + k];
         for (size_t k = 0; k < m; k++) {
-            sums->y[k] += (double)y[i * m + k];
-            sums->yy[k] += (double)y[i * m + k] * (double)y[i * m + k];
+            lsq->y[k] += (double)y[i * m + k];
+            lsq->yy[k] += (double)y[i * m + k] * (double)y[i * m + k];
         }
     }
-    sums->count += count;
-    cz_parallel_for(sums->shape.groups * (a.bands + 1), threads, add_band, &a);
+    lsq->count += count;
+    cz_parallel_for(lsq->shape.groups * (a.bands + 1), lsq->options.threads,
+                    add_band, &a);
+}
+
+/* ---- moments ---------------------------------------------------------- */
+
+static void finish_inputs(struct cz_lsq *lsq, size_t group)
+{
+    const size_t n = lsq->shape.inputs;
+    const double count = (double)lsq->count;
+    double *xx = lsq->xx + group * n * n, *x = lsq->x + group * n, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        x[i] /= count;
+        for (size_t k = 0; k <= i; k++) {
+            const double around = lsq->options.bias_is_free ? x[i] * x[k] : 0;
+            xx[i * n + k] = xx[i * n + k] / count - around;
+            xx[k * n + i] = xx[i * n + k];
+        }
+        sum += xx[i * n + i];
+    }
+    /* Inputs that are all 0 leave the weights what they were. */
+    lsq->ridge[group] = sum > 0 ? lsq->options.ridge * sum / (double)n : 1;
+}
+
+static void finish_output(struct cz_lsq *lsq, size_t i)
+{
+    const size_t n = lsq->shape.inputs, group = i / lsq->shape.outputs;
+    const struct cz_lsq_options *o = &lsq->options;
+    const double count = (double)lsq->count;
+    const double mean = lsq->y[i] / count;
+    const double fixed = o->bias ? (double)o->bias[i] : 0;
+    const double bias = o->bias_is_free ? mean : fixed;
+    lsq->y[i] = mean;
+    lsq->variance[i] = lsq->yy[i] / count - mean * mean;
+    lsq->yy[i] = lsq->yy[i] / count - 2 * bias * mean + bias * bias;
+    for (size_t k = 0; k < n; k++)
+        lsq->xy[i * n + k] =
+            lsq->xy[i * n + k] / count - bias * lsq->x[group * n + k];
+}
+
+void cz_lsq_finish(struct cz_lsq *lsq)
+{
+    for (size_t g = 0; g < lsq->shape.groups; g++)
+        finish_inputs(lsq, g);
+    for (size_t i = 0; i < lsq->shape.groups * lsq->shape.outputs; i++)
+        finish_output(lsq, i);
+}
+
+/* ---- errors ----------------------------------------------------------- */
+
+/* Output channels of one group at once. */
+#define ROWS ((size_t)16)
+
+struct measuring {
+    const struct cz_lsq *lsq;
+    const float *weights, *bias;
+    double *errors;
+    atomic_bool has_failed;
+};
+
+/* v' xx v - 2 v' xy + yy, and what the bias is off where it is free. */
+static double error_of(const struct measuring *m, size_t i, const double *v,
+                       const double *product)
+{
+    const struct cz_lsq *lsq = m->lsq;
+    const size_t n = lsq->shape.inputs, group = i / lsq->shape.outputs;
+    double error = lsq->yy[i], mean = 0;
+    for (size_t k = 0; k < n; k++) {
+        error += v[k] * (product[k] - 2 * lsq->xy[i * n + k]);
+        mean += v[k] * lsq->x[group * n + k];
+    }
+    if (lsq->options.bias_is_free) {
+        const double off = mean + (double)m->bias[i] - lsq->y[i];
+        error += off * off;
+    }
+    return error < 0 ? 0 : error; /* by rounding; NaN stays */
+}
+
+static void measure_rows(void *user, size_t item)
+{
+    struct measuring *m = user;
+    const struct cz_lsq_shape *s = &m->lsq->shape;
+    const size_t n = s->inputs, pieces = (s->outputs + ROWS - 1) / ROWS;
+    const size_t group = item / pieces, from = item % pieces * ROWS;
+    const size_t rows = s->outputs - from < ROWS ? s->outputs - from : ROWS;
+    const size_t first = group * s->outputs + from;
+    double *v = cz_calloc(2 * rows * n + 1, sizeof *v), *product = v + rows * n;
+    if (!v) {
+        atomic_store(&m->has_failed, true);
+        return;
+    }
+    for (size_t i = 0; i < rows * n; i++)
+        v[i] = (double)m->weights[first * n + i];
+    m->lsq->blas->dgemm(CZ_BLAS_ROW_MAJOR, CZ_BLAS_AS_IT_IS, CZ_BLAS_AS_IT_IS,
+                        (int)rows, (int)n, (int)n, 1, v, (int)n,
+                        m->lsq->xx + group * n * n, (int)n, 0, product, (int)n);
+    for (size_t i = 0; i < rows; i++)
+        m->errors[first + i] = error_of(m, first + i, v + i * n,
+                                        product + i * n);
+    cz_free(v);
+}
+
+enum cz_status cz_lsq_errors(double *errors, const struct cz_lsq *lsq,
+                             const float *weights, const float *bias,
+                             struct cz_error *err)
+{
+    struct measuring m = {
+        .lsq = lsq, .weights = weights, .bias = bias, .errors = errors};
+    const size_t pieces = (lsq->shape.outputs + ROWS - 1) / ROWS;
+    cz_parallel_for(lsq->shape.groups * pieces, lsq->options.threads,
+                    measure_rows, &m);
+    return atomic_load(&m.has_failed) ? cz_error_nomem(err) : CZ_OK;
 }
 
 /* ---- solutions -------------------------------------------------------- */
 
-struct solving {
-    const struct cz_lsq_problem *problem;
-    float *weights, *bias;
-    double *errors; /* [groups, outputs, 2] before and after */
-    atomic_bool failed;
-    atomic_size_t kept;
-};
-
-/* One output channel. */
-struct channel {
-    const struct cz_lsq_problem *problem;
-    const double *xx, *xy, *x; /* of its group; xy: its column */
-    double y, yy, count;
-    size_t n, stride; /* of xy */
-    const bool *keep;
-    const float *weights;
-    double bias, ridge;
-    size_t *places;       /* [k] of the weights that remain */
-    double *matrix, *v;   /* [k, k], [k] */
+/* Output channels of a group, one behind the other, that keep the same
+ * weights. */
+struct run {
+    size_t first, count;
+    size_t group;
+    size_t *places;     /* [k] of the weights that remain */
+    double *matrix, *v; /* [k, k], [count, k] */
     size_t k;
 };
 
-static double mean(const struct channel *c, size_t i)
+struct solving {
+    const struct cz_lsq *lsq;
+    const bool *keep;
+    float *weights, *bias;
+    struct run *runs;
+    atomic_bool has_failed;
+};
+
+static enum cz_status find_runs(struct solving *s, size_t *n_runs,
+                                struct cz_error *err)
 {
-    return c->x[i] / c->count;
+    const struct cz_lsq_shape *shape = &s->lsq->shape;
+    const size_t n = shape->inputs, channels = shape->groups * shape->outputs;
+    s->runs = cz_calloc(channels + 1, sizeof *s->runs);
+    *n_runs = 0;
+    if (!s->runs)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < channels; i++) {
+        const bool is_same =
+            i % shape->outputs != 0 &&
+            memcmp(s->keep + i * n, s->keep + (i - 1) * n, n) == 0;
+        if (!is_same)
+            s->runs[(*n_runs)++] =
+                (struct run){.first = i, .group = i / shape->outputs};
+        s->runs[*n_runs - 1].count++;
+    }
+    return CZ_OK;
 }
 
-/* mean(x_i x_j), around the means where the bias is free. */
-static double moment(const struct channel *c, size_t i, size_t j)
+/* The places of the run's weights, and room. */
+static bool start_run(struct run *run, const struct solving *s)
 {
-    const double sum = i > j ? c->xx[i * c->n + j] : c->xx[j * c->n + i];
-    const double around =
-        c->problem->bias_is_free ? mean(c, i) * mean(c, j) : 0;
-    return sum / c->count - around;
+    const size_t n = s->lsq->shape.inputs;
+    run->places = cz_calloc(n + 1, sizeof *run->places);
+    for (size_t i = 0; run->places && i < n; i++) {
+        if (s->keep[run->first * n + i])
+            run->places[run->k++] = i;
+    }
+    run->matrix = cz_calloc(run->k * run->k + 1, sizeof *run->matrix);
+    run->v = cz_calloc(run->count * run->k + 1, sizeof *run->v);
+    return run->places && run->matrix && run->v;
 }
 
-/* mean(x_i (y - bias)), likewise. */
-static double target(const struct channel *c, size_t i)
+/* xx + ridge and xy + ridge * w of the weights that remain. */
+static void fill(struct run *run, const struct solving *s)
 {
-    const double free = c->problem->bias_is_free ? c->y / c->count : c->bias;
-    return c->xy[i * c->stride] / c->count - mean(c, i) * free;
-}
-
-/* The mean squared error of weights [k] with a bias. */
-static double error_of(const struct channel *c, const double *v, double bias)
-{
-    double sum = c->yy / c->count - 2 * bias * c->y / c->count + bias * bias;
-    for (size_t a = 0; a < c->k; a++) {
-        const size_t i = c->places[a];
-        double row = 0;
-        for (size_t b = 0; b < a; b++) {
-            const size_t j = c->places[b];
-            row += 2 * v[b] * c->xx[i * c->n + j];
+    const struct cz_lsq *lsq = s->lsq;
+    const size_t n = lsq->shape.inputs, k = run->k;
+    const double *xx = lsq->xx + run->group * n * n;
+    const double ridge = lsq->ridge[run->group];
+    for (size_t a = 0; a < k; a++) {
+        const double *row = xx + run->places[a] * n;
+        for (size_t b = a; b < k; b++)
+            run->matrix[a * k + b] = row[run->places[b]];
+        run->matrix[a * k + a] += ridge;
+    }
+    for (size_t i = 0; i < run->count; i++) {
+        const size_t first = (run->first + i) * n;
+        for (size_t a = 0; a < k; a++) {
+            const size_t at = first + run->places[a];
+            run->v[i * k + a] = lsq->xy[at] + ridge * (double)s->weights[at];
         }
-        row += v[a] * c->xx[i * c->n + i];
-        row -= 2 * c->xy[i * c->stride];
-        sum += v[a] * (row / c->count + 2 * bias * mean(c, i));
-    }
-    return sum > 0 ? sum : 0;
-}
-
-static void fill(struct channel *c)
-{
-    double diagonal = 0;
-    for (size_t a = 0; a < c->k; a++)
-        diagonal += moment(c, c->places[a], c->places[a]);
-    const double ridge =
-        c->problem->ridge * diagonal / (double)(c->k ? c->k : 1) + 1e-30;
-    for (size_t a = 0; a < c->k; a++) {
-        const size_t i = c->places[a];
-        for (size_t b = 0; b <= a; b++)
-            c->matrix[b * c->k + a] = moment(c, i, c->places[b]);
-        c->matrix[a * c->k + a] += ridge;
-        c->v[a] = target(c, i) + ridge * (double)c->weights[i];
     }
 }
 
-/* The bias that makes the means equal. */
-static double best_bias(const struct channel *c, const double *v)
+/* One channel's solution, with the bias that makes the means equal. */
+static void store(const struct run *run, const struct solving *s, size_t i)
 {
-    double bias = c->y / c->count;
-    for (size_t a = 0; a < c->k; a++)
-        bias -= v[a] * mean(c, c->places[a]);
-    return bias;
-}
-
-static bool solve(struct channel *c)
-{
-    const int k = (int)c->k, one = 1;
-    int info = 0;
-    fill(c);
-    if (c->k)
-        blas.dposv("L", &k, &one, c->matrix, &k, c->v, &k, &info);
-    return info == 0;
-}
-
-static bool start(struct channel *c, struct solving *s, size_t i)
-{
-    const struct cz_lsq_problem *p = s->problem;
-    const struct cz_lsq_shape *shape = &p->sums->shape;
-    const size_t group = i / shape->outputs, output = i % shape->outputs;
-    const size_t n = shape->inputs;
-    *c = (struct channel){.problem = p,
-                          .xx = p->sums->xx + group * n * n,
-                          .xy = p->sums->xy + group * n * shape->outputs +
-                                output,
-                          .x = p->sums->x + group * n,
-                          .y = p->sums->y[i],
-                          .yy = p->sums->yy[i],
-                          .count = (double)p->sums->count,
-                          .n = n,
-                          .stride = shape->outputs,
-                          .keep = p->keep + i * n,
-                          .weights = p->weights + i * n,
-                          .bias = p->bias ? (double)p->bias[i] : 0,
-                          .places = cz_calloc(n + 1, sizeof *c->places)};
-    for (size_t j = 0; c->places && j < n; j++) {
-        if (c->keep[j])
-            c->places[c->k++] = j;
+    const struct cz_lsq *lsq = s->lsq;
+    const size_t n = lsq->shape.inputs, channel = run->first + i;
+    const double *v = run->v + i * run->k, *x = lsq->x + run->group * n;
+    double bias = lsq->y[channel];
+    for (size_t a = 0; a < run->k; a++) {
+        s->weights[channel * n + run->places[a]] = (float)v[a];
+        bias -= v[a] * x[run->places[a]];
     }
-    c->matrix = cz_calloc(c->k * c->k + 1, sizeof *c->matrix);
-    c->v = cz_calloc(2 * c->k + 1, sizeof *c->v);
-    return c->places && c->matrix && c->v;
+    if (lsq->options.bias_is_free)
+        s->bias[channel] = (float)bias;
 }
 
-static void solve_channel(void *user, size_t i)
+static void solve_run(void *user, size_t i)
 {
     struct solving *s = user;
-    struct channel c;
-    if (!start(&c, s, i)) {
-        atomic_store(&s->failed, true);
+    struct run *run = &s->runs[i];
+    int info = -1;
+    if (start_run(run, s)) {
+        const int k = (int)run->k, count = (int)run->count;
+        fill(run, s);
+        info = 0;
+        if (k)
+            s->lsq->blas->dposv("L", &k, &count, run->matrix, &k, run->v, &k,
+                                &info);
+        /* What cannot be solved, as with infinite inputs, stays as it was. */
+        for (size_t c = 0; c < run->count && info == 0; c++)
+            store(run, s, c);
     } else {
-        double *masked = c.v + c.k;
-        for (size_t a = 0; a < c.k; a++)
-            masked[a] = (double)c.weights[c.places[a]];
-        const bool is_solved = solve(&c);
-        const double bias =
-            s->problem->bias_is_free ? best_bias(&c, c.v) : c.bias;
-        const double before = error_of(&c, masked, c.bias);
-        const double after = is_solved ? error_of(&c, c.v, bias) : INFINITY;
-        s->errors[2 * i] = before;
-        s->errors[2 * i + 1] = after < before ? after : before;
-        atomic_fetch_add(&s->kept, !(after < before));
-        for (size_t a = 0; a < c.k && after < before; a++)
-            s->weights[i * c.n + c.places[a]] = (float)c.v[a];
-        if (after < before && s->problem->bias_is_free)
-            s->bias[i] = (float)bias;
+        atomic_store(&s->has_failed, true);
     }
-    cz_free(c.places);
-    cz_free(c.matrix);
-    cz_free(c.v);
+    cz_free(run->places);
+    cz_free(run->matrix);
+    cz_free(run->v);
 }
 
 enum cz_status cz_lsq_solve(float *weights, float *bias,
-                            struct cz_lsq_result *result,
-                            const struct cz_lsq_problem *problem,
+                            const struct cz_lsq *lsq, const bool *keep,
                             struct cz_error *err)
 {
-    const struct cz_lsq_sums *sums = problem->sums;
-    const size_t channels = sums->shape.groups * sums->shape.outputs;
-    const double count = (double)sums->count;
-    struct solving s = {.problem = problem,
-                        .weights = weights,
-                        .bias = bias,
-                        .errors = cz_calloc(2 * channels + 1, sizeof(double))};
-    *result = (struct cz_lsq_result){.kept = 0};
-    if (!s.errors)
-        return cz_error_nomem(err);
-    for (size_t i = 0; i < channels * sums->shape.inputs; i++)
-        weights[i] = problem->keep[i] ? problem->weights[i] : 0;
-    cz_parallel_for(channels, problem->threads, solve_channel, &s);
-    for (size_t i = 0; i < channels; i++) {
-        const double y = sums->y[i] / count;
-        result->before += s.errors[2 * i];
-        result->after += s.errors[2 * i + 1];
-        result->power += sums->yy[i] / count - y * y;
-    }
-    result->kept = atomic_load(&s.kept);
-    cz_free(s.errors);
-    return atomic_load(&s.failed) ? cz_error_nomem(err) : CZ_OK;
+    struct solving s = {
+        .lsq = lsq, .keep = keep, .weights = weights, .bias = bias};
+    const size_t channels = lsq->shape.groups * lsq->shape.outputs;
+    size_t n_runs;
+    CZ_TRY(find_runs(&s, &n_runs, err));
+    for (size_t i = 0; i < channels * lsq->shape.inputs; i++)
+        weights[i] = keep[i] ? weights[i] : 0;
+    cz_parallel_for(n_runs, lsq->options.threads, solve_run, &s);
+    cz_free(s.runs);
+    return atomic_load(&s.has_failed) ? cz_error_nomem(err) : CZ_OK;
 }

@@ -1,21 +1,22 @@
-/* Least squares for one convolution: sums over windows of what it reads, and
- * the weights that follow from them.
+/* Least squares for one convolution: moments of windows of what it reads and of
+ * what it should give, and the weights that follow from them.
  *
- * With x the inputs that the pruned network gives it, y the outputs that the
+ * With x the inputs that the pruned network gives it and y the outputs that the
  * original one has at the same place, each output channel's remaining weights v
  * and bias b minimise
  *
  *     mean (v x + b - y)^2 + ridge * mean(x_i^2) * |v - w|^2
  *
- * around the means where b is free (Y. He et al., "Channel Pruning for
+ * with x_i around its mean where b is free (Y. He et al., "Channel Pruning for
  * Accelerating Very Deep Neural Networks", ICCV 2017, section 3.1, step (ii);
- * the ridge is towards the weights as they were, not towards 0). */
+ * the ridge is towards the weights w as they were, not towards 0). */
 #ifndef CZ_PRUNE_LSQ_INTERNAL_H
 #define CZ_PRUNE_LSQ_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/blas.h"
 #include "core/error.h"
 
 struct cz_lsq_shape {
@@ -24,52 +25,55 @@ struct cz_lsq_shape {
     size_t outputs; /* of a group */
 };
 
-/* All in double, row-major; owned. */
-struct cz_lsq_sums {
-    struct cz_lsq_shape shape;
-    double *xx; /* [groups, inputs, inputs], the lower triangle */
-    double *xy; /* [groups, inputs, outputs] */
-    double *x;  /* [groups, inputs] */
-    double *y;  /* [groups, outputs] */
-    double *yy; /* [groups, outputs] squares */
-    size_t count;
-    float *product; /* room for one image's */
-};
-
-/* CZ_EUNSUPPORTED without OpenBLAS. End with _fini whatever the result. */
-enum cz_status cz_lsq_sums_init(struct cz_lsq_sums *sums,
-                                const struct cz_lsq_shape *shape,
-                                struct cz_error *err);
-void cz_lsq_sums_fini(struct cz_lsq_sums *sums);
-
-/* Adds `count` windows. x: [count, groups, inputs], y: [count, groups,
- * outputs], both less the origins that the caller chose. */
-void cz_lsq_add(struct cz_lsq_sums *sums, const float *x, const float *y,
-                size_t count, size_t threads);
-
-struct cz_lsq_problem {
-    const struct cz_lsq_sums *sums;
-    const bool *keep;     /* [groups, outputs, inputs]: others are 0 */
-    const float *weights; /* [groups, outputs, inputs] as they were */
-    const float *bias;    /* [groups, outputs], or NULL: there is none */
-    bool bias_is_free;
-    double ridge;
+struct cz_lsq_options {
+    double ridge;         /* share of the inputs' mean square */
+    const float *bias;    /* [groups, outputs] as it is, or NULL: there is none */
+    bool bias_is_free;    /* solved for, too */
     size_t threads;
 };
 
-/* What the solution is worth, as mean squared errors of the outputs. */
-struct cz_lsq_result {
-    double before; /* with the weights masked */
-    double after;
-    double power; /* the variance of y */
-    size_t kept;  /* output channels whose masked weights were no worse */
+/* All arrays are owned. While windows are added: sums; after _finish: */
+struct cz_lsq {
+    struct cz_lsq_shape shape;
+    struct cz_lsq_options options;
+    const struct cz_blas *blas;
+    size_t count;     /* windows */
+    double *xx;       /* [groups, inputs, inputs] covariances of inputs; second
+                         moments where the bias is not free */
+    double *xy;       /* [groups, outputs, inputs] of inputs with outputs,
+                         likewise; less the bias where it is not free */
+    double *x;        /* [groups, inputs] means */
+    double *y;        /* [groups, outputs] means */
+    double *yy;       /* [groups, outputs] as xy */
+    double *variance; /* [groups, outputs] of y */
+    double *ridge;    /* [groups] what is added to the diagonal of xx */
+    float *product;   /* room */
 };
 
-/* Writes the solution: weights [groups, outputs, inputs], and the bias where
- * it is free. A channel for which it would be no better keeps what it had. */
+/* CZ_EUNSUPPORTED without OpenBLAS. End with _fini whatever the result. */
+enum cz_status cz_lsq_init(struct cz_lsq *lsq, const struct cz_lsq_shape *shape,
+                           const struct cz_lsq_options *options,
+                           struct cz_error *err);
+void cz_lsq_fini(struct cz_lsq *lsq);
+
+/* Adds `count` windows. x: [count, groups, inputs], y: [count, groups,
+ * outputs]. */
+void cz_lsq_add(struct cz_lsq *lsq, const float *x, const float *y,
+                size_t count);
+
+/* After the last window. */
+void cz_lsq_finish(struct cz_lsq *lsq);
+
+/* The mean squared errors [groups, outputs] of the outputs that weights
+ * [groups, outputs, inputs] with a bias (may be NULL) make. */
+enum cz_status cz_lsq_errors(double *errors, const struct cz_lsq *lsq,
+                             const float *weights, const float *bias,
+                             struct cz_error *err);
+
+/* Solves for the weights [groups, outputs, inputs] that `keep` has, the others
+ * are 0, and for the bias where it is free. In: as they were. */
 enum cz_status cz_lsq_solve(float *weights, float *bias,
-                            struct cz_lsq_result *result,
-                            const struct cz_lsq_problem *problem,
+                            const struct cz_lsq *lsq, const bool *keep,
                             struct cz_error *err);
 
 #endif

@@ -6,11 +6,21 @@
 #include "engine/engine.h"
 #include "onnx/onnx.h"
 
+/* Which weights of a layer are zero. */
+enum cz_recover_mask {
+    CZ_RECOVER_MASK_GIVEN, /* those that are */
+    CZ_RECOVER_MASK_OBS,   /* as many, but those that the others make up for
+                              best: see obs_internal.h */
+};
+
 struct cz_recover_options {
     struct cz_images images;
     struct cz_plan_options plan; /* threads, shapes */
-    size_t windows;              /* of each image, at random places */
+    size_t windows;              /* of each image and layer, at random places
+                                    that are the same in every run */
     double ridge; /* towards the weights as they were: see lsq_internal.h */
+    enum cz_recover_mask mask;
+    size_t nm_keep, nm; /* the mask is N:M (2:4: 2 and 4); 0: it is not */
     const struct cz_progress *progress; /* may be NULL */
 };
 
@@ -18,17 +28,20 @@ struct cz_recover_options {
     ((struct cz_recover_options){                                              \
         .plan = CZ_PLAN_OPTIONS_INIT, .windows = 256, .ridge = 0.003})
 
+/* A Conv with zeros. */
 struct cz_recover_layer {
-    const char *name;    /* of the Conv; lives as long as the pruned model */
-    const char *skipped; /* why it was left alone, or NULL */
-    /* Mean squared errors of its outputs on the images, to their variance. */
+    char *name;          /* owned */
+    const char *skipped; /* why it was left as it was, or NULL */
+    /* Mean squared errors of its outputs on the images, against those of the
+     * original model, as shares of their variance. */
     double before, after;
-    size_t outputs, kept;  /* channels; those whose masked weights stay */
-    bool is_deficient;     /* fewer windows than unknowns: the ridge decides */
+    size_t outputs, kept; /* channels; those whose masked weights were best */
+    bool is_deficient;    /* fewer windows than weights of an output channel:
+                             the ridge decides */
 };
 
 struct cz_recover_report {
-    struct cz_recover_layer *layers; /* [n_layers], those with zeros; owned */
+    struct cz_recover_layer *layers; /* [n_layers]; owned */
     size_t n_layers;
 };
 
@@ -36,14 +49,16 @@ void cz_recover_report_fini(struct cz_recover_report *report);
 
 /* Solves, for one Conv after the other, for those weights that are not zero in
  * `pruned`, and for its bias, so that its outputs come nearest to what it gives
- * in `original`: from the inputs that the network recovered so far gives it.
- * Both models are the same but for the weights, and have their shapes inferred.
+ * in `original`: from the inputs that the network recovered so far gives it. An
+ * output channel for which that is no better on the images keeps its weights;
+ * with CZ_RECOVER_MASK_OBS, the layer its mask.
  *
+ * Both models are the same but for the weights, and have their shapes inferred.
  * All images go through one layer before any goes through the next one: memory
  * is that of what lives between two layers, times images, times two.
  *
- * CZ_EUNSUPPORTED: no OpenBLAS. Errors of plans and images. End the report with
- * _fini whatever the result. */
+ * CZ_EUNSUPPORTED: no OpenBLAS. CZ_EINVAL: nothing is zero. Errors of plans and
+ * images. End the report with _fini whatever the result. */
 enum cz_status cz_recover_lsq(struct cz_model *pruned,
                               struct cz_model *original,
                               const struct cz_recover_options *options,
