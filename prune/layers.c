@@ -8,6 +8,7 @@
 #include "core/alloc.h"
 #include "core/parallel.h"
 #include "prune/select_internal.h"
+#include "prune/share.h"
 
 /* ---- the list --------------------------------------------------------- */
 
@@ -103,7 +104,9 @@ static void apply_options(struct cz_prune_layer *layer,
                           const struct cz_prune_options *options)
 {
     bool has_rule = false;
-    layer->sparsity = options->sparsity;
+    const struct cz_share_layer *share =
+        options->share ? cz_share_of(options->share, layer->weight) : NULL;
+    layer->sparsity = share ? share->sparsity : options->sparsity;
     for (size_t i = 0; i < options->n_rules; i++) {
         if (matches(options->rules[i].pattern, layer)) {
             layer->sparsity = options->rules[i].sparsity;

@@ -23,6 +23,8 @@ struct cz_prune_rule {
     double sparsity; /* [0, 1) */
 };
 
+struct cz_share;
+
 struct cz_prune_options {
     double sparsity; /* [0, 1), the fraction of weights to zero */
     enum cz_prune_scope scope;
@@ -31,6 +33,8 @@ struct cz_prune_options {
     size_t n_skip;
     const struct cz_prune_rule *rules; /* [n_rules], the last match counts */
     size_t n_rules;
+    const struct cz_share *share; /* sparsities of Convs without a rule, from
+                                     share.h, instead of `sparsity`; or NULL */
     size_t threads; /* 0: as many as there are cores */
     const struct cz_progress *progress;
 };

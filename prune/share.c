@@ -1,0 +1,205 @@
+/* See share.h. */
+#include "prune/share.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "prune/layers_internal.h"
+#include "prune/obs_internal.h"
+#include "prune/walk_internal.h"
+
+/* Output channels of a layer that its losses are estimated from. */
+#define ROWS ((size_t)8)
+
+struct sharing {
+    const struct cz_share_options *options;
+    struct cz_share *share;
+    struct cz_prune_layers list;
+    struct cz_walk *walk;
+};
+
+void cz_share_fini(struct cz_share *share)
+{
+    for (size_t i = 0; i < share->n_layers; i++)
+        cz_free(share->layers[i].weight);
+    cz_free(share->layers);
+    *share = (struct cz_share){.n_layers = 0};
+}
+
+const struct cz_share_layer *cz_share_of(const struct cz_share *share,
+                                         const char *weight)
+{
+    for (size_t i = 0; i < share->n_layers; i++) {
+        if (strcmp(share->layers[i].weight, weight) == 0)
+            return &share->layers[i];
+    }
+    return NULL;
+}
+
+/* ---- losses ----------------------------------------------------------- */
+
+/* The name of the weights, where they take part; else NULL. */
+static const char *find_weight(const struct sharing *s,
+                               const struct cz_walk_layer *layer)
+{
+    const struct cz_prune_layers *list = &s->list;
+    for (size_t i = 0; i < list->n_layers && !layer->skipped; i++) {
+        const size_t t = list->target_of[i];
+        if (t == SIZE_MAX || list->targets[t].tensor != layer->original.weights)
+            continue;
+        return list->targets[t].skipped || list->targets[t].has_rule
+                   ? NULL
+                   : list->layers[i].weight;
+    }
+    return NULL;
+}
+
+static void scale(struct cz_share_layer *row, const struct cz_lsq *lsq)
+{
+    double power = 0;
+    for (size_t i = 0; i < lsq->shape.groups * lsq->shape.outputs; i++)
+        power += lsq->variance[i];
+    for (size_t i = 0; i < CZ_SHARE_POINTS; i++)
+        row->losses[i] = power > 0 ? row->losses[i] / power : 0;
+}
+
+static enum cz_status measure_with(struct cz_share_layer *row, struct cz_lsq *lsq,
+                                   const struct sharing *s,
+                                   const struct cz_walk_layer *layer,
+                                   const float *const *floats,
+                                   struct cz_error *err)
+{
+    CZ_TRY(cz_walk_gather(lsq, s->walk, layer, floats[0], floats[1], err));
+    cz_lsq_finish(lsq);
+    CZ_TRY(cz_obs_losses(row->losses, CZ_SHARE_POINTS, ROWS, lsq, floats[0],
+                         err));
+    scale(row, lsq);
+    return CZ_OK;
+}
+
+static enum cz_status measure(struct cz_share_layer *row,
+                              const struct sharing *s,
+                              const struct cz_walk_layer *layer,
+                              struct cz_error *err)
+{
+    const struct cz_tensor *tensors[2] = {layer->original.weights,
+                                          layer->original.bias};
+    float *floats[2] = {NULL, NULL};
+    struct cz_lsq lsq = {.count = 0};
+    enum cz_status status = CZ_OK;
+    for (size_t i = 0; i < 2 && tensors[i] && status == CZ_OK; i++)
+        status = cz_tensor_floats((struct cz_tensor *)tensors[i], &floats[i],
+                                  err);
+    const struct cz_lsq_options options = {
+        .ridge = s->options->ridge,
+        .bias = floats[1],
+        .bias_is_free = floats[1] != NULL,
+        .threads = s->options->plan.threads};
+    if (status == CZ_OK)
+        status = cz_lsq_init(&lsq, &layer->shape, &options, err);
+    if (status == CZ_OK)
+        status = measure_with(row, &lsq, s, layer,
+                              (const float *const *)floats, err);
+    cz_lsq_fini(&lsq);
+    cz_free(floats[0]);
+    cz_free(floats[1]);
+    return status;
+}
+
+static size_t count_layers(const struct sharing *s)
+{
+    struct cz_walk_layer layer;
+    size_t count = 0;
+    for (size_t step = 0; cz_walk_next(&layer, &step, s->walk);)
+        count += find_weight(s, &layer) != NULL;
+    return count;
+}
+
+static enum cz_status measure_all(struct sharing *s, struct cz_error *err)
+{
+    struct cz_walk_layer layer;
+    const size_t count = count_layers(s);
+    s->share->layers = cz_calloc(count + 1, sizeof *s->share->layers);
+    if (!s->share->layers)
+        return cz_error_nomem(err);
+    for (size_t step = 0; cz_walk_next(&layer, &step, s->walk);) {
+        const char *weight = find_weight(s, &layer);
+        if (!weight)
+            continue;
+        struct cz_share_layer *row = &s->share->layers[s->share->n_layers];
+        row->weight = cz_strdup(weight);
+        row->weights = layer.original.weights->count;
+        if (!row->weight)
+            return cz_error_nomem(err);
+        if (!cz_progress_tick(s->options->progress, "sparsity",
+                              s->share->n_layers++, count))
+            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+        CZ_TRY(cz_error_prefix(err, measure(row, s, &layer, err), layer.name));
+    }
+    return CZ_OK;
+}
+
+/* ---- shares ----------------------------------------------------------- */
+
+/* What a weight more of the layer costs. */
+static double price(const struct cz_share_layer *row, size_t point)
+{
+    if (point + 1 >= CZ_SHARE_POINTS)
+        return INFINITY;
+    const double loss = row->losses[point + 1] - row->losses[point];
+    return loss / ((double)row->weights / (CZ_SHARE_POINTS - 1));
+}
+
+/* The curves are convex, as each weight that goes costs more than the one
+ * before: who takes the cheapest step again and again ends at the least sum. */
+static enum cz_status share_out(struct cz_share *share, double sparsity,
+                                struct cz_error *err)
+{
+    size_t *points = cz_calloc(share->n_layers + 1, sizeof *points);
+    double left = 0;
+    if (!points)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < share->n_layers; i++)
+        left += sparsity * (double)share->layers[i].weights;
+    while (left > 0) {
+        size_t best = 0;
+        for (size_t i = 1; i < share->n_layers; i++) {
+            if (price(&share->layers[i], points[i]) <
+                price(&share->layers[best], points[best]))
+                best = i;
+        }
+        struct cz_share_layer *row = &share->layers[best];
+        const double step = (double)row->weights / (CZ_SHARE_POINTS - 1);
+        const double taken = step < left ? step : left;
+        if (price(row, points[best]) == INFINITY)
+            break; /* nothing is left to take */
+        row->sparsity += taken / (double)row->weights;
+        left -= taken;
+        points[best]++;
+    }
+    cz_free(points);
+    return CZ_OK;
+}
+
+enum cz_status cz_share_find(struct cz_share *share, struct cz_model *model,
+                             const struct cz_share_options *options,
+                             struct cz_error *err)
+{
+    const struct cz_walk_options walk = {.images = options->images,
+                                         .plan = options->plan,
+                                         .windows = options->windows};
+    struct sharing s = {.options = options, .share = share};
+    *share = (struct cz_share){.n_layers = 0};
+    enum cz_status status =
+        cz_prune_layers_find(&s.list, model, options->prune, err);
+    if (status == CZ_OK)
+        status = cz_walk_new(&s.walk, model, NULL, &walk, err);
+    if (status == CZ_OK)
+        status = measure_all(&s, err);
+    if (status == CZ_OK)
+        status = share_out(share, options->prune->sparsity, err);
+    cz_walk_free(s.walk);
+    cz_prune_layers_fini(&s.list);
+    return status;
+}
