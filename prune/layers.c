@@ -7,6 +7,7 @@
 
 #include "core/alloc.h"
 #include "core/parallel.h"
+#include "prune/nm_internal.h"
 #include "prune/select_internal.h"
 #include "prune/share.h"
 
@@ -49,7 +50,10 @@ static enum cz_status find_target(size_t *index, struct cz_prune_layers *list,
     list->targets = targets;
     *index = list->n_targets++;
     targets[*index] =
-        (struct cz_prune_target){.tensor = tensor, .node = node, .sparsity = 1};
+        (struct cz_prune_target){.tensor = tensor,
+                                 .name = value->name,
+                                 .node = node,
+                                 .sparsity = 1};
     if (value->is_output || cz_weight_other_reader(value))
         targets[*index].skipped = "read by other operators too";
     return cz_tensor_elements(tensor, &targets[*index].elements, err);
@@ -88,7 +92,13 @@ static enum cz_status check_options(const struct cz_prune_layers *list,
                                     const struct cz_prune_options *options,
                                     struct cz_error *err)
 {
+    const struct cz_prune_nm *nm = &options->nm;
     CZ_TRY(check_sparsity(options->sparsity, err));
+    if (nm->m && (nm->n < 1 || nm->n >= nm->m || nm->m > CZ_PRUNE_NM_MAX))
+        return cz_error_set(err, CZ_EINVAL,
+                            "%zu:%zu sparsity: want N:M with 0 < N < M <= %d, "
+                            "such as 2:4",
+                            nm->n, nm->m, CZ_PRUNE_NM_MAX);
     for (size_t i = 0; i < options->n_rules; i++) {
         CZ_TRY(check_sparsity(options->rules[i].sparsity, err));
         CZ_TRY(check_pattern(list, options->rules[i].pattern, err));
@@ -107,6 +117,8 @@ static void apply_options(struct cz_prune_layer *layer,
     const struct cz_share_layer *share =
         options->share ? cz_share_of(options->share, layer->weight) : NULL;
     layer->sparsity = share ? share->sparsity : options->sparsity;
+    if (options->nm.m)
+        layer->sparsity = 1 - (double)options->nm.n / (double)options->nm.m;
     for (size_t i = 0; i < options->n_rules; i++) {
         if (matches(options->rules[i].pattern, layer)) {
             layer->sparsity = options->rules[i].sparsity;
@@ -130,7 +142,7 @@ static void apply_options(struct cz_prune_layer *layer,
 
 struct collector {
     struct cz_prune_layers *list;
-    bool prune_dfl;
+    const struct cz_prune_options *options;
     struct cz_error *err;
 };
 
@@ -164,8 +176,10 @@ static enum cz_status collect(void *user, struct cz_node *node)
         return CZ_OK;
     }
     list->layers[at].weights = tensor->count;
-    if (!c->prune_dfl && cz_node_is_dfl(node))
+    if (!c->options->prune_dfl && cz_node_is_dfl(node))
         list->layers[at].skipped = "DFL";
+    else if (c->options->nm.m && !cz_nm_fits(tensor, c->options->nm.m))
+        list->layers[at].skipped = "input channels do not divide";
     return find_target(&list->target_of[at], list, value, node, c->err);
 }
 
@@ -183,7 +197,7 @@ enum cz_status cz_prune_layers_find(struct cz_prune_layers *list,
                                     struct cz_error *err)
 {
     *list = (struct cz_prune_layers){.layers = NULL};
-    struct collector collector = {list, options->prune_dfl, err};
+    struct collector collector = {list, options, err};
     CZ_TRY(cz_graph_visit(cz_model_graph(model), collect, &collector));
     CZ_TRY(check_options(list, options, err));
     for (size_t i = 0; i < list->n_layers; i++) {
@@ -194,6 +208,18 @@ enum cz_status cz_prune_layers_find(struct cz_prune_layers *list,
     cz_parallel_for(list->n_targets, options->threads, count_target,
                     list->targets);
     return CZ_OK;
+}
+
+const struct cz_prune_target *
+cz_prune_layers_target(const struct cz_prune_layers *list,
+                       const struct cz_tensor *tensor)
+{
+    for (size_t i = 0; i < list->n_targets; i++) {
+        const struct cz_prune_target *target = &list->targets[i];
+        if (target->tensor == tensor)
+            return target->skipped ? NULL : target;
+    }
+    return NULL;
 }
 
 void cz_prune_layers_fini(struct cz_prune_layers *list)

@@ -7,6 +7,7 @@
 /* A tensor of weights that one or more Convs read. */
 struct cz_prune_target {
     struct cz_tensor *tensor;
+    const char *name; /* of it; lives as long as the model */
     struct cz_elements elements;
     const struct cz_node *node; /* the first Conv that reads it */
     const char *skipped;        /* why none of them may be pruned, or NULL */
@@ -31,6 +32,11 @@ enum cz_status cz_prune_layers_find(struct cz_prune_layers *list,
                                     struct cz_model *model,
                                     const struct cz_prune_options *options,
                                     struct cz_error *err);
+
+/* The weights, where pruning may touch them; else NULL. */
+const struct cz_prune_target *
+cz_prune_layers_target(const struct cz_prune_layers *list,
+                       const struct cz_tensor *tensor);
 
 void cz_prune_layers_fini(struct cz_prune_layers *list);
 

@@ -123,7 +123,7 @@ struct row {
 static size_t block_of(const struct row *r, size_t i)
 {
     const struct cz_obs_options *o = r->o->options;
-    return i / o->kernel / o->nm * o->kernel + i % o->kernel;
+    return i / o->kernel / o->nm.m * o->kernel + i % o->kernel;
 }
 
 static bool may_go(const struct row *r, size_t i)
@@ -230,13 +230,13 @@ static bool start_row(struct row *r, const struct obs *o, size_t i)
         .columns = cz_calloc(o->most * BATCH + 1, sizeof *r->columns),
         .gone = cz_calloc(n, sizeof *r->gone),
         .steps = o->steps + i * o->most};
-    if (options->nm)
-        r->left = cz_calloc(n / options->nm + 1, sizeof *r->left);
+    if (options->nm.m)
+        r->left = cz_calloc(n / options->nm.m + 1, sizeof *r->left);
     if (!r->w || !r->d || !r->v || !r->columns || !r->gone ||
-        (options->nm && !r->left))
+        (options->nm.m && !r->left))
         return false;
-    for (size_t k = 0; r->left && k < n / options->nm; k++)
-        r->left[k] = options->nm - options->nm_keep;
+    for (size_t k = 0; r->left && k < n / options->nm.m; k++)
+        r->left[k] = options->nm.m - options->nm.n;
     memcpy(r->w, o->solved + channel * n, n * sizeof *r->w);
     for (size_t k = 0; k < n; k++)
         r->d[k] = r->inverse[k * n + k];
@@ -348,8 +348,8 @@ static size_t most_of(const struct cz_lsq *lsq,
 {
     const size_t n = lsq->shape.inputs;
     const double channels = (double)(lsq->shape.groups * lsq->shape.outputs);
-    if (options->nm)
-        return n / options->nm * (options->nm - options->nm_keep);
+    if (options->nm.m)
+        return n / options->nm.m * (options->nm.m - options->nm.n);
     const double most = ceil(SPREAD * (double)options->zeros / channels) + 1;
     return most < (double)n ? (size_t)most : n;
 }
@@ -364,7 +364,7 @@ enum cz_status cz_obs_choose(bool *keep, const struct cz_lsq *lsq,
                     .weights = weights,
                     .most = most_of(lsq, options)};
     const size_t all = lsq->shape.groups * lsq->shape.outputs * o.most;
-    const size_t zeros = options->nm ? all : options->zeros;
+    const size_t zeros = options->nm.m ? all : options->zeros;
     float threshold = 0;
     enum cz_status status = list_rows(&o, lsq->shape.outputs, err);
     if (status == CZ_OK)

@@ -11,12 +11,12 @@
 #define CZ_PRUNE_OBS_INTERNAL_H
 
 #include "prune/lsq_internal.h"
+#include "prune/prune.h"
 
 struct cz_obs_options {
-    size_t zeros;       /* that the layer should have */
-    size_t nm_keep, nm; /* of each `nm` input channels in a row at the same place
-                           of the kernel `nm_keep` stay; 0: anywhere */
-    size_t kernel;      /* places: inputs are channels times these */
+    size_t zeros;          /* that the layer should have */
+    struct cz_prune_nm nm; /* if m is not 0, the layout that they have */
+    size_t kernel;         /* places: inputs are channels times these */
 };
 
 /* Chooses keep [groups, outputs, inputs] for a layer whose weights were

@@ -9,6 +9,7 @@
 #include "core/alloc.h"
 #include "core/parallel.h"
 #include "prune/layers_internal.h"
+#include "prune/nm_internal.h"
 #include "prune/select_internal.h"
 
 static size_t share(double sparsity, size_t count)
@@ -20,7 +21,8 @@ static size_t share(double sparsity, size_t count)
 static bool is_own(const struct cz_prune_target *target,
                    const struct cz_prune_options *options)
 {
-    return options->scope == CZ_PRUNE_LAYER || target->has_rule;
+    return options->scope == CZ_PRUNE_LAYER || options->nm.m ||
+           target->has_rule;
 }
 
 /* ---- checks before anything changes ----------------------------------- */
@@ -84,7 +86,7 @@ static enum cz_status check_goal(const struct cz_prune_layers *list,
                             list->layers[0].skipped);
     size_t goal, missing;
     count_goal(list, options, &goal, &missing);
-    if (goal && !missing)
+    if (goal && !missing && !options->nm.m) /* the zeros may lie elsewhere */
         return cz_error_set(err, CZ_EINVAL,
                             "is pruned already: its Convs hold the %zu zeros "
                             "that are asked for; ask for more, or leave "
@@ -98,6 +100,7 @@ static enum cz_status check_goal(const struct cz_prune_layers *list,
 struct layer_run {
     struct cz_prune_target **targets; /* largest first */
     size_t n_targets;
+    const struct cz_prune_nm *nm;
     const struct cz_progress *progress;
     pthread_t owner; /* the thread that may call progress */
     atomic_size_t done;
@@ -111,7 +114,9 @@ static void prune_target(void *user, size_t i)
     if (atomic_load(&run->stopped))
         return;
     size_t k = share(t->sparsity, t->elements.count);
-    if (k > t->zeros_before) {
+    if (run->nm->m) {
+        t->zeros = cz_nm_zero(&t->elements, t->tensor, run->nm);
+    } else if (k > t->zeros_before) {
         struct cz_selection selection = cz_select_smallest(&t->elements, 1, k);
         t->zeros = cz_select_zero(&t->elements, &selection);
     }
@@ -132,7 +137,8 @@ static enum cz_status prune_own(struct cz_prune_layers *list,
                                 const struct cz_prune_options *options,
                                 struct cz_error *err)
 {
-    struct layer_run run = {.progress = options->progress,
+    struct layer_run run = {.nm = &options->nm,
+                            .progress = options->progress,
                             .owner = pthread_self()};
     run.targets = cz_realloc_array(NULL, list->n_targets, sizeof *run.targets);
     if (!run.targets)

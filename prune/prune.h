@@ -25,6 +25,14 @@ struct cz_prune_rule {
 
 struct cz_share;
 
+/* N:M sparsity: `n` of each `m` weights in a row stay, along the input channels
+ * and at the same place of the kernel. */
+struct cz_prune_nm {
+    size_t n, m; /* 0 < n < m <= CZ_PRUNE_NM_MAX; m 0: anywhere */
+};
+
+#define CZ_PRUNE_NM_MAX 32
+
 struct cz_prune_options {
     double sparsity; /* [0, 1), the fraction of weights to zero */
     enum cz_prune_scope scope;
@@ -35,7 +43,8 @@ struct cz_prune_options {
     size_t n_rules;
     const struct cz_share *share; /* sparsities of Convs without a rule, from
                                      share.h, instead of `sparsity`; or NULL */
-    size_t threads; /* 0: as many as there are cores */
+    struct cz_prune_nm nm; /* instead of sparsities */
+    size_t threads;        /* 0: as many as there are cores */
     const struct cz_progress *progress;
 };
 
@@ -76,7 +85,8 @@ struct cz_prune_report {
  * something other than a Conv reads too. Convs that share a tensor are pruned
  * once, with the smallest of their sparsities; if one of them is skipped, so
  * are all. Convs inside subgraphs are pruned, those inside model-local
- * functions are not.
+ * functions are not. With N:M, Convs whose input channels do not come in `m`s
+ * are left alone, too.
  *
  * Wants the shapes of cz_graph_infer(), by which a DFL convolution is told.
  *

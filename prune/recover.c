@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "prune/layers_internal.h"
 #include "prune/obs_internal.h"
 #include "prune/walk_internal.h"
 
 struct recovery {
     const struct cz_recover_options *options;
     struct cz_recover_report *report;
+    struct cz_prune_layers list; /* of the pruned model */
     struct cz_walk *walk;
     size_t layers; /* with zeros, for the progress */
 };
@@ -98,8 +100,7 @@ static enum cz_status solve_with_new_mask(bool *is_better, struct layer *l,
                                           struct cz_error *err)
 {
     const struct cz_conv_view *p = &l->place.pruned;
-    struct cz_obs_options options = {.nm_keep = l->options->nm_keep,
-                                     .nm = l->options->nm,
+    struct cz_obs_options options = {.nm = l->options->prune->nm,
                                      .kernel = p->kernel[0] * p->kernel[1]};
     for (size_t i = 0; i < l->count; i++)
         options.zeros += l->masked[i] == 0;
@@ -176,28 +177,19 @@ static enum cz_status recover_layer(struct recovery *r,
 
 /* ---- all layers ------------------------------------------------------- */
 
-static enum cz_status has_zeros(bool *found, const struct cz_walk_layer *layer,
-                                struct cz_error *err)
+static bool has_zeros(const struct recovery *r,
+                      const struct cz_walk_layer *layer)
 {
-    struct cz_elements e;
-    *found = false;
-    if (!layer->pruned.weights)
-        return CZ_OK;
-    CZ_TRY(cz_tensor_elements((struct cz_tensor *)layer->pruned.weights, &e,
-                              err));
-    for (size_t i = 0; i < e.count && !*found; i++)
-        *found = cz_elements_get(&e, i) == 0;
-    return CZ_OK;
+    const struct cz_prune_target *target =
+        cz_prune_layers_target(&r->list, layer->pruned.weights);
+    return target && target->zeros > 0;
 }
 
 static enum cz_status count_layers(struct recovery *r, struct cz_error *err)
 {
     struct cz_walk_layer layer;
-    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
-        bool found;
-        CZ_TRY(has_zeros(&found, &layer, err));
-        r->layers += found;
-    }
+    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);)
+        r->layers += has_zeros(r, &layer);
     r->report->layers = cz_calloc(r->layers + 1, sizeof *r->report->layers);
     if (!r->report->layers)
         return cz_error_nomem(err);
@@ -238,9 +230,7 @@ static enum cz_status visit_all(struct recovery *r, struct cz_error *err)
     struct cz_walk_layer layer;
     CZ_TRY(count_layers(r, err));
     for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
-        bool found;
-        CZ_TRY(has_zeros(&found, &layer, err));
-        if (found)
+        if (has_zeros(r, &layer))
             CZ_TRY(visit(r, &layer, err));
     }
     return CZ_OK;
@@ -257,10 +247,14 @@ enum cz_status cz_recover_lsq(struct cz_model *pruned,
                                          .windows = options->windows};
     struct recovery r = {.options = options, .report = report};
     *report = (struct cz_recover_report){.n_layers = 0};
-    enum cz_status status = cz_walk_new(&r.walk, original, pruned, &walk, err);
+    enum cz_status status =
+        cz_prune_layers_find(&r.list, pruned, options->prune, err);
+    if (status == CZ_OK)
+        status = cz_walk_new(&r.walk, original, pruned, &walk, err);
     if (status == CZ_OK)
         status = visit_all(&r, err);
     cz_walk_free(r.walk);
+    cz_prune_layers_fini(&r.list);
     return status;
 }
 

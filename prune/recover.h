@@ -5,6 +5,7 @@
 #include "core/progress.h"
 #include "engine/engine.h"
 #include "onnx/onnx.h"
+#include "prune/prune.h"
 
 /* Which weights of a layer are zero. */
 enum cz_recover_mask {
@@ -20,7 +21,8 @@ struct cz_recover_options {
                                     that are the same in every run */
     double ridge; /* towards the weights as they were: see lsq_internal.h */
     enum cz_recover_mask mask;
-    size_t nm_keep, nm; /* the mask is N:M (2:4: 2 and 4); 0: it is not */
+    const struct cz_prune_options *prune; /* that it was pruned with: what it
+                                             leaves alone stays as it is */
     const struct cz_progress *progress; /* may be NULL */
 };
 
@@ -28,7 +30,7 @@ struct cz_recover_options {
     ((struct cz_recover_options){                                              \
         .plan = CZ_PLAN_OPTIONS_INIT, .windows = 256, .ridge = 0.003})
 
-/* A Conv with zeros. */
+/* A Conv with zeros that pruning may touch. */
 struct cz_recover_layer {
     char *name;          /* owned */
     const char *skipped; /* why it was left as it was, or NULL */

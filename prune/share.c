@@ -39,20 +39,13 @@ const struct cz_share_layer *cz_share_of(const struct cz_share *share,
 
 /* ---- losses ----------------------------------------------------------- */
 
-/* The name of the weights, where they take part; else NULL. */
-static const char *find_weight(const struct sharing *s,
-                               const struct cz_walk_layer *layer)
+/* The weights, where they take part; else NULL. */
+static const struct cz_prune_target *
+find_target(const struct sharing *s, const struct cz_walk_layer *layer)
 {
-    const struct cz_prune_layers *list = &s->list;
-    for (size_t i = 0; i < list->n_layers && !layer->skipped; i++) {
-        const size_t t = list->target_of[i];
-        if (t == SIZE_MAX || list->targets[t].tensor != layer->original.weights)
-            continue;
-        return list->targets[t].skipped || list->targets[t].has_rule
-                   ? NULL
-                   : list->layers[i].weight;
-    }
-    return NULL;
+    const struct cz_prune_target *target =
+        cz_prune_layers_target(&s->list, layer->original.weights);
+    return target && !target->has_rule && !layer->skipped ? target : NULL;
 }
 
 static void scale(struct cz_share_layer *row, const struct cz_lsq *lsq)
@@ -112,7 +105,7 @@ static size_t count_layers(const struct sharing *s)
     struct cz_walk_layer layer;
     size_t count = 0;
     for (size_t step = 0; cz_walk_next(&layer, &step, s->walk);)
-        count += find_weight(s, &layer) != NULL;
+        count += find_target(s, &layer) != NULL;
     return count;
 }
 
@@ -124,12 +117,12 @@ static enum cz_status measure_all(struct sharing *s, struct cz_error *err)
     if (!s->share->layers)
         return cz_error_nomem(err);
     for (size_t step = 0; cz_walk_next(&layer, &step, s->walk);) {
-        const char *weight = find_weight(s, &layer);
-        if (!weight)
+        const struct cz_prune_target *target = find_target(s, &layer);
+        if (!target)
             continue;
         struct cz_share_layer *row = &s->share->layers[s->share->n_layers];
-        row->weight = cz_strdup(weight);
-        row->weights = layer.original.weights->count;
+        row->weight = cz_strdup(target->name);
+        row->weights = target->elements.count;
         if (!row->weight)
             return cz_error_nomem(err);
         if (!cz_progress_tick(s->options->progress, "sparsity",
