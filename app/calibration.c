@@ -1,10 +1,16 @@
 /* Images for calibration; see calibration.h. */
 #include "app/calibration.h"
 
+#include <stdio.h>
+
+#include "app/text.h"
 #include "core/alloc.h"
 
 /* Fewer images than this say too little about the ranges. */
 #define IMAGES_MIN 8
+
+/* Skipped images that are named. */
+#define SKIPPED_SHOWN 10
 
 /* Keeps `limit` of the files, evenly spaced. */
 static void thin_out(struct app_image_files *files, size_t limit)
@@ -148,4 +154,19 @@ app_calibration_images(struct app_calibration *calibration)
                                    .begin = begin,
                                    .fill = fill,
                                    .user = calibration};
+}
+
+void app_calibration_tell_skipped(
+    const struct app_calibration *calibration)
+{
+    for (size_t i = 0; i < calibration->n_skipped; i++) {
+        if (i == SKIPPED_SHOWN) {
+            fprintf(stderr, "compress: ... and %zu more were skipped\n",
+                    calibration->n_skipped - i);
+            return;
+        }
+        fputs("compress: skipped: ", stderr);
+        app_print_clean(stderr, calibration->skipped[i]);
+        fputc('\n', stderr);
+    }
 }

@@ -32,6 +32,9 @@ enum cz_status app_calibration_open(struct app_calibration *calibration,
                                     struct cz_error *err);
 void app_calibration_close(struct app_calibration *calibration);
 
+/* The images that were skipped, on stderr. */
+void app_calibration_tell_skipped(const struct app_calibration *calibration);
+
 /* As quantizing wants them; `calibration` must stay where it is. */
 struct cz_images
 app_calibration_images(struct app_calibration *calibration);

@@ -7,6 +7,7 @@
 #include "app/app.h"
 #include "app/compress_report.h"
 #include "app/int8_report.h"
+#include "app/prune.h"
 #include "app/progress.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -65,14 +66,13 @@ static enum cz_status edit(struct cz_model *model,
 {
     const struct app_compress_options *o = report->options;
     double start = cz_now_ms();
-    CZ_TRY(o->prune ? cz_prune_l1(model, &o->prune_options, &report->prune, err)
-                    : cz_prune_inspect(model, o->prune_options.threads,
-                                       &report->prune, err));
+    CZ_TRY(app_prune(model, o, &report->prune, err));
     report->ms.prune = cz_now_ms() - start;
-    report->macs_nonzero = nonzero_macs(&report->stats, &report->prune);
+    report->macs_nonzero = nonzero_macs(&report->stats, &report->prune.report);
     if (o->int8) {
         start = cz_now_ms();
-        CZ_TRY(app_int8_quantize(model, o, &report->int8, err));
+        CZ_TRY(app_int8_quantize(model, o, report->prune.copy,
+                                 &report->int8, err));
         report->ms.int8 = cz_now_ms() - start;
     }
     if (o->fp16) {
@@ -142,7 +142,7 @@ static enum cz_status work(struct cz_model **model,
                            struct cz_error *err)
 {
     const struct app_compress_options *o = report->options;
-    const size_t threads = o->prune_options.threads;
+    const size_t threads = o->pruning.prune.threads;
     CZ_TRY(load(model, o->model, report, err));
     CZ_TRY(check(*model, report, err));
     add_bytes(&report->input, *model);
@@ -176,7 +176,7 @@ static enum cz_status run(struct app_compress_report *report,
     }
     if (status == CZ_EGATE)
         app_int8_report_tried(stderr, &report->int8);
-    cz_prune_report_fini(&report->prune);
+    app_prune_result_fini(&report->prune);
     app_int8_result_fini(&report->int8);
     cz_model_free(model);
     return status;
@@ -191,7 +191,7 @@ int app_compress(int argc, char **argv)
     int exit_code;
     if (app_compress_options_parse(&options, argc, argv, &exit_code)) {
         app_progress_init(&progress, options.quiet || options.json);
-        options.prune_options.progress = &progress.callback;
+        options.pruning.prune.progress = &progress.callback;
         options.fp16_options.progress = &progress.callback;
         options.int8_options.int8.progress = &progress.callback;
         enum cz_status status = run(&report, &err);

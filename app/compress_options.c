@@ -12,8 +12,8 @@
 #include "core/parallel.h"
 
 static const char help[] =
-    "Usage: compress MODEL.onnx [--prune P] [--int8 --calib DIR] [--fp16]\n"
-    "                [-o OUT.onnx]\n"
+    "Usage: compress MODEL.onnx [--prune P [--recover lsq]] [--int8] [--fp16]\n"
+    "                [--calib DIR] [-o OUT.onnx]\n"
     "       compress inspect MODEL.onnx\n"
     "       compress infer MODEL.onnx --input X.f32 --output Y.f32\n"
     "       compress bench MODEL.onnx...\n"
@@ -25,19 +25,7 @@ static const char help[] =
     "\n"
     "  compress yolov8n.onnx --prune 0.05 --fp16\n"
     "\n"
-    "Pruning\n"
-    "  --prune P             zero the fraction P (0 <= P < 1) of each Conv's\n"
-    "                        weights, those of smallest magnitude\n"
-    "  --prune-scope SCOPE   layer (default): P of each Conv; global: one\n"
-    "                        threshold over all Convs\n"
-    "  --skip PATTERN        leave matching Convs alone (a glob on the name "
-    "of\n"
-    "                        the node or its weight); may be repeated\n"
-    "  --sparsity-of PATTERN=P\n"
-    "                        another P for matching Convs; may be repeated\n"
-    "  --prune-all           also the DFL convolution of YOLOv8-style heads,\n"
-    "                        which holds 0..15 and no learned weights\n"
-    "\n"
+    "Pruning\n" APP_PRUNE_HELP "\n"
     "Precision\n"
     "  --fp16                float16 weights and computation; inputs, outputs\n"
     "                        and the box decode stay float32; with --int8 "
@@ -87,12 +75,7 @@ static const char help[] =
     "loses more than --max-drop, 130 interrupted\n";
 
 enum {
-    OPTION_PRUNE = 256,
-    OPTION_SCOPE,
-    OPTION_SKIP,
-    OPTION_SPARSITY_OF,
-    OPTION_PRUNE_ALL,
-    OPTION_FP16,
+    OPTION_FP16 = 256,
     OPTION_FP16_IO,
     OPTION_FP16_ALL,
     OPTION_STRICT,
@@ -104,11 +87,7 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"prune", required_argument, NULL, OPTION_PRUNE},
-    {"prune-scope", required_argument, NULL, OPTION_SCOPE},
-    {"skip", required_argument, NULL, OPTION_SKIP},
-    {"sparsity-of", required_argument, NULL, OPTION_SPARSITY_OF},
-    {"prune-all", no_argument, NULL, OPTION_PRUNE_ALL},
+    APP_PRUNE_LONG_OPTIONS,
     {"fp16", no_argument, NULL, OPTION_FP16},
     {"fp16-io", no_argument, NULL, OPTION_FP16_IO},
     {"fp16-all", no_argument, NULL, OPTION_FP16_ALL},
@@ -132,54 +111,6 @@ static const struct option long_options[] = {
 
 static const struct app_number threads_number = {"compress", "--threads", 1,
                                                  CZ_THREADS_MAX};
-
-bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
-{
-    char *end;
-    *sparsity = strtod(text, &end);
-    if (end != text && !*end && *sparsity >= 0 && *sparsity < 1)
-        return true;
-    bool is_percent = end != text && (!*end || strcmp(end, "%") == 0) &&
-                      *sparsity > 1 && *sparsity < 100;
-    if (is_percent)
-        app_usage_error("compress",
-                        "%s %s: want a fraction, 0 <= P < 1; for %g %% that "
-                        "is %g",
-                        option, text, *sparsity, *sparsity / 100);
-    else
-        app_usage_error("compress",
-                        "%s %s: want a fraction, 0 <= P < 1, such as 0.05",
-                        option, text);
-    return false;
-}
-
-/* Splits PATTERN=P at its last '='. The pattern stays in `argument`. */
-static bool add_rule(struct cz_prune_rule *rules, size_t *n_rules,
-                     char *argument)
-{
-    char *equals = strrchr(argument, '=');
-    if (!equals || equals == argument) {
-        app_usage_error("compress",
-                        "--sparsity-of %s: want PATTERN=P, such as "
-                        "'/model.22/*=0.5'",
-                        argument);
-        return false;
-    }
-    *equals = 0;
-    rules[*n_rules].pattern = argument;
-    return app_parse_sparsity(&rules[(*n_rules)++].sparsity, "--sparsity-of",
-                              equals + 1);
-}
-
-static bool parse_scope(enum cz_prune_scope *scope, const char *text)
-{
-    bool is_global = strcmp(text, "global") == 0;
-    *scope = is_global ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER;
-    if (is_global || strcmp(text, "layer") == 0)
-        return true;
-    app_usage_error("compress", "--prune-scope %s: want layer or global", text);
-    return false;
-}
 
 static bool parse_rounding(bool *learn, const char *text)
 {
@@ -205,8 +136,6 @@ static bool parse_max_drop(double *drop, const char *text)
 
 struct parser {
     struct app_compress_options *options;
-    struct cz_prune_rule *rules;
-    const char **skip;
     const char *output;
     int exit_code; /* of a command that is over */
 };
@@ -215,23 +144,11 @@ struct parser {
 static bool parse_option(struct parser *p, int option)
 {
     struct app_compress_options *o = p->options;
-    struct cz_prune_options *prune = &o->prune_options;
+    if (app_is_prune_option(option))
+        return app_parse_prune_option(&o->pruning, option, optarg);
     if (app_is_int8_option(option))
         return app_parse_int8_option(&o->int8_options, option, optarg);
     switch (option) {
-    case OPTION_PRUNE:
-        o->prune = true;
-        return app_parse_sparsity(&prune->sparsity, "--prune", optarg);
-    case OPTION_SCOPE:
-        return parse_scope(&prune->scope, optarg);
-    case OPTION_SKIP:
-        p->skip[prune->n_skip++] = optarg;
-        return true;
-    case OPTION_SPARSITY_OF:
-        return add_rule(p->rules, &prune->n_rules, optarg);
-    case OPTION_PRUNE_ALL:
-        prune->prune_dfl = true;
-        return true;
     case OPTION_FP16:
         o->fp16 = true;
         return true;
@@ -273,7 +190,7 @@ static bool parse_option(struct parser *p, int option)
         o->verbose = true;
         return true;
     case 't':
-        return app_parse_number(&prune->threads, &threads_number, optarg);
+        return app_parse_number(&o->pruning.prune.threads, &threads_number, optarg);
     case 'h':
         fputs(help, stdout);
         p->exit_code = APP_DONE;
@@ -288,41 +205,47 @@ static bool parse_option(struct parser *p, int option)
     }
 }
 
-static bool check_int8(const struct app_compress_options *o)
+/* Images are for int8, and for pruning that makes up for what goes. */
+static bool check_images(const struct app_compress_options *o)
 {
-    if (o->int8 && !o->int8_options.calib)
+    const struct app_int8_options *int8 = &o->int8_options;
+    const bool by_images = app_prune_needs_images(&o->pruning);
+    if ((o->int8 || by_images) && !int8->calib)
         return app_usage_error("compress",
-                               "--int8 wants --calib DIR, a folder of images "
-                               "like those that the model will see"),
+                               "%s wants --calib DIR, a folder of images "
+                               "like those that the model will see",
+                               o->int8 ? "--int8"
+                               : o->pruning.is_auto && !o->pruning.recover
+                                   ? "--sparsity auto"
+                                   : "--recover lsq"),
                false;
-    if (!o->int8 && !app_int8_options_are_default(&o->int8_options))
-        return app_usage_error(
-                   "compress",
-                   "--calib, --calib-images, --target, --ranges, "
-                   "--keep, --rounding, --max-drop and --ann go with "
-                   "--int8"),
+    if (!o->int8 && !by_images && (int8->calib || int8->has_images))
+        return app_usage_error("compress",
+                               "--calib and --calib-images go with --int8 or "
+                               "--recover lsq"),
+               false;
+    if (!o->int8 && !app_int8_options_are_default(int8))
+        return app_usage_error("compress",
+                               "--target, --ranges, --keep, --rounding, "
+                               "--max-drop and --ann go with --int8"),
                false;
     return true;
 }
 
 /* What one option demands of the others. */
-static bool check_together(const struct app_compress_options *o)
+static bool check_together(struct app_compress_options *o)
 {
-    const struct cz_prune_options *prune = &o->prune_options;
     const struct cz_fp16_options *fp16 = &o->fp16_options;
-    if (!o->prune && (prune->n_skip || prune->prune_dfl || prune->scope))
-        return app_usage_error("compress",
-                               "--skip, --prune-all and --prune-scope go with "
-                               "--prune"),
-               false;
+    if (!app_prune_options_check(&o->pruning))
+        return false;
     if (!o->fp16 && (fp16->half_io || fp16->half_decode || fp16->strict))
         return app_usage_error("compress",
                                "--fp16-io, --fp16-all and --strict go with "
                                "--fp16"),
                false;
-    if (!check_int8(o))
+    if (!check_images(o))
         return false;
-    if (!o->prune && !o->fp16 && !o->int8)
+    if (!o->pruning.is_asked && !o->fp16 && !o->int8)
         return app_usage_error("compress",
                                "%s: nothing to do; add --prune 0.05, --fp16, "
                                "--int8, or several",
@@ -368,17 +291,20 @@ static void choose_codes(struct app_compress_options *o)
 static char *default_output(const struct app_compress_options *o)
 {
     size_t length = strlen(o->model);
-    size_t size = length + 64;
+    size_t size = length + 128;
+    const struct app_prune_options *pruning = &o->pruning;
     char *name = cz_malloc(size);
-    char prune[32] = "";
+    char prune[64] = "";
     if (!name)
         return NULL;
     if (length > 5 && strcmp(o->model + length - 5, ".onnx") == 0)
         length -= 5;
-    if (o->prune && o->prune_options.sparsity > 0)
-        snprintf(prune, sizeof prune, "-p%02g",
-                 o->prune_options.sparsity * 100);
-    else if (o->prune)
+    if (pruning->prune.nm.m)
+        snprintf(prune, sizeof prune, "-%zu-%zu", pruning->prune.nm.n,
+                 pruning->prune.nm.m);
+    else if (pruning->prune.sparsity > 0)
+        snprintf(prune, sizeof prune, "-p%02g", pruning->prune.sparsity * 100);
+    else if (pruning->is_asked)
         snprintf(prune, sizeof prune, "-pruned");
     snprintf(name, size, "%.*s%s%s%s.onnx", (int)length, o->model, prune,
              o->int8 ? "-int8" : "", o->fp16 ? "-fp16" : "");
@@ -413,7 +339,6 @@ static bool parse_all(struct parser *p, int argc, char **argv)
     if (!*argv[optind])
         return app_usage_error("compress", "the model's name is empty"), false;
     o->model = argv[optind];
-    o->prune |= o->prune_options.n_rules > 0;
     if (!check_together(o) || !check_board(p))
         return false;
     choose_codes(o);
@@ -427,17 +352,11 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
                                 char **argv, int *exit_code)
 {
     *options = (struct app_compress_options){
-        .prune_options = CZ_PRUNE_OPTIONS_INIT,
         .fp16_options = CZ_FP16_OPTIONS_INIT,
     };
     struct parser parser = {.options = options, .exit_code = APP_USAGE};
-    /* No option comes more often than there are arguments. */
-    parser.rules = cz_calloc((size_t)argc, sizeof *parser.rules);
-    parser.skip = cz_calloc((size_t)argc, sizeof *parser.skip);
-    options->prune_options.rules = parser.rules;
-    options->prune_options.skip = parser.skip;
-    if (!app_int8_options_init(&options->int8_options, "compress", argc) ||
-        !parser.rules || !parser.skip) {
+    if (!app_prune_options_init(&options->pruning, argc) ||
+        !app_int8_options_init(&options->int8_options, "compress", argc)) {
         *exit_code = out_of_memory();
         return false;
     }
@@ -449,7 +368,6 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
 void app_compress_options_fini(struct app_compress_options *options)
 {
     cz_free(options->output);
-    cz_free((void *)options->prune_options.rules);
-    cz_free((void *)options->prune_options.skip);
+    app_prune_options_fini(&options->pruning);
     app_int8_options_fini(&options->int8_options);
 }

@@ -6,16 +6,16 @@
 
 #include "app/board.h"
 #include "app/int8_options.h"
-#include "prune/prune.h"
+#include "app/prune_options.h"
 #include "quant/quant.h"
 
 struct app_compress_options {
     const char *model;
     char *output; /* as given, or made from the model's name; owned */
-    bool prune, fp16, int8;
+    bool fp16, int8;
     bool force, json, quiet, verbose;
     const struct app_board *board;         /* or NULL */
-    struct cz_prune_options prune_options; /* its lists are owned */
+    struct app_prune_options pruning;
     struct cz_fp16_options fp16_options;
     struct app_int8_options int8_options;
 };
@@ -27,8 +27,5 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
                                 char **argv, int *exit_code);
 
 void app_compress_options_fini(struct app_compress_options *options);
-
-/* A fraction of weights, 0 <= p < 1; prints what is wrong otherwise. */
-bool app_parse_sparsity(double *sparsity, const char *option, const char *text);
 
 #endif

@@ -11,27 +11,7 @@ static double ratio(uint64_t part, uint64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
-/* So many Convs that were left alone are named. */
-#define LEFT_ALONE_MAX 3
-
 /* ---- text ------------------------------------------------------------- */
-
-static void print_layers(const struct cz_prune_report *prune)
-{
-    char weights[APP_NUMBER_BYTES], zeros[APP_NUMBER_BYTES];
-    printf("%12s %12s %7s  %s\n", "weights", "zeros", "share", "Conv");
-    for (size_t i = 0; i < prune->n_layers; i++) {
-        const struct cz_prune_layer *layer = &prune->layers[i];
-        printf("%12s %12s %6.2f%%  ", app_count(weights, layer->weights),
-               app_count(zeros, layer->zeros),
-               100 * ratio(layer->zeros, layer->weights));
-        app_print_clean(stdout, layer->name);
-        if (layer->skipped)
-            printf("  (left alone: %s)", layer->skipped);
-        putchar('\n');
-    }
-    putchar('\n');
-}
 
 static const char *precision_after(const struct app_compress_report *r)
 {
@@ -63,31 +43,16 @@ static void print_totals(const struct app_compress_report *r)
     app_count(a, r->stats.parameters);
     print_row("parameters", a, a, "");
     snprintf(note, sizeof note, "%.2f %% of %s Conv weights",
-             100 * ratio(r->prune.zeros, r->prune.weights),
-             app_si(a, r->prune.weights));
-    print_row("zero weights", app_count(a, r->prune.zeros_before),
-              app_count(b, r->prune.zeros), note);
+             100 * ratio(r->prune.report.zeros, r->prune.report.weights),
+             app_si(a, r->prune.report.weights));
+    print_row("zero weights", app_count(a, r->prune.report.zeros_before),
+              app_count(b, r->prune.report.zeros), note);
     app_si(a, r->stats.macs);
     snprintf(note, sizeof note, "%s with weights that are not zero",
              app_si(b, r->macs_nonzero));
     print_row("MACs", a, a, note);
     print_sizes("file", r->input.bytes, r->output.bytes);
     print_sizes("file, gzip", r->input.gzip_bytes, r->output.gzip_bytes);
-}
-
-static void print_left_alone(const struct cz_prune_report *prune)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < prune->n_layers; i++) {
-        if (!prune->layers[i].skipped || ++count > LEFT_ALONE_MAX)
-            continue;
-        fputs("note: left alone: ", stdout);
-        app_print_clean(stdout, prune->layers[i].name);
-        printf(" (%s)\n", prune->layers[i].skipped);
-    }
-    if (count > LEFT_ALONE_MAX)
-        printf("note: left alone: %zu more; --verbose lists them\n",
-               count - LEFT_ALONE_MAX);
 }
 
 static void print_fp16_notes(const struct cz_fp16_report *fp16)
@@ -118,11 +83,7 @@ static void print_board(const struct app_compress_options *o)
 static void print_notes(const struct app_compress_report *r)
 {
     print_board(r->options);
-    if (r->options->prune && !r->options->verbose)
-        print_left_alone(&r->prune);
-    if (r->prune.zeros > r->prune.zeros_before)
-        puts("note: scattered zeros save bytes after compression; they make "
-             "no dense\n      kernel faster");
+    app_prune_report_notes(&r->prune, r->options);
     if (r->options->fp16)
         print_fp16_notes(&r->fp16);
     if (r->options->int8)
@@ -141,7 +102,7 @@ static void print_notes(const struct app_compress_report *r)
 void app_compress_report_text(const struct app_compress_report *report)
 {
     if (report->options->verbose)
-        print_layers(&report->prune);
+        app_prune_report_layers(&report->prune);
     if (report->options->verbose && report->options->int8)
         app_int8_report_layers(&report->int8.report);
     print_totals(report);
@@ -169,39 +130,6 @@ static json_t *macs_json(const struct app_compress_report *r)
     json_object_set_new(object, "nonzero", app_json_count(r->macs_nonzero));
     json_object_set_new(object, "unknown_nodes",
                         app_json_count(r->stats.macs_unknown));
-    return object;
-}
-
-static json_t *layer_json(const struct cz_prune_layer *layer)
-{
-    json_t *object = json_object();
-    json_object_set_new(object, "name", app_json_text(layer->name));
-    json_object_set_new(object, "weight", app_json_text(layer->weight));
-    json_object_set_new(object, "weights", app_json_count(layer->weights));
-    json_object_set_new(object, "zeros", app_json_count(layer->zeros));
-    json_object_set_new(object, "skipped", app_json_maybe(layer->skipped));
-    return object;
-}
-
-static json_t *prune_json(const struct app_compress_report *r)
-{
-    const struct cz_prune_options *options = &r->options->prune_options;
-    const struct cz_prune_report *prune = &r->prune;
-    bool is_global = options->scope == CZ_PRUNE_GLOBAL;
-    if (!r->options->prune)
-        return json_null();
-    json_t *layers = json_array();
-    for (size_t i = 0; i < prune->n_layers; i++)
-        json_array_append_new(layers, layer_json(&prune->layers[i]));
-    json_t *object = json_object();
-    json_object_set_new(object, "sparsity", json_real(options->sparsity));
-    json_object_set_new(object, "scope",
-                        json_string(is_global ? "global" : "layer"));
-    json_object_set_new(object, "weights", app_json_count(prune->weights));
-    json_object_set_new(object, "zeros_before",
-                        app_json_count(prune->zeros_before));
-    json_object_set_new(object, "zeros", app_json_count(prune->zeros));
-    json_object_set_new(object, "layers", layers);
     return object;
 }
 
@@ -278,7 +206,7 @@ void app_compress_report_json(const struct app_compress_report *report)
     json_object_set_new(root, "parameters",
                         app_json_count(report->stats.parameters));
     json_object_set_new(root, "macs", macs_json(report));
-    json_object_set_new(root, "prune", prune_json(report));
+    json_object_set_new(root, "prune", app_prune_report_json(&report->prune, o));
     json_object_set_new(root, "quant", quant_json(report));
     json_object_set_new(root, "board", board_json(o));
     json_object_set_new(root, "time_ms", json_real(report->ms.total));

@@ -4,6 +4,7 @@
 
 #include "app/compress_options.h"
 #include "app/int8.h"
+#include "app/prune.h"
 
 struct app_file {
     uint64_t bytes; /* of the model and its external data */
@@ -18,7 +19,7 @@ struct app_compress_report {
     struct cz_stats edited; /* of the model that is saved */
     uint64_t macs_nonzero;  /* after pruning */
     int64_t opset;          /* of the model that is saved */
-    struct cz_prune_report prune;
+    struct app_prune_result prune;
     struct cz_fp16_report fp16;
     struct app_int8_result int8;
     size_t functions; /* model-local, left alone */

@@ -15,49 +15,10 @@
 /* mAP50-95 of the float32 model, below which annotations say nothing of it. */
 #define PRECISION_LEAST 0.05
 
-/* Skipped images that are named. */
-#define SKIPPED_SHOWN 10
-
-/* ---- what is told ----------------------------------------------------- */
-
-/* Images that no range comes from, on stderr. */
-static void tell_skipped(const struct app_calibration *calibration)
-{
-    for (size_t i = 0; i < calibration->n_skipped; i++) {
-        if (i == SKIPPED_SHOWN) {
-            fprintf(stderr, "compress: ... and %zu more were skipped\n",
-                    calibration->n_skipped - i);
-            return;
-        }
-        fputs("compress: skipped: ", stderr);
-        app_print_clean(stderr, calibration->skipped[i]);
-        fputc('\n', stderr);
-    }
-}
-
-/* ---- the model again -------------------------------------------------- */
-
-/* As it is before it is quantized: pruned where that was asked for. */
-static enum cz_status load(void *user, struct cz_model **model,
-                           struct cz_error *err)
-{
-    const struct app_compress_options *o = user;
-    struct cz_prune_options prune = o->prune_options;
-    struct cz_prune_report report = {0};
-    prune.progress = NULL;
-    CZ_TRY(cz_model_load(model, o->model, err));
-    CZ_TRY(cz_graph_infer(cz_model_graph(*model), err));
-    const enum cz_status status =
-        o->prune ? cz_prune_l1(*model, &prune, &report, err) : CZ_OK;
-    cz_prune_report_fini(&report);
-    return status;
-}
-
-/* ---- trials ----------------------------------------------------------- */
-
 /* All that trials stand on. */
 struct workshop {
-    struct app_compress_options options; /* a copy: load() is handed it */
+    struct app_compress_options options; /* a copy */
+    const char *copy; /* of the model, pruned; NULL: to be pruned again */
     struct app_calibration calibration;
     bool wants_truth; /* where annotations tell it */
     struct app_truth truth;
@@ -66,6 +27,28 @@ struct workshop {
     struct cz_trial_options trial;
     struct cz_judge_options judge;
 };
+
+/* ---- the model again -------------------------------------------------- */
+
+/* As it is before it is quantized: pruned where that was asked for. */
+static enum cz_status load(void *user, struct cz_model **model,
+                           struct cz_error *err)
+{
+    const struct workshop *w = user;
+    const struct app_prune_options *pruning = &w->options.pruning;
+    struct cz_prune_options prune = pruning->prune;
+    struct cz_prune_report report = {0};
+    const bool is_pruned = w->copy || !pruning->is_asked;
+    prune.progress = NULL;
+    CZ_TRY(cz_model_load(model, w->copy ? w->copy : w->options.model, err));
+    CZ_TRY(cz_graph_infer(cz_model_graph(*model), err));
+    const enum cz_status status =
+        is_pruned ? CZ_OK : cz_prune_l1(*model, &prune, &report, err);
+    cz_prune_report_fini(&report);
+    return status;
+}
+
+/* ---- trials ----------------------------------------------------------- */
 
 /* What is known of those for the judge. */
 static enum cz_status open_truth(struct workshop *w, struct cz_error *err)
@@ -89,8 +72,9 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
                                  .progress = o->int8_options.int8.progress};
     w->int8 = o->int8_options.int8;
     CZ_TRY(app_calibration_open(&w->calibration, err));
-    tell_skipped(&w->calibration);
-    w->int8.plan.threads = o->prune_options.threads;
+    if (!w->copy) /* or it was said while pruning */
+        app_calibration_tell_skipped(&w->calibration);
+    w->int8.plan.threads = o->pruning.prune.threads;
     w->int8.plan.shapes = &w->calibration.shape;
     w->int8.plan.n_shapes = 1;
     w->int8.statistics = cz_int8_statistics_new();
@@ -106,7 +90,7 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     w->judge.plan = w->int8.plan;
     w->judge.detector = w->calibration.detector;
     w->trial = (struct cz_trial_options){
-        .source = {.load = load, .user = &w->options}, .int8 = &w->int8};
+        .source = {.load = load, .user = w}, .int8 = &w->int8};
     return CZ_OK;
 }
 
@@ -114,7 +98,7 @@ static enum cz_status open_judge(struct workshop *w, struct cz_error *err)
 {
     const enum cz_status status =
         cz_judge_new(&w->trial.judge, &w->trial.source, &w->judge, err);
-    return w->options.prune ? cz_error_prefix(err, status, "pruned") : status;
+    return w->options.pruning.is_asked ? cz_error_prefix(err, status, "pruned") : status;
 }
 
 static void close_workshop(struct workshop *w)
@@ -225,10 +209,12 @@ static enum cz_status check_kept(struct workshop *w,
 
 enum cz_status app_int8_quantize(struct cz_model *model,
                                  const struct app_compress_options *options,
+                                 const char *pruned,
                                  struct app_int8_result *result,
                                  struct cz_error *err)
 {
-    struct workshop w = {.options = *options, .wants_truth = true};
+    struct workshop w = {
+        .options = *options, .copy = pruned, .wants_truth = true};
     CZ_TRY(check_kept(&w, cz_model_graph(model), err));
     enum cz_status status = open_workshop(&w, err);
     if (status == CZ_OK)
@@ -248,9 +234,9 @@ static enum cz_status measure(struct cz_sensitivity *sensitivity,
 {
     struct cz_prune_trial_options prune = {.source = w->trial.source,
                                            .judge = w->trial.judge,
-                                           .prune = options->prune_options};
+                                           .prune = options->pruning.prune};
     prune.prune.progress = w->int8.progress;
-    return options->prune ? cz_sensitivity_prune(sensitivity, &prune, err)
+    return options->pruning.is_asked ? cz_sensitivity_prune(sensitivity, &prune, err)
                           : cz_sensitivity_measure(sensitivity, &w->trial, err);
 }
 
@@ -261,8 +247,8 @@ enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
 {
     struct workshop w = {.options = *options};
     struct cz_model *model = NULL;
-    w.options.prune = false; /* that is for trials */
-    enum cz_status status = load(&w.options, &model, err);
+    w.options.pruning.is_asked = false; /* that is for trials */
+    enum cz_status status = load(&w, &model, err);
     if (status == CZ_OK)
         status = check_kept(&w, cz_model_graph(model), err);
     cz_model_free(model);

@@ -20,6 +20,7 @@ void app_int8_result_fini(struct app_int8_result *result);
  * more than --max-drop whatever is tried. */
 enum cz_status app_int8_quantize(struct cz_model *model,
                                  const struct app_compress_options *options,
+                                 const char *pruned,
                                  struct app_int8_result *result,
                                  struct cz_error *err);
 
@@ -29,7 +30,7 @@ struct app_int8_judged {
     bool by_boxes; /* else by the outputs */
 };
 
-/* What each layer does in int8 or, with options->prune, pruned; for `compress
+/* What each layer does in int8 or, with options->pruning.is_asked, pruned; for `compress
  * sensitivity`. */
 enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
                                     const struct app_compress_options *options,

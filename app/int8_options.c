@@ -66,6 +66,7 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
         options->calib = text;
         return true;
     case APP_OPTION_CALIB_IMAGES:
+        options->has_images = true;
         return app_parse_number(&options->calib_images, &images, text);
     case APP_OPTION_TARGET:
         options->has_target = true;
@@ -80,8 +81,7 @@ bool app_parse_int8_option(struct app_int8_options *options, int option,
 
 bool app_int8_options_are_default(const struct app_int8_options *options)
 {
-    return !options->calib && options->calib_images == CALIB_IMAGES &&
-           !options->has_target && !options->has_ranges && options->learn &&
+    return !options->has_target && !options->has_ranges && options->learn &&
            !options->int8.n_keep && !options->annotations &&
            options->max_drop == APP_INT8_MAX_DROP;
 }

@@ -15,6 +15,7 @@ struct app_int8_options {
     const char **keep;           /* that of `int8`; owned */
     const char *calib;           /* where the images are */
     size_t calib_images;         /* at most */
+    bool has_images;             /* --calib-images was given */
     bool has_target;             /* it was given */
     bool has_ranges;             /* --ranges was given */
     const char *annotations;     /* of those images; NULL: those that `calib`
@@ -47,9 +48,8 @@ enum {
     "                        least), for the ranges of its activations: a\n"   \
     "                        folder, a .txt list, COCO's .json, YOLO's "       \
     ".yaml\n"                                                                  \
-    "  --calib-images N      of them at most, evenly over SOURCE (128; at "    \
-    "most\n"                                                                   \
-    "                        512)\n"                                           \
+    "  --calib-images N      of them at most, evenly over SOURCE (int8: 128,\n"\
+    "                        pruning: 64; at most 512)\n"                                           \
     "  --target T            the runtime that the int8 file is for:\n"         \
     "                        onnxruntime (default) or tensorrt\n"              \
     "  --ranges METHOD       mse (default), minmax, average, percentile or\n"  \
@@ -68,7 +68,7 @@ bool app_is_int8_option(int option);
 bool app_parse_int8_option(struct app_int8_options *options, int option,
                            const char *text);
 
-/* Are all as they were at first? */
+/* Are all but those of the images as they were at first? */
 bool app_int8_options_are_default(const struct app_int8_options *options);
 
 #endif

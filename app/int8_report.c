@@ -137,7 +137,7 @@ void app_int8_report_notes(const struct app_int8_result *result,
     if (result->judged_calibrate)
         puts("note: too few images to hold any back: these were calibrated "
              "with, too");
-    if (options->prune)
+    if (options->pruning.is_asked)
         puts("note: float32 is the pruned model here: what pruning costs comes "
              "on top,\n      'compress eval' tells");
     if (options->fp16)

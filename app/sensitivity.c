@@ -60,8 +60,8 @@ static bool parse_option(struct app_compress_options *o, int option,
         return app_parse_int8_option(&o->int8_options, option, optarg);
     switch (option) {
     case OPTION_PRUNE:
-        o->prune = true;
-        return app_parse_sparsity(&o->prune_options.sparsity, "--prune",
+        o->pruning.is_asked = true;
+        return app_parse_sparsity(&o->pruning.prune.sparsity, "--prune",
                                   optarg);
     case OPTION_PLOT:
         o->output = optarg;
@@ -76,7 +76,7 @@ static bool parse_option(struct app_compress_options *o, int option,
         o->quiet = true;
         return true;
     case 't':
-        return app_parse_number(&o->prune_options.threads, &threads_number,
+        return app_parse_number(&o->pruning.prune.threads, &threads_number,
                                 optarg);
     case 'h':
         fputs(help, stdout);
@@ -103,7 +103,7 @@ static bool parse(struct app_compress_options *o, int argc, char **argv,
     else if (!o->int8_options.calib)
         app_usage_error(COMMAND, "want --calib SOURCE, images like those that "
                                  "the model will see");
-    else if (o->prune && !(o->prune_options.sparsity > 0))
+    else if (o->pruning.is_asked && !(o->pruning.prune.sparsity > 0))
         app_usage_error(COMMAND, "--prune 0 changes nothing");
     else
         o->model = argv[optind];
@@ -132,7 +132,7 @@ static void print_json(const struct app_compress_options *o,
         json_object_set_new(object, "name", app_json_text(row->name));
         json_object_set_new(object, "difference",
                             app_json_rounded(row->difference, 1e6));
-        if (!o->prune)
+        if (!o->pruning.is_asked)
             json_object_set_new(object, "snr_db",
                                 app_json_rounded(row->snr_db, 100));
         json_array_append_new(layers, object);
@@ -140,10 +140,10 @@ static void print_json(const struct app_compress_options *o,
     json_object_set_new(root, "schema", json_string("compress.sensitivity/1"));
     json_object_set_new(root, "model", app_json_text(o->model));
     json_object_set_new(root, "change",
-                        json_string(o->prune ? "prune" : "int8"));
-    if (o->prune)
+                        json_string(o->pruning.is_asked ? "prune" : "int8"));
+    if (o->pruning.is_asked)
         json_object_set_new(root, "sparsity",
-                            json_real(o->prune_options.sparsity));
+                            json_real(o->pruning.prune.sparsity));
     else
         json_object_set_new(root, "target",
                             json_string(cz_int8_target_name(int8->target)));
@@ -159,15 +159,15 @@ static void print_text(const struct app_compress_options *o,
                        const struct cz_sensitivity *s,
                        const struct app_int8_judged *judged)
 {
-    puts(o->prune ? "difference  layer" : "difference   SNR dB  layer");
+    puts(o->pruning.is_asked ? "difference  layer" : "difference   SNR dB  layer");
     for (size_t i = 0; i < s->n_rows; i++) {
         printf("%10.6f  ", s->rows[i].difference);
-        if (!o->prune)
+        if (!o->pruning.is_asked)
             printf("%7.1f  ", s->rows[i].snr_db);
         app_print_clean(stdout, s->rows[i].name);
         puts("");
     }
-    printf("%10.6f  %sall of them\n", s->all, o->prune ? "" : "         ");
+    printf("%10.6f  %sall of them\n", s->all, o->pruning.is_asked ? "" : "         ");
     if (judged->by_boxes)
         printf("\nnote: boxes on %zu images; 0: equal to those of the model as "
                "it is, 1: none found\n",
@@ -194,9 +194,9 @@ static enum cz_status save_plot(const struct app_compress_options *o,
         return cz_error_nomem(err);
     for (size_t i = 0; i < s->n_rows; i++)
         bars[i] = (struct app_plot_bar){s->rows[i].name, s->rows[i].difference};
-    if (o->prune)
+    if (o->pruning.is_asked)
         snprintf(title, sizeof title, "Each layer alone pruned to %g %%",
-                 100 * o->prune_options.sparsity);
+                 100 * o->pruning.prune.sparsity);
     else
         snprintf(title, sizeof title, "Each layer alone in int8, for %s",
                  cz_int8_target_name(o->int8_options.int8.target));
@@ -248,8 +248,8 @@ static enum cz_status run(const struct app_compress_options *options,
 
 int app_sensitivity(int argc, char **argv)
 {
-    struct app_compress_options options = {.prune_options =
-                                               CZ_PRUNE_OPTIONS_INIT};
+    struct app_compress_options options = {
+        .pruning = {.prune = CZ_PRUNE_OPTIONS_INIT}};
     struct app_progress progress;
     struct cz_error err = CZ_ERROR_INIT;
     int exit_code = APP_FAILED;

@@ -1,0 +1,194 @@
+/* See prune_options.h. */
+#include "app/prune_options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "core/alloc.h"
+
+bool app_prune_options_init(struct app_prune_options *options, int argc)
+{
+    *options = (struct app_prune_options){.prune = CZ_PRUNE_OPTIONS_INIT};
+    /* No option comes more often than there are arguments. */
+    options->prune.rules =
+        cz_calloc((size_t)argc + 1, sizeof *options->prune.rules);
+    options->prune.skip =
+        cz_calloc((size_t)argc + 1, sizeof *options->prune.skip);
+    return options->prune.rules && options->prune.skip;
+}
+
+void app_prune_options_fini(struct app_prune_options *options)
+{
+    cz_free((void *)options->prune.rules);
+    cz_free((void *)options->prune.skip);
+}
+
+bool app_is_prune_option(int option)
+{
+    return option >= APP_OPTION_PRUNE && option < APP_OPTION_PRUNE_END;
+}
+
+bool app_prune_needs_images(const struct app_prune_options *options)
+{
+    return options->recover || options->is_auto;
+}
+
+const char *app_prune_method_name(const struct app_prune_options *options)
+{
+    if (options->mask == CZ_RECOVER_MASK_OBS)
+        return "obs";
+    return options->prune.scope == CZ_PRUNE_GLOBAL ? "l1-global" : "l1";
+}
+
+/* ---- one option ------------------------------------------------------- */
+
+bool app_parse_sparsity(double *sparsity, const char *option, const char *text)
+{
+    char *end;
+    *sparsity = strtod(text, &end);
+    if (end != text && !*end && *sparsity >= 0 && *sparsity < 1)
+        return true;
+    bool is_percent = end != text && (!*end || strcmp(end, "%") == 0) &&
+                      *sparsity > 1 && *sparsity < 100;
+    if (is_percent)
+        app_usage_error("compress",
+                        "%s %s: want a fraction, 0 <= P < 1; for %g %% that "
+                        "is %g",
+                        option, text, *sparsity, *sparsity / 100);
+    else
+        app_usage_error("compress",
+                        "%s %s: want a fraction, 0 <= P < 1, such as 0.05",
+                        option, text);
+    return false;
+}
+
+/* Splits PATTERN=P at its last '='. The pattern stays in `argument`. */
+static bool add_rule(struct cz_prune_options *prune, char *argument)
+{
+    struct cz_prune_rule *rules = (struct cz_prune_rule *)prune->rules;
+    char *equals = strrchr(argument, '=');
+    if (!equals || equals == argument) {
+        app_usage_error("compress",
+                        "--sparsity-of %s: want PATTERN=P, such as "
+                        "'/model.22/*=0.5'",
+                        argument);
+        return false;
+    }
+    *equals = 0;
+    rules[prune->n_rules].pattern = argument;
+    return app_parse_sparsity(&rules[prune->n_rules++].sparsity,
+                              "--sparsity-of", equals + 1);
+}
+
+/* One of two words; prints that it is neither. */
+static bool parse_word(bool *is_second, const char *option,
+                       const char *const words[2], const char *text)
+{
+    *is_second = strcmp(text, words[1]) == 0;
+    if (*is_second || strcmp(text, words[0]) == 0)
+        return true;
+    app_usage_error("compress", "%s %s: want %s or %s", option, text, words[0],
+                    words[1]);
+    return false;
+}
+
+static bool parse_scope(enum cz_prune_scope *scope, const char *text)
+{
+    static const char *const words[2] = {"layer", "global"};
+    bool is_global;
+    if (!parse_word(&is_global, "--prune-scope", words, text))
+        return false;
+    *scope = is_global ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER;
+    return true;
+}
+
+static bool parse_method(struct app_prune_options *o, const char *text)
+{
+    const bool is_global = strcmp(text, "l1-global") == 0;
+    const bool is_obs = strcmp(text, "obs") == 0;
+    o->prune.scope = is_global ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER;
+    o->mask = is_obs ? CZ_RECOVER_MASK_OBS : CZ_RECOVER_MASK_GIVEN;
+    o->recover |= is_obs;
+    if (is_global || is_obs || strcmp(text, "l1") == 0)
+        return true;
+    app_usage_error("compress", "--prune-method %s: want l1, l1-global or obs",
+                    text);
+    return false;
+}
+
+static bool parse_nm(struct cz_prune_nm *nm, const char *text)
+{
+    char end;
+    if (sscanf(text, "%zu:%zu%c", &nm->n, &nm->m, &end) == 2 && nm->n > 0 &&
+        nm->n < nm->m && nm->m <= CZ_PRUNE_NM_MAX)
+        return true;
+    app_usage_error("compress",
+                    "--nm %s: want N:M, 0 < N < M <= %d, such as 2:4", text,
+                    CZ_PRUNE_NM_MAX);
+    return false;
+}
+
+static bool parse_recover(struct app_prune_options *o, const char *text)
+{
+    o->recover = strcmp(text, "lsq") == 0;
+    if (!o->recover)
+        app_usage_error("compress", "--recover %s: want lsq, least squares",
+                        text);
+    return o->recover;
+}
+
+bool app_parse_prune_option(struct app_prune_options *o, int option, char *text)
+{
+    static const char *const shares[2] = {"equal", "auto"};
+    struct cz_prune_options *prune = &o->prune;
+    switch (option) {
+    case APP_OPTION_PRUNE:
+        o->has_sparsity = true;
+        return app_parse_sparsity(&prune->sparsity, "--prune", text);
+    case APP_OPTION_PRUNE_METHOD:
+        return parse_method(o, text);
+    case APP_OPTION_PRUNE_SCOPE:
+        return parse_scope(&prune->scope, text);
+    case APP_OPTION_SKIP:
+        ((const char **)prune->skip)[prune->n_skip++] = text;
+        return true;
+    case APP_OPTION_SPARSITY_OF:
+        return add_rule(prune, text);
+    case APP_OPTION_SPARSITY:
+        return parse_word(&o->is_auto, "--sparsity", shares, text);
+    case APP_OPTION_PRUNE_ALL:
+        prune->prune_dfl = true;
+        return true;
+    case APP_OPTION_NM:
+        return parse_nm(&prune->nm, text);
+    default:
+        return parse_recover(o, text);
+    }
+}
+
+/* ---- together --------------------------------------------------------- */
+
+bool app_prune_options_check(struct app_prune_options *o)
+{
+    const struct cz_prune_options *prune = &o->prune;
+    const char *what = NULL;
+    o->is_asked = o->has_sparsity || prune->n_rules > 0 || prune->nm.m > 0;
+    if (!o->is_asked && (prune->n_skip || prune->prune_dfl || prune->scope ||
+                         o->mask || o->is_auto || o->recover))
+        what = "--skip, --prune-all, --prune-method, --prune-scope, "
+               "--sparsity and --recover go with --prune";
+    else if (prune->nm.m && (o->has_sparsity || prune->n_rules))
+        what = "--nm says how many weights go: leave --prune and "
+               "--sparsity-of out";
+    else if (prune->nm.m && (o->is_auto || prune->scope))
+        what = "--nm is the same in each Conv: leave --sparsity auto and "
+               "l1-global out";
+    else if (prune->scope && (o->mask || o->is_auto))
+        what = "--prune-scope global is for --prune-method l1 and --sparsity "
+               "equal; --prune-method obs --sparsity auto does it better";
+    else if (o->is_auto && !(prune->sparsity > 0))
+        what = "--sparsity auto wants --prune P, the fraction of all weights";
+    return !what || (app_usage_error("compress", "%s", what), false);
+}
