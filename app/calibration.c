@@ -147,12 +147,50 @@ static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
     return status;
 }
 
+static float share(float position, size_t size)
+{
+    const float s = position / (float)size;
+    return s > 0 ? s < 1 ? s : 1 : 0;
+}
+
+/* The boxes of the best scores. */
+static enum cz_status look(void *user, struct cz_plan *plan,
+                           struct cz_region *regions, size_t *n_regions,
+                           struct cz_error *err)
+{
+    const struct app_calibration *c = user;
+    const struct cz_input_format *format = cz_detector_format(c->detector);
+    struct cz_thresholds thresholds = CZ_THRESHOLDS_DEMO;
+    struct cz_boxes boxes = {.items = NULL};
+    size_t count;
+    const struct cz_port *outputs = cz_plan_outputs(plan, &count);
+    *n_regions = 0;
+    if (!cz_detector_is_bound(c->detector))
+        return CZ_OK;
+    thresholds.max_boxes = CZ_REGIONS_MAX;
+    enum cz_status status = cz_detector_decode(c->detector, outputs, count,
+                                               &thresholds, &boxes, err);
+    if (status == CZ_OK)
+        status = cz_boxes_suppress(&boxes, &thresholds, err);
+    for (size_t i = 0; i < boxes.count && i < CZ_REGIONS_MAX; i++) {
+        const struct cz_box *box = &boxes.items[i];
+        regions[(*n_regions)++] =
+            (struct cz_region){.left = share(box->x1, format->width),
+                               .top = share(box->y1, format->height),
+                               .right = share(box->x2, format->width),
+                               .bottom = share(box->y2, format->height)};
+    }
+    cz_boxes_fini(&boxes);
+    return status;
+}
+
 struct cz_images
 app_calibration_images(struct app_calibration *calibration)
 {
     return (struct cz_images){.count = calibration->files.count,
                                    .begin = begin,
                                    .fill = fill,
+                                   .look = look,
                                    .user = calibration};
 }
 

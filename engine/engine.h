@@ -127,6 +127,13 @@ const struct cz_port *cz_plan_find(const struct cz_plan *plan,
  * CZ_EINVAL for an index outside of what it points into. */
 enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err);
 
+/* Part of an input image: from 0 to 1, of its width and its height. */
+struct cz_region {
+    float left, top, right, bottom;
+};
+
+#define CZ_REGIONS_MAX 16
+
 /* Images for a plan, from who knows about files and letterboxes. */
 struct cz_images {
     size_t count;
@@ -135,6 +142,11 @@ struct cz_images {
                             struct cz_error *err);
     /* Fills the plan's inputs with image i. */
     enum cz_status (*fill)(void *user, size_t i, struct cz_plan *plan,
+                           struct cz_error *err);
+    /* Where the plan, which has run, sees something: at most CZ_REGIONS_MAX
+     * regions. NULL: nobody knows. */
+    enum cz_status (*look)(void *user, struct cz_plan *plan,
+                           struct cz_region *regions, size_t *count,
                            struct cz_error *err);
     void *user;
 };

@@ -2,6 +2,7 @@
 #include "prune/lsq_internal.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -303,6 +304,14 @@ static void fill(struct run *run, const struct solving *s)
     }
 }
 
+static bool is_finite(const double *v, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += fabs(v[i]);
+    return isfinite(sum);
+}
+
 /* One channel's solution, with the bias that makes the means equal. */
 static void store(const struct run *run, const struct solving *s, size_t i)
 {
@@ -331,8 +340,10 @@ static void solve_run(void *user, size_t i)
             s->lsq->blas->dposv("L", &k, &count, run->matrix, &k, run->v, &k,
                                 &info);
         /* What cannot be solved, as with infinite inputs, stays as it was. */
-        for (size_t c = 0; c < run->count && info == 0; c++)
-            store(run, s, c);
+        for (size_t c = 0; c < run->count && info == 0; c++) {
+            if (is_finite(run->v + c * run->k, run->k))
+                store(run, s, c);
+        }
     } else {
         atomic_store(&s->has_failed, true);
     }

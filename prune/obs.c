@@ -16,7 +16,8 @@
 #include "core/parallel.h"
 
 /* Weights that are chosen by the losses as they were before the first of them
- * went. */
+ * went: one of so many of those that go, and at most so many. */
+#define BATCH_SHARE ((size_t)16)
 #define BATCH ((size_t)8)
 
 /* Where the inverse's diagonal is smaller than this share of what it was, it is
@@ -198,8 +199,10 @@ static void take(struct row *r, const size_t *batch, size_t b)
 static void choose_batch(struct row *r)
 {
     const size_t left = r->o->most - r->count;
+    const size_t share = r->o->most / BATCH_SHARE + 1;
+    const size_t wanted = share < BATCH ? share : BATCH;
     size_t batch[BATCH], count = 0;
-    while (count < BATCH && count < left) {
+    while (count < wanted && count < left) {
         batch[count] = pick(r);
         if (batch[count] == r->o->lsq->shape.inputs)
             break; /* losses that are no numbers */

@@ -18,9 +18,16 @@ struct side {
     struct cz_frames *frames;
 };
 
+/* Where an image shows something. */
+struct sights {
+    struct cz_region regions[CZ_REGIONS_MAX];
+    size_t count;
+};
+
 struct cz_walk {
     struct cz_walk_options options;
     struct side original, pruned;
+    struct sights *sights; /* [images.count] */
     size_t at; /* the step before which all images wait */
 };
 
@@ -46,6 +53,18 @@ static void close_side(struct side *side)
     cz_plan_free(side->plan);
 }
 
+static enum cz_status look(struct cz_walk *w, size_t i, struct cz_error *err)
+{
+    const struct cz_images *images = &w->options.images;
+    struct sights *sights = &w->sights[i];
+    if (!images->look)
+        return CZ_OK;
+    CZ_TRY(cz_plan_run(w->original.plan, err));
+    CZ_TRY(images->look(images->user, w->original.plan, sights->regions,
+                        &sights->count, err));
+    return cz_frames_load(w->original.frames, i, w->original.plan, 0, err);
+}
+
 static enum cz_status start_image(struct cz_walk *w, size_t i,
                                   struct cz_error *err)
 {
@@ -54,6 +73,7 @@ static enum cz_status start_image(struct cz_walk *w, size_t i,
     const struct cz_port *from = cz_plan_inputs(w->original.plan, &count);
     CZ_TRY(images->fill(images->user, i, w->original.plan, err));
     CZ_TRY(cz_frames_save(w->original.frames, i, w->original.plan, 0, err));
+    CZ_TRY(look(w, i, err));
     if (!w->pruned.model)
         return CZ_OK;
     const struct cz_port *to = cz_plan_inputs(w->pruned.plan, NULL);
@@ -65,6 +85,9 @@ static enum cz_status start_image(struct cz_walk *w, size_t i,
 static enum cz_status start(struct cz_walk *w, struct cz_error *err)
 {
     const struct cz_images *images = &w->options.images;
+    w->sights = cz_calloc(images->count + 1, sizeof *w->sights);
+    if (!w->sights)
+        return cz_error_nomem(err);
     CZ_TRY(open_side(w, &w->original, err));
     if (w->pruned.model)
         CZ_TRY(open_side(w, &w->pruned, err));
@@ -98,6 +121,7 @@ void cz_walk_free(struct cz_walk *walk)
     if (walk) {
         close_side(&walk->original);
         close_side(&walk->pruned);
+        cz_free(walk->sights);
     }
     cz_free(walk);
 }
@@ -197,12 +221,31 @@ static uint64_t draw(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static void choose_places(struct gathering *g, size_t image)
+/* A whole number between two shares of `size`. */
+static size_t draw_between(uint64_t *state, float low, float high, size_t size)
 {
+    const double share = (double)(draw(state) >> 11) * 0x1p-53;
+    const double at = (double)low + share * (double)(high - low);
+    const size_t place = (size_t)(at * (double)size);
+    return place < size ? place : size - 1;
+}
+
+/* All over the image and, in turn, where there is something. */
+static void choose_places(struct gathering *g, const struct cz_walk *w,
+                          size_t image)
+{
+    static const struct cz_region all = {0, 0, 1, 1};
+    const struct sights *sights = &w->sights[image];
     const size_t *out = g->layer->original.out_size;
     uint64_t state = ((uint64_t)g->layer->step << 32) + image;
-    for (size_t k = 0; k < g->count; k++)
-        g->places[k] = (size_t)(draw(&state) % (out[0] * out[1]));
+    for (size_t k = 0; k < g->count; k++) {
+        const struct cz_region *r = &all;
+        if (k % 2 && sights->count)
+            r = &sights->regions[draw(&state) % sights->count];
+        const size_t y = draw_between(&state, r->top, r->bottom, out[0]);
+        const size_t x = draw_between(&state, r->left, r->right, out[1]);
+        g->places[k] = y * out[1] + x;
+    }
 }
 
 /* What the original convolution gives for windows from..from+count-1. */
@@ -267,7 +310,7 @@ static enum cz_status gather(struct gathering *g, struct cz_walk *w,
     for (size_t i = 0; i < w->options.images.count; i++) {
         CZ_TRY(advance(w, &w->original, i, l->step, err));
         CZ_TRY(advance(w, &w->pruned, i, l->step, err));
-        choose_places(g, i);
+        choose_places(g, w, i);
         cz_parallel_for((g->count + CHUNK - 1) / CHUNK, threads, gather_chunk,
                         g);
         cz_lsq_add(g->lsq, g->x, g->y, g->count);

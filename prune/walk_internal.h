@@ -14,7 +14,8 @@ struct cz_walk_options {
     struct cz_images images;
     struct cz_plan_options plan; /* threads, shapes */
     size_t windows;              /* of each image and layer, at random places
-                                    that are the same in every run */
+                                    that are the same in every run; half of
+                                    them where the original sees something */
 };
 
 /* Puts the images before the first step. `pruned` may be NULL; else it is

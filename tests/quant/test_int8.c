@@ -52,7 +52,8 @@ static struct cz_int8_options options_for(enum cz_int8_target target,
     struct cz_int8_options options = CZ_INT8_OPTIONS_INIT;
     options.target = target;
     options.plan.threads = 1;
-    options.images = (struct cz_images){IMAGES, begin, fill, begun};
+    options.images = (struct cz_images){
+        .count = IMAGES, .begin = begin, .fill = fill, .user = begun};
     return options;
 }
 
