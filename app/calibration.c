@@ -184,18 +184,16 @@ static enum cz_status look(void *user, struct cz_plan *plan,
     return status;
 }
 
-struct cz_images
-app_calibration_images(struct app_calibration *calibration)
+struct cz_images app_calibration_images(struct app_calibration *calibration)
 {
     return (struct cz_images){.count = calibration->files.count,
-                                   .begin = begin,
-                                   .fill = fill,
-                                   .look = look,
-                                   .user = calibration};
+                              .begin = begin,
+                              .fill = fill,
+                              .look = look,
+                              .user = calibration};
 }
 
-void app_calibration_tell_skipped(
-    const struct app_calibration *calibration)
+void app_calibration_tell_skipped(const struct app_calibration *calibration)
 {
     for (size_t i = 0; i < calibration->n_skipped; i++) {
         if (i == SKIPPED_SHOWN) {

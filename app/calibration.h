@@ -36,7 +36,6 @@ void app_calibration_close(struct app_calibration *calibration);
 void app_calibration_tell_skipped(const struct app_calibration *calibration);
 
 /* As quantizing wants them; `calibration` must stay where it is. */
-struct cz_images
-app_calibration_images(struct app_calibration *calibration);
+struct cz_images app_calibration_images(struct app_calibration *calibration);
 
 #endif

@@ -7,8 +7,8 @@
 #include "app/app.h"
 #include "app/compress_report.h"
 #include "app/int8_report.h"
-#include "app/prune.h"
 #include "app/progress.h"
+#include "app/prune.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/gzip.h"
@@ -71,8 +71,8 @@ static enum cz_status edit(struct cz_model *model,
     report->macs_nonzero = nonzero_macs(&report->stats, &report->prune.report);
     if (o->int8) {
         start = cz_now_ms();
-        CZ_TRY(app_int8_quantize(model, o, report->prune.copy,
-                                 &report->int8, err));
+        CZ_TRY(app_int8_quantize(model, o, report->prune.copy, &report->int8,
+                                 err));
         report->ms.int8 = cz_now_ms() - start;
     }
     if (o->fp16) {

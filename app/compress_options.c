@@ -190,7 +190,8 @@ static bool parse_option(struct parser *p, int option)
         o->verbose = true;
         return true;
     case 't':
-        return app_parse_number(&o->pruning.prune.threads, &threads_number, optarg);
+        return app_parse_number(&o->pruning.prune.threads, &threads_number,
+                                optarg);
     case 'h':
         fputs(help, stdout);
         p->exit_code = APP_DONE;

@@ -14,7 +14,7 @@ struct app_compress_options {
     char *output; /* as given, or made from the model's name; owned */
     bool fp16, int8;
     bool force, json, quiet, verbose;
-    const struct app_board *board;         /* or NULL */
+    const struct app_board *board; /* or NULL */
     struct app_prune_options pruning;
     struct cz_fp16_options fp16_options;
     struct app_int8_options int8_options;

@@ -206,7 +206,8 @@ void app_compress_report_json(const struct app_compress_report *report)
     json_object_set_new(root, "parameters",
                         app_json_count(report->stats.parameters));
     json_object_set_new(root, "macs", macs_json(report));
-    json_object_set_new(root, "prune", app_prune_report_json(&report->prune, o));
+    json_object_set_new(root, "prune",
+                        app_prune_report_json(&report->prune, o));
     json_object_set_new(root, "quant", quant_json(report));
     json_object_set_new(root, "board", board_json(o));
     json_object_set_new(root, "time_ms", json_real(report->ms.total));

@@ -89,8 +89,8 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
     CZ_TRY(open_truth(w, err));
     w->judge.plan = w->int8.plan;
     w->judge.detector = w->calibration.detector;
-    w->trial = (struct cz_trial_options){
-        .source = {.load = load, .user = w}, .int8 = &w->int8};
+    w->trial = (struct cz_trial_options){.source = {.load = load, .user = w},
+                                         .int8 = &w->int8};
     return CZ_OK;
 }
 
@@ -98,7 +98,8 @@ static enum cz_status open_judge(struct workshop *w, struct cz_error *err)
 {
     const enum cz_status status =
         cz_judge_new(&w->trial.judge, &w->trial.source, &w->judge, err);
-    return w->options.pruning.is_asked ? cz_error_prefix(err, status, "pruned") : status;
+    return w->options.pruning.is_asked ? cz_error_prefix(err, status, "pruned")
+                                       : status;
 }
 
 static void close_workshop(struct workshop *w)
@@ -236,8 +237,9 @@ static enum cz_status measure(struct cz_sensitivity *sensitivity,
                                            .judge = w->trial.judge,
                                            .prune = options->pruning.prune};
     prune.prune.progress = w->int8.progress;
-    return options->pruning.is_asked ? cz_sensitivity_prune(sensitivity, &prune, err)
-                          : cz_sensitivity_measure(sensitivity, &w->trial, err);
+    return options->pruning.is_asked
+               ? cz_sensitivity_prune(sensitivity, &prune, err)
+               : cz_sensitivity_measure(sensitivity, &w->trial, err);
 }
 
 enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,

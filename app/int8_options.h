@@ -48,8 +48,9 @@ enum {
     "                        least), for the ranges of its activations: a\n"   \
     "                        folder, a .txt list, COCO's .json, YOLO's "       \
     ".yaml\n"                                                                  \
-    "  --calib-images N      of them at most, evenly over SOURCE (int8: 128,\n"\
-    "                        pruning: 64; at most 512)\n"                                           \
+    "  --calib-images N      of them at most, evenly over SOURCE (int8: "      \
+    "128,\n"                                                                   \
+    "                        pruning: 64; at most 512)\n"                      \
     "  --target T            the runtime that the int8 file is for:\n"         \
     "                        onnxruntime (default) or tensorrt\n"              \
     "  --ranges METHOD       mse (default), minmax, average, percentile or\n"  \

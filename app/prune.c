@@ -29,8 +29,8 @@ static enum cz_status keep_copy(struct app_prune_result *result,
                                 struct cz_model *model, struct cz_error *err)
 {
     const char *parent = getenv("TMPDIR");
-    result->folder = join(parent && *parent ? parent : "/tmp",
-                          "compress-XXXXXX");
+    result->folder =
+        join(parent && *parent ? parent : "/tmp", "compress-XXXXXX");
     if (!result->folder)
         return cz_error_nomem(err);
     if (!mkdtemp(result->folder))

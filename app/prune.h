@@ -24,8 +24,7 @@ void app_prune_result_fini(struct app_prune_result *result);
 /* Prunes the model, or only looks at it. */
 enum cz_status app_prune(struct cz_model *model,
                          const struct app_compress_options *options,
-                         struct app_prune_result *result,
-                         struct cz_error *err);
+                         struct app_prune_result *result, struct cz_error *err);
 
 /* What happened, a row for each Conv, notes below the table, and as JSON. */
 void app_prune_report_layers(const struct app_prune_result *result);

@@ -43,16 +43,19 @@ enum {
     }
 
 #define APP_PRUNE_HELP                                                         \
-    "  --prune P             zero the fraction P (0 <= P < 1) of each Conv's\n"\
+    "  --prune P             zero the fraction P (0 <= P < 1) of each "        \
+    "Conv's\n"                                                                 \
     "                        weights, those of smallest magnitude\n"           \
     "  --recover lsq         then solve for the weights that remain, layer\n"  \
-    "                        after layer, by least squares on --calib images\n"\
+    "                        after layer, by least squares on --calib "        \
+    "images\n"                                                                 \
     "  --prune-method M      which weights: l1 (default), of smallest\n"       \
     "                        magnitude; l1-global, one threshold over all\n"   \
     "                        Convs; obs, those that the others make up for\n"  \
     "                        best (takes --recover lsq along)\n"               \
     "  --sparsity auto       another fraction for each Conv, P of all their\n" \
-    "                        weights together, where it costs least (likewise\n"\
+    "                        weights together, where it costs least "          \
+    "(likewise\n"                                                              \
     "                        from images); equal (default)\n"                  \
     "  --nm 2:4              of 4 weights in a row at most 2 stay, in place\n" \
     "                        of P: for sparse tensor cores (Jetson Orin)\n"    \
@@ -62,7 +65,8 @@ enum {
     "                        the node or its weight); may be repeated\n"       \
     "  --sparsity-of PATTERN=P\n"                                              \
     "                        another P for matching Convs; may be repeated\n"  \
-    "  --prune-all           also the DFL convolution of YOLOv8-style heads,\n"\
+    "  --prune-all           also the DFL convolution of YOLOv8-style "        \
+    "heads,\n"                                                                 \
     "                        which holds 0..15 and no learned weights\n"
 
 /* Room for as many patterns as there are arguments. False when there is no

@@ -37,9 +37,8 @@ void app_prune_report_layers(const struct app_prune_result *r)
            "recovered");
     for (size_t i = 0; i < r->report.n_layers; i++) {
         const struct cz_prune_layer *layer = &r->report.layers[i];
-        const double share = layer->weights ? (double)layer->zeros /
-                                                  (double)layer->weights
-                                            : 0;
+        const double share =
+            layer->weights ? (double)layer->zeros / (double)layer->weights : 0;
         printf("%12s %12s %6.2f%% ", app_count(weights, layer->weights),
                app_count(zeros, layer->zeros), 100 * share);
         if (r->recover.n_layers)

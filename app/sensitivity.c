@@ -159,7 +159,8 @@ static void print_text(const struct app_compress_options *o,
                        const struct cz_sensitivity *s,
                        const struct app_int8_judged *judged)
 {
-    puts(o->pruning.is_asked ? "difference  layer" : "difference   SNR dB  layer");
+    puts(o->pruning.is_asked ? "difference  layer"
+                             : "difference   SNR dB  layer");
     for (size_t i = 0; i < s->n_rows; i++) {
         printf("%10.6f  ", s->rows[i].difference);
         if (!o->pruning.is_asked)
@@ -167,7 +168,8 @@ static void print_text(const struct app_compress_options *o,
         app_print_clean(stdout, s->rows[i].name);
         puts("");
     }
-    printf("%10.6f  %sall of them\n", s->all, o->pruning.is_asked ? "" : "         ");
+    printf("%10.6f  %sall of them\n", s->all,
+           o->pruning.is_asked ? "" : "         ");
     if (judged->by_boxes)
         printf("\nnote: boxes on %zu images; 0: equal to those of the model as "
                "it is, 1: none found\n",

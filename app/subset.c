@@ -33,8 +33,7 @@ static enum cz_status choose(struct app_subset *subset, const bool *is_held,
                              bool wanted, struct cz_error *err)
 {
     struct cz_images *images = &subset->images;
-    *images =
-        (struct cz_images){.begin = begin, .fill = fill, .user = subset};
+    *images = (struct cz_images){.begin = begin, .fill = fill, .user = subset};
     subset->indices = cz_calloc(subset->all.count + 1, sizeof *subset->indices);
     if (!subset->indices)
         return cz_error_nomem(err);

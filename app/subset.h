@@ -8,8 +8,8 @@
 
 struct app_subset {
     struct cz_images all;
-    size_t *indices;              /* of the images among all; owned */
-    struct app_truth *truth;      /* that wants to know the detector, or NULL */
+    size_t *indices;         /* of the images among all; owned */
+    struct app_truth *truth; /* that wants to know the detector, or NULL */
     struct cz_images images; /* these alone */
 };
 

@@ -36,14 +36,13 @@ bool cz_plan_conv(const struct cz_plan *plan, size_t i,
     const struct cz_step *step = plan->steps[i];
     const struct cz_conv_params *params = step->params;
     const struct cz_array *x = step->inputs[INPUT], *y = step->outputs[0];
-    *view = (struct cz_conv_view){
-        .weights = tensor_of(operand(step, WEIGHT)),
-        .bias = tensor_of(operand(step, BIAS)),
-        .has_bias = operand(step, BIAS) != NULL,
-        .groups = (size_t)params->group,
-        .outputs = (size_t)y->dims.size[1],
-        .channels = (size_t)x->dims.size[1],
-        .input = x->data};
+    *view = (struct cz_conv_view){.weights = tensor_of(operand(step, WEIGHT)),
+                                  .bias = tensor_of(operand(step, BIAS)),
+                                  .has_bias = operand(step, BIAS) != NULL,
+                                  .groups = (size_t)params->group,
+                                  .outputs = (size_t)y->dims.size[1],
+                                  .channels = (size_t)x->dims.size[1],
+                                  .input = x->data};
     for (size_t d = 0; d < 2; d++) {
         view->size[d] = (size_t)x->dims.size[2 + d];
         view->out_size[d] = (size_t)y->dims.size[2 + d];
@@ -63,15 +62,14 @@ void cz_conv_view_window(float *values, const struct cz_conv_view *view,
         const float *image = view->input + c * plane;
         for (size_t i = 0; i < view->kernel[0]; i++) {
             /* Before the image they wrap, and are beyond it, too. */
-            const size_t row = y * view->strides[0] + i * view->dilations[0] -
-                               view->pads[0];
+            const size_t row =
+                y * view->strides[0] + i * view->dilations[0] - view->pads[0];
             for (size_t k = 0; k < view->kernel[1]; k++) {
                 const size_t column = x * view->strides[1] +
                                       k * view->dilations[1] - view->pads[1];
                 const bool is_inside =
                     row < view->size[0] && column < view->size[1];
-                *values++ =
-                    is_inside ? image[row * view->size[1] + column] : 0;
+                *values++ = is_inside ? image[row * view->size[1] + column] : 0;
             }
         }
     }

@@ -205,9 +205,10 @@ enum cz_status cz_frames_load(const struct cz_frames *frames, size_t i,
 
 /* What a Conv reads, while the plan stands before its step. */
 struct cz_conv_view {
-    const struct cz_tensor *weights; /* the model's: [outputs, channels / groups,
+    const struct cz_tensor
+        *weights;                 /* the model's: [outputs, channels / groups,
                                         kernel]; NULL: they are computed */
-    const struct cz_tensor *bias;    /* likewise; NULL also where there is none */
+    const struct cz_tensor *bias; /* likewise; NULL also where there is none */
     bool has_bias;
     size_t groups, outputs, channels;
     size_t size[2], out_size[2]; /* height and width */

@@ -153,16 +153,21 @@ enum cz_status cz_frames_load(const struct cz_frames *frames, size_t i,
     size_t left = frame->size;
     uint8_t *marks = NULL;
     CZ_TRY(find_live(&marks, plan, step, err));
+    bool fits = true;
     for (size_t k = 0; k < plan->n_arrays; k++) {
         const struct cz_array *array = plan->arrays[k];
-        if (!is_live_root(marks, array) || array->size_bytes > left)
+        if (!is_live_root(marks, array))
             continue;
+        fits = array->size_bytes <= left;
+        if (!fits)
+            break;
         memcpy(array->data, from, array->size_bytes);
         from += array->size_bytes;
         left -= array->size_bytes;
     }
     cz_free(marks);
-    return left == 0 ? CZ_OK
-                     : cz_error_set(err, CZ_EINVAL,
-                                    "the frame was saved before another step");
+    return fits && left == 0
+               ? CZ_OK
+               : cz_error_set(err, CZ_EINVAL,
+                              "the frame was saved before another step");
 }

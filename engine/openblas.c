@@ -1,7 +1,6 @@
 /* See openblas_internal.h. */
 #include "engine/openblas_internal.h"
 
-
 struct cz_openblas *cz_openblas_new(void)
 {
     return cz_calloc(1, sizeof(struct cz_openblas));

@@ -49,11 +49,8 @@ static enum cz_status find_target(size_t *index, struct cz_prune_layers *list,
         return cz_error_nomem(err);
     list->targets = targets;
     *index = list->n_targets++;
-    targets[*index] =
-        (struct cz_prune_target){.tensor = tensor,
-                                 .name = value->name,
-                                 .node = node,
-                                 .sparsity = 1};
+    targets[*index] = (struct cz_prune_target){
+        .tensor = tensor, .name = value->name, .node = node, .sparsity = 1};
     if (value->is_output || cz_weight_other_reader(value))
         targets[*index].skipped = "read by other operators too";
     return cz_tensor_elements(tensor, &targets[*index].elements, err);

@@ -70,8 +70,7 @@ static void store_system(const double *matrix, const double *v, struct obs *o,
     float *inverse = o->inverse + group * n * n;
     for (size_t i = 0; i < n; i++) {
         for (size_t k = i; k < n; k++)
-            inverse[i * n + k] = inverse[k * n + i] =
-                (float)matrix[i * n + k];
+            inverse[i * n + k] = inverse[k * n + i] = (float)matrix[i * n + k];
     }
     for (size_t i = 0; i < m * n; i++)
         o->solved[group * m * n + i] = (float)v[i];
@@ -268,10 +267,10 @@ static enum cz_status choose_rows(struct obs *o, struct cz_error *err)
 {
     const struct cz_lsq_shape *s = &o->lsq->shape;
     const size_t threads = o->lsq->options.threads;
-    o->inverse = cz_calloc(s->groups * s->inputs * s->inputs + 1,
-                           sizeof *o->inverse);
-    o->solved = cz_calloc(s->groups * s->outputs * s->inputs + 1,
-                          sizeof *o->solved);
+    o->inverse =
+        cz_calloc(s->groups * s->inputs * s->inputs + 1, sizeof *o->inverse);
+    o->solved =
+        cz_calloc(s->groups * s->outputs * s->inputs + 1, sizeof *o->solved);
     o->steps = cz_calloc(o->n_rows * o->most + 1, sizeof *o->steps);
     if (!o->inverse || !o->solved || !o->steps)
         return cz_error_nomem(err);
@@ -390,8 +389,8 @@ static void add_up(double *losses, size_t count, const struct obs *o,
                    struct step *steps)
 {
     const size_t n = o->lsq->shape.inputs, taken = o->n_rows * o->most;
-    const double channels = (double)(o->lsq->shape.groups *
-                                     o->lsq->shape.outputs);
+    const double channels =
+        (double)(o->lsq->shape.groups * o->lsq->shape.outputs);
     const double scale = channels / (double)o->n_rows;
     const double all = (double)(o->n_rows * n);
     double sum = 0;

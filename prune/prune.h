@@ -43,8 +43,8 @@ struct cz_prune_options {
     size_t n_rules;
     const struct cz_share *share; /* sparsities of Convs without a rule, from
                                      share.h, instead of `sparsity`; or NULL */
-    struct cz_prune_nm nm; /* instead of sparsities */
-    size_t threads;        /* 0: as many as there are cores */
+    struct cz_prune_nm nm;        /* instead of sparsities */
+    size_t threads;               /* 0: as many as there are cores */
     const struct cz_progress *progress;
 };
 

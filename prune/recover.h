@@ -23,7 +23,7 @@ struct cz_recover_options {
     enum cz_recover_mask mask;
     const struct cz_prune_options *prune; /* that it was pruned with: what it
                                              leaves alone stays as it is */
-    const struct cz_progress *progress; /* may be NULL */
+    const struct cz_progress *progress;   /* may be NULL */
 };
 
 #define CZ_RECOVER_OPTIONS_INIT                                                \

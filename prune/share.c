@@ -57,16 +57,16 @@ static void scale(struct cz_share_layer *row, const struct cz_lsq *lsq)
         row->losses[i] = power > 0 ? row->losses[i] / power : 0;
 }
 
-static enum cz_status measure_with(struct cz_share_layer *row, struct cz_lsq *lsq,
-                                   const struct sharing *s,
+static enum cz_status measure_with(struct cz_share_layer *row,
+                                   struct cz_lsq *lsq, const struct sharing *s,
                                    const struct cz_walk_layer *layer,
                                    const float *const *floats,
                                    struct cz_error *err)
 {
     CZ_TRY(cz_walk_gather(lsq, s->walk, layer, floats[0], floats[1], err));
     cz_lsq_finish(lsq);
-    CZ_TRY(cz_obs_losses(row->losses, CZ_SHARE_POINTS, ROWS, lsq, floats[0],
-                         err));
+    CZ_TRY(
+        cz_obs_losses(row->losses, CZ_SHARE_POINTS, ROWS, lsq, floats[0], err));
     scale(row, lsq);
     return CZ_OK;
 }
@@ -82,18 +82,17 @@ static enum cz_status measure(struct cz_share_layer *row,
     struct cz_lsq lsq = {.count = 0};
     enum cz_status status = CZ_OK;
     for (size_t i = 0; i < 2 && tensors[i] && status == CZ_OK; i++)
-        status = cz_tensor_floats((struct cz_tensor *)tensors[i], &floats[i],
-                                  err);
-    const struct cz_lsq_options options = {
-        .ridge = s->options->ridge,
-        .bias = floats[1],
-        .bias_is_free = floats[1] != NULL,
-        .threads = s->options->plan.threads};
+        status =
+            cz_tensor_floats((struct cz_tensor *)tensors[i], &floats[i], err);
+    const struct cz_lsq_options options = {.ridge = s->options->ridge,
+                                           .bias = floats[1],
+                                           .bias_is_free = floats[1] != NULL,
+                                           .threads = s->options->plan.threads};
     if (status == CZ_OK)
         status = cz_lsq_init(&lsq, &layer->shape, &options, err);
     if (status == CZ_OK)
-        status = measure_with(row, &lsq, s, layer,
-                              (const float *const *)floats, err);
+        status = measure_with(row, &lsq, s, layer, (const float *const *)floats,
+                              err);
     cz_lsq_fini(&lsq);
     cz_free(floats[0]);
     cz_free(floats[1]);

@@ -8,9 +8,9 @@
 
 struct cz_share_options {
     struct cz_images images;
-    struct cz_plan_options plan; /* threads, shapes */
-    size_t windows;              /* of each image and layer */
-    double ridge;                /* as in recover.h */
+    struct cz_plan_options plan;          /* threads, shapes */
+    size_t windows;                       /* of each image and layer */
+    double ridge;                         /* as in recover.h */
     const struct cz_prune_options *prune; /* sparsity: of all Convs that are
                                              not skipped and have no rule */
     const struct cz_progress *progress;   /* may be NULL */

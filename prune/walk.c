@@ -28,7 +28,7 @@ struct cz_walk {
     struct cz_walk_options options;
     struct side original, pruned;
     struct sights *sights; /* [images.count] */
-    size_t at; /* the step before which all images wait */
+    size_t at;             /* the step before which all images wait */
 };
 
 /* ---- begin and end ---------------------------------------------------- */
@@ -153,8 +153,8 @@ static const char *find_reason(const struct cz_walk *w,
                                const struct cz_walk_layer *l)
 {
     const struct cz_conv_view *o = &l->original, *p = &l->pruned;
-    struct cz_model *model = w->pruned.model ? w->pruned.model
-                                             : w->original.model;
+    struct cz_model *model =
+        w->pruned.model ? w->pruned.model : w->original.model;
     if (!o->weights || !p->weights)
         return "its weights are computed";
     if (p->weights->dtype != CZ_DTYPE_FLOAT ||
@@ -206,8 +206,8 @@ struct gathering {
     struct cz_lsq *lsq;
     const struct cz_walk_layer *layer;
     const float *weights, *bias;
-    size_t count; /* windows */
-    size_t *places; /* [count] in the output's plane */
+    size_t count;         /* windows */
+    size_t *places;       /* [count] in the output's plane */
     float *x, *exact, *y; /* [count, inputs] twice, [count, outputs], all of
                              all groups; exact is x where nothing is pruned */
 };
@@ -257,12 +257,12 @@ static void multiply(const struct gathering *g, size_t from, size_t count)
     for (size_t i = 0; i < count * m; i++)
         y[i] = g->bias ? g->bias[i % m] : 0;
     for (size_t k = 0; k < s->groups; k++)
-        g->lsq->blas->sgemm(
-            CZ_BLAS_ROW_MAJOR, CZ_BLAS_AS_IT_IS, CZ_BLAS_TRANSPOSED, (int)count,
-            (int)s->outputs, (int)s->inputs, 1,
-            g->exact + from * n + k * s->inputs, (int)n,
-            g->weights + k * s->outputs * s->inputs, (int)s->inputs, 1,
-            y + k * s->outputs, (int)m);
+        g->lsq->blas->sgemm(CZ_BLAS_ROW_MAJOR, CZ_BLAS_AS_IT_IS,
+                            CZ_BLAS_TRANSPOSED, (int)count, (int)s->outputs,
+                            (int)s->inputs, 1,
+                            g->exact + from * n + k * s->inputs, (int)n,
+                            g->weights + k * s->outputs * s->inputs,
+                            (int)s->inputs, 1, y + k * s->outputs, (int)m);
 }
 
 static void gather_chunk(void *user, size_t chunk)

@@ -95,8 +95,7 @@ static double power_of(const struct problem *p, size_t group, bool around)
     for (size_t i = 0; i < p->shape.inputs; i++) {
         double mean = 0, square = 0;
         for (size_t k = 0; k < p->count; k++) {
-            const double x =
-                (double)p->x[k * n + group * p->shape.inputs + i];
+            const double x = (double)p->x[k * n + group * p->shape.inputs + i];
             mean += x / (double)p->count;
             square += x * x / (double)p->count;
         }
@@ -180,17 +179,17 @@ static void check_solution(struct problem *p, int kind)
     memcpy(solved, p->weights, sizeof solved);
     memcpy(bias, p->bias, sizeof bias);
     assert_ok(cz_lsq_solve(solved, bias, &lsq, p->keep, cz_test_error()));
-    assert_ok(cz_lsq_errors(errors, &lsq, solved,
-                            kind == NO_BIAS ? NULL : bias, cz_test_error()));
+    assert_ok(cz_lsq_errors(errors, &lsq, solved, kind == NO_BIAS ? NULL : bias,
+                            cz_test_error()));
     for (size_t i = 0; i < m; i++) {
         solve_densely(want, &want_bias, p, i, &o);
         for (size_t k = 0; k < n; k++)
             assert_true(fabs((double)solved[i * n + k] - want[k]) < TOLERANCE);
         if (kind != NO_BIAS)
-            assert_true(fabs((double)bias[i] - (kind == FREE_BIAS
-                                                    ? want_bias
-                                                    : (double)p->bias[i])) <
-                        TOLERANCE);
+            assert_true(
+                fabs((double)bias[i] -
+                     (kind == FREE_BIAS ? want_bias : (double)p->bias[i])) <
+                TOLERANCE);
         assert_true(fabs(errors[i] - error_densely(p, i, solved, want_bias)) <
                     TOLERANCE);
     }
@@ -288,8 +287,8 @@ static double loss_of(const struct problem *p, const bool *keep, double ridge)
     /* A weight that goes is away from what it was, too. */
     for (size_t i = 0; i < p->shape.inputs; i++)
         sum += keep[i] ? 0
-                       : ridge * power_of(p, 0, false) *
-                             (double)p->weights[i] * (double)p->weights[i];
+                       : ridge * power_of(p, 0, false) * (double)p->weights[i] *
+                             (double)p->weights[i];
     return sum;
 }
 
@@ -327,8 +326,7 @@ static void takes_the_weights_that_cost_least(void **state)
         const struct cz_obs_options obs = {.zeros = 7, .kernel = 1};
         fill(&p, seed);
         struct cz_lsq lsq = gather(&p, &o);
-        assert_ok(
-            cz_obs_choose(keep, &lsq, p.weights, &obs, cz_test_error()));
+        assert_ok(cz_obs_choose(keep, &lsq, p.weights, &obs, cz_test_error()));
         choose_by_trying(want, &p, 7, o.ridge);
         assert_memory_equal(keep, want, 12);
         cz_lsq_fini(&lsq);
@@ -355,8 +353,8 @@ static void makes_as_many_zeros_as_asked_for_with_any_threads(void **state)
             const struct cz_lsq_options o = {.ridge = 0.01,
                                              .threads = 1 + 2 * i};
             struct cz_lsq lsq = gather(&p, &o);
-            assert_ok(cz_obs_choose(keep[i], &lsq, p.weights, &obs,
-                                    cz_test_error()));
+            assert_ok(
+                cz_obs_choose(keep[i], &lsq, p.weights, &obs, cz_test_error()));
             cz_lsq_fini(&lsq);
         }
         assert_int_equal(count_zeros(keep[0], 192), zeros);
@@ -395,8 +393,7 @@ static void losses_rise_to_those_of_the_masks(void **state)
     const struct cz_lsq_options o = {.ridge = 1e-6, .threads = 1};
     fill(&p, 13);
     struct cz_lsq lsq = gather(&p, &o);
-    assert_ok(
-        cz_obs_losses(losses, 17, 6, &lsq, p.weights, cz_test_error()));
+    assert_ok(cz_obs_losses(losses, 17, 6, &lsq, p.weights, cz_test_error()));
     for (size_t i = 1; i < 16; i++)
         assert_true(losses[i] >= losses[i - 1]);
     /* What half of the weights, gone and made up for, add to the error. */
