@@ -15,8 +15,9 @@ struct app_int8_result {
 
 void app_int8_result_fini(struct app_int8_result *result);
 
-/* Quantizes a model that has been inferred. End with _fini whatever the
- * result; the report's names live as long as the model. CZ_EGATE where it loses
+/* Quantizes a model that has been inferred. `pruned` is a file that it is saved
+ * in as it is now, NULL where the options prune it again to the same. End with
+ * _fini whatever the result; the report's names live as long as the model. CZ_EGATE where it loses
  * more than --max-drop whatever is tried. */
 enum cz_status app_int8_quantize(struct cz_model *model,
                                  const struct app_compress_options *options,
@@ -30,8 +31,8 @@ struct app_int8_judged {
     bool by_boxes; /* else by the outputs */
 };
 
-/* What each layer does in int8 or, with options->pruning.is_asked, pruned; for `compress
- * sensitivity`. */
+/* What each layer does in int8 or, with options->pruning.is_asked, pruned; for
+ * `compress sensitivity`. */
 enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
                                     const struct app_compress_options *options,
                                     struct app_int8_judged *judged,

@@ -6,7 +6,6 @@
 #include <jansson.h>
 
 #include "app/compress_options.h"
-#include "prune/share.h"
 
 struct app_prune_result {
     struct cz_prune_report report;

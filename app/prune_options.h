@@ -5,7 +5,6 @@
 #include <stdbool.h>
 
 #include "prune/prune.h"
-#include "prune/recover.h"
 
 struct app_prune_options {
     bool is_asked;                 /* something goes */

@@ -2,7 +2,7 @@
 #ifndef CZ_PRUNE_LAYERS_INTERNAL_H
 #define CZ_PRUNE_LAYERS_INTERNAL_H
 
-#include "prune/prune.h"
+#include "prune/l1.h"
 
 /* A tensor of weights that one or more Convs read. */
 struct cz_prune_target {

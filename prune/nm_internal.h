@@ -5,7 +5,7 @@
 #ifndef CZ_PRUNE_NM_INTERNAL_H
 #define CZ_PRUNE_NM_INTERNAL_H
 
-#include "prune/prune.h"
+#include "prune/l1.h"
 
 /* Whether the input channels of [outputs, channels, kernel] come in `m`s. */
 bool cz_nm_fits(const struct cz_tensor *weights, size_t m);

@@ -10,8 +10,8 @@
 #ifndef CZ_PRUNE_OBS_INTERNAL_H
 #define CZ_PRUNE_OBS_INTERNAL_H
 
+#include "prune/l1.h"
 #include "prune/lsq_internal.h"
-#include "prune/prune.h"
 
 struct cz_obs_options {
     size_t zeros;          /* that the layer should have */

@@ -5,7 +5,7 @@
 #include "core/progress.h"
 #include "engine/engine.h"
 #include "onnx/onnx.h"
-#include "prune/prune.h"
+#include "prune/l1.h"
 
 /* Which weights of a layer are zero. */
 enum cz_recover_mask {

@@ -4,7 +4,7 @@
 
 #include "core/progress.h"
 #include "engine/engine.h"
-#include "prune/prune.h"
+#include "prune/l1.h"
 
 struct cz_share_options {
     struct cz_images images;

@@ -1,5 +1,5 @@
 /* L1 unstructured pruning, layer by layer or over the whole model. */
-#include "prune/prune.h"
+#include "prune/l1.h"
 
 #include <math.h>
 #include <pthread.h>
