@@ -182,13 +182,12 @@ bool app_prune_options_check(struct app_prune_options *o)
     else if (prune->nm.m && (o->has_sparsity || prune->n_rules))
         what = "--nm says how many weights go: leave --prune and "
                "--sparsity-of out";
-    else if (prune->nm.m && (o->is_auto || prune->scope))
-        what = "--nm is the same in each Conv: leave --sparsity auto and "
-               "l1-global out";
+    else if (prune->nm.m && prune->scope)
+        what = "--nm is the same in each Conv: leave l1-global out";
     else if (prune->scope && (o->mask || o->is_auto))
         what = "--prune-scope global is for --prune-method l1 and --sparsity "
                "equal; --prune-method obs --sparsity auto does it better";
-    else if (o->is_auto && !(prune->sparsity > 0))
+    else if (o->is_auto && !prune->nm.m && !(prune->sparsity > 0))
         what = "--sparsity auto wants --prune P, the fraction of all weights";
     return !what || (app_usage_error("compress", "%s", what), false);
 }

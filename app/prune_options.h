@@ -57,7 +57,8 @@ enum {
     "(likewise\n"                                                              \
     "                        from images); equal (default)\n"                  \
     "  --nm 2:4              of 4 weights in a row at most 2 stay, in place\n" \
-    "                        of P: for sparse tensor cores (Jetson Orin)\n"    \
+    "                        of P: for sparse tensor cores (Jetson Orin);\n"   \
+    "                        with --sparsity auto some Convs stay dense\n"     \
     "  --prune-scope SCOPE   global: as l1-global; layer: as l1\n"             \
     "  --skip PATTERN        leave matching Convs alone (a glob on the name "  \
     "of\n"                                                                     \

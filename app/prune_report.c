@@ -147,7 +147,8 @@ void app_prune_report_notes(const struct app_prune_result *r,
         return;
     if (!o->verbose)
         print_left_alone(&r->report);
-    print_shares(&r->share);
+    if (!o->pruning.prune.nm.m)
+        print_shares(&r->share);
     if (r->recover.n_layers)
         print_recovery(r);
     if (o->pruning.prune.nm.m)

@@ -114,6 +114,8 @@ static void apply_options(struct cz_prune_layer *layer,
     const struct cz_share_layer *share =
         options->share ? cz_share_of(options->share, layer->weight) : NULL;
     layer->sparsity = share ? share->sparsity : options->sparsity;
+    if (options->nm.m && share && share->sparsity == 0 && !layer->skipped)
+        layer->skipped = "dense: it would cost most";
     if (options->nm.m)
         layer->sparsity = 1 - (double)options->nm.n / (double)options->nm.m;
     for (size_t i = 0; i < options->n_rules; i++) {

@@ -122,6 +122,7 @@ static enum cz_status measure_all(struct sharing *s, struct cz_error *err)
         struct cz_share_layer *row = &s->share->layers[s->share->n_layers];
         row->weight = cz_strdup(target->name);
         row->weights = target->elements.count;
+        row->macs = layer.macs;
         if (!row->weight)
             return cz_error_nomem(err);
         if (!cz_progress_tick(s->options->progress, "sparsity",
@@ -174,6 +175,38 @@ static enum cz_status share_out(struct cz_share *share, double sparsity,
     return CZ_OK;
 }
 
+/* What the layer loses with N:M, for each of its MACs. */
+static double loss_of_macs(const struct cz_share_layer *row, double sparsity)
+{
+    const size_t at = (size_t)(sparsity * (CZ_SHARE_POINTS - 1) + 0.5);
+    return row->macs ? row->losses[at] / (double)row->macs : 0;
+}
+
+/* All are sparse at first; the dearest of those that there is room for become
+ * dense. */
+static void choose_dense(struct cz_share *share, double sparsity)
+{
+    double room = 0;
+    for (size_t i = 0; i < share->n_layers; i++) {
+        share->layers[i].sparsity = sparsity;
+        room += CZ_SHARE_DENSE * (double)share->layers[i].macs;
+    }
+    for (;;) {
+        struct cz_share_layer *best = NULL;
+        for (size_t i = 0; i < share->n_layers; i++) {
+            struct cz_share_layer *row = &share->layers[i];
+            if (row->sparsity > 0 && (double)row->macs <= room &&
+                (!best ||
+                 loss_of_macs(row, sparsity) > loss_of_macs(best, sparsity)))
+                best = row;
+        }
+        if (!best)
+            return;
+        best->sparsity = 0;
+        room -= (double)best->macs;
+    }
+}
+
 enum cz_status cz_share_find(struct cz_share *share, struct cz_model *model,
                              const struct cz_share_options *options,
                              struct cz_error *err)
@@ -189,7 +222,10 @@ enum cz_status cz_share_find(struct cz_share *share, struct cz_model *model,
         status = cz_walk_new(&s.walk, model, NULL, &walk, err);
     if (status == CZ_OK)
         status = measure_all(&s, err);
-    if (status == CZ_OK)
+    const struct cz_prune_nm *nm = &options->prune->nm;
+    if (status == CZ_OK && nm->m)
+        choose_dense(share, 1 - (double)nm->n / (double)nm->m);
+    else if (status == CZ_OK)
         status = share_out(share, options->prune->sparsity, err);
     cz_walk_free(s.walk);
     cz_prune_layers_fini(&s.list);

@@ -26,7 +26,8 @@ struct cz_share_options {
 struct cz_share_layer {
     char *weight;    /* name of the tensor; owned */
     size_t weights;  /* in it */
-    double sparsity; /* its share */
+    uint64_t macs;   /* of a frame */
+    double sparsity; /* its share; with N:M 0 where it stays dense */
     /* What the outputs' mean squared error becomes, the remaining weights
      * having made up for those that went, as a share of their variance. */
     double losses[CZ_SHARE_POINTS];
@@ -39,8 +40,14 @@ struct cz_share {
 
 void cz_share_fini(struct cz_share *share);
 
+/* Of the MACs of all Convs that could have N:M sparsity, those of Convs that
+ * stay dense, at most. */
+#define CZ_SHARE_DENSE 0.25
+
 /* Chooses the sparsities of the Convs of `model`, whose shapes are inferred, so
- * that the sum of their losses is least. Losses are estimated from some output
+ * that the sum of their losses is least: of all weights prune->sparsity goes.
+ * With N:M, those Convs stay dense whose loss is greatest for their MACs, until
+ * they have CZ_SHARE_DENSE of all. Losses are estimated from some output
  * channels of each layer (see obs_internal.h), with the inputs that the model
  * gives it. Convs whose losses cannot be told, as shared ones, are not listed:
  * they get options->prune->sparsity.

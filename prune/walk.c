@@ -178,6 +178,7 @@ static bool find_layer(struct cz_walk_layer *l, size_t step,
     const size_t window = o->channels * o->kernel[0] * o->kernel[1];
     l->step = step;
     l->name = cz_plan_step(pruned->plan, step).name;
+    l->macs = cz_plan_step(pruned->plan, step).macs;
     l->shape = (struct cz_lsq_shape){.groups = o->groups,
                                      .inputs = window / o->groups,
                                      .outputs = o->outputs / o->groups};

@@ -33,6 +33,7 @@ struct cz_walk_layer {
     const char *name; /* until the weights change */
     struct cz_conv_view original, pruned;
     struct cz_lsq_shape shape;
+    uint64_t macs; /* of a frame */
     /* Why its weights cannot be solved for, or NULL. */
     const char *skipped;
 };
