@@ -277,6 +277,8 @@ void cz_channels_free(struct cz_channels *channels)
 {
     if (!channels)
         return;
+    for (size_t i = 0; i < channels->n_convs; i++)
+        cz_free(channels->convs[i].gram);
     cz_coupling_fini(&channels->coupling);
     cz_free(channels->gone);
     cz_free(channels->scores);

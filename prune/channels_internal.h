@@ -11,6 +11,8 @@ struct cz_channels_conv {
     const struct cz_value *x, *y;
     uint64_t each;        /* MACs for each row and column; 0: not known */
     size_t rows, columns; /* of its weight that are left */
+    size_t inputs;        /* channels of x, at first */
+    double *gram;         /* see cz_channels_look(), or NULL */
 };
 
 /* What one unit of a set has in one Conv. */
@@ -54,6 +56,25 @@ size_t cz_channels_kept(const struct cz_channels *channels,
 size_t cz_channels_kept_along(const struct cz_channels *channels,
                               const struct cz_channel_operand *operand,
                               size_t count);
+
+/* ---- channels_gram.c -------------------------------------------------- */
+
+/* Fills the gram of each Conv that reads a unit, but for depthwise ones, whose
+ * units are read again behind them: [inputs, inputs], how the shares that the
+ * channels it reads have in its outputs go together on the images. With z_c
+ * the share of channel c, that is the sum over outputs of mean(z_c z_d), around
+ * the means where the Conv has a bias. The sum of all is the power of the
+ * outputs. */
+enum cz_status cz_channels_look(struct cz_channels *channels,
+                                const struct cz_channels_options *options,
+                                struct cz_error *err);
+
+/* ---- channels_eliminate.c --------------------------------------------- */
+
+/* Scores of the units of one set by the power that the Convs which read them
+ * lose, one unit after the other, as CZ_CHANNELS_LSQ. */
+enum cz_status cz_channels_eliminate(struct cz_channels *channels, size_t set,
+                                     struct cz_error *err);
 
 /* ---- channels_scores.c ------------------------------------------------ */
 

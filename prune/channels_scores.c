@@ -48,14 +48,41 @@ static enum cz_status score_magnitudes(struct cz_channels *channels,
     return status;
 }
 
+/* ---- shares ----------------------------------------------------------- */
+
+/* Adds to each unit the power of its share in one Conv, to that of all. */
+static void add_power(const struct cz_channels *channels,
+                      const struct cz_channels_conv *conv)
+{
+    const struct cz_coupling *c = &channels->coupling;
+    const size_t n = conv->gram ? conv->inputs : 0;
+    double power = 0;
+    for (size_t i = 0; i < n * n; i++)
+        power += conv->gram[i];
+    for (size_t i = 0; i < n && power > 0; i++) {
+        const size_t unit = cz_coupling_unit(c, conv->x, i);
+        for (size_t k = 0; k < n && unit != CZ_NO_UNIT; k++) {
+            if (cz_coupling_unit(c, conv->x, k) == unit)
+                channels->scores[unit] += conv->gram[i * n + k] / power;
+        }
+    }
+}
+
+/* ---- all -------------------------------------------------------------- */
+
 enum cz_status cz_channels_score(struct cz_channels *channels,
                                  const struct cz_channels_options *options,
                                  struct cz_error *err)
 {
-    switch (options->importance) {
-    case CZ_CHANNELS_L1:
+    if (options->importance == CZ_CHANNELS_L1)
         return score_magnitudes(channels, err);
-    default:
-        return cz_error_set(err, CZ_EUNSUPPORTED, "not yet");
+    CZ_TRY(cz_channels_look(channels, options, err));
+    if (options->importance == CZ_CHANNELS_ENERGY) {
+        for (size_t i = 0; i < channels->n_convs; i++)
+            add_power(channels, &channels->convs[i]);
+        return CZ_OK;
     }
+    for (size_t i = 0; i < channels->coupling.n_sets; i++)
+        CZ_TRY(cz_channels_eliminate(channels, i, err));
+    return CZ_OK;
 }

@@ -55,7 +55,8 @@ static bool measure_conv(struct cz_channels_conv *conv,
         .y = y,
         .each = times * (w->constant->count / rows / columns),
         .rows = rows,
-        .columns = columns};
+        .columns = columns,
+        .inputs = cz_coupling_channels(c, x)};
     return rows == cz_coupling_channels(c, y);
 }
 

@@ -75,6 +75,14 @@ void cz_lsq_sums_fini(struct cz_lsq_sums *sums)
 /* Columns of one group's products that are added at once. */
 #define BAND ((size_t)128)
 
+uint64_t cz_lsq_draw(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
 struct addition {
     struct cz_lsq_sums *sums;
     const float *x, *y; /* of all windows */
@@ -93,8 +101,8 @@ static void multiply(const struct addition *a, size_t group, size_t from,
     const float *right = (is_y ? a->y : a->x) + group * width + from;
     float *product = a->sums->product + group * n * (n + s->outputs) +
                      (is_y ? n * n : 0) + first * width + from;
-    double *sum = (is_y ? a->sums->xy : a->sums->xx) +
-                  (group * n + first) * width + from;
+    double *sum =
+        (is_y ? a->sums->xy : a->sums->xx) + (group * n + first) * width + from;
     blas.sgemm(ROW_MAJOR, TRANSPOSED, AS_IT_IS, (int)(n - first), (int)columns,
                (int)a->count, 1, x, (int)x_row, right, (int)row, 0, product,
                (int)width);
@@ -158,8 +166,8 @@ struct channel {
     const bool *keep;
     const float *weights;
     double bias, ridge;
-    size_t *places;       /* [k] of the weights that remain */
-    double *matrix, *v;   /* [k, k], [k] */
+    size_t *places;     /* [k] of the weights that remain */
+    double *matrix, *v; /* [k, k], [k] */
     size_t k;
 };
 
@@ -245,8 +253,8 @@ static bool start(struct channel *c, struct solving *s, size_t i)
     const size_t n = shape->inputs;
     *c = (struct channel){.problem = p,
                           .xx = p->sums->xx + group * n * n,
-                          .xy = p->sums->xy + group * n * shape->outputs +
-                                output,
+                          .xy =
+                              p->sums->xy + group * n * shape->outputs + output,
                           .x = p->sums->x + group * n,
                           .y = p->sums->y[i],
                           .yy = p->sums->yy[i],

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/error.h"
 
@@ -46,6 +47,9 @@ void cz_lsq_sums_fini(struct cz_lsq_sums *sums);
  * outputs], both less the origins that the caller chose. */
 void cz_lsq_add(struct cz_lsq_sums *sums, const float *x, const float *y,
                 size_t count, size_t threads);
+
+/* A random number, for the places of windows (splitmix64, S. Vigna). */
+uint64_t cz_lsq_draw(uint64_t *state);
 
 struct cz_lsq_problem {
     const struct cz_lsq_sums *sums;

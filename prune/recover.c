@@ -73,8 +73,8 @@ struct layer {
     const struct cz_recover_options *options;
     struct cz_conv_view views[2]; /* original, pruned */
     struct cz_lsq_shape shape;
-    size_t channels;        /* of the outputs */
-    size_t window;          /* of all inputs */
+    size_t channels;         /* of the outputs */
+    size_t window;           /* of all inputs */
     float *weights, *wanted; /* masked, original: [channels, inputs] */
     float *bias, *old_bias;  /* [channels] of the pruned, of the original */
     bool *keep;
@@ -82,15 +82,6 @@ struct layer {
     struct cz_lsq_sums sums;
     uint64_t seed;
 };
-
-/* splitmix64 (S. Vigna). */
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
 
 /* What the original convolution gives for each window. */
 static void find_outputs(void *user, size_t k)
@@ -113,9 +104,9 @@ static void gather(struct layer *l, size_t image)
     const size_t *out = l->views[0].out_size;
     uint64_t state = l->seed + image;
     for (size_t k = 0; k < count; k++) {
-        const uint64_t at = draw(&state) % (out[0] * out[1]);
-        cz_conv_view_window(l->exact + k * l->window, &l->views[0],
-                            at / out[1], at % out[1]);
+        const uint64_t at = cz_lsq_draw(&state) % (out[0] * out[1]);
+        cz_conv_view_window(l->exact + k * l->window, &l->views[0], at / out[1],
+                            at % out[1]);
         cz_conv_view_window(l->x + k * l->window, &l->views[1], at / out[1],
                             at % out[1]);
     }
@@ -129,8 +120,7 @@ static enum cz_status gather_all(struct recovery *r, struct layer *l,
     for (size_t i = 0; i < r->options->images.count; i++) {
         CZ_TRY(cz_frames_load(r->original.frames, i, r->original.plan, r->at,
                               err));
-        CZ_TRY(
-            cz_frames_load(r->pruned.frames, i, r->pruned.plan, r->at, err));
+        CZ_TRY(cz_frames_load(r->pruned.frames, i, r->pruned.plan, r->at, err));
         gather(l, i);
     }
     return CZ_OK;
@@ -143,8 +133,8 @@ static enum cz_status read_layer(struct layer *l, struct cz_error *err)
     CZ_TRY(cz_tensor_floats((struct cz_tensor *)o->weights, &l->wanted, err));
     CZ_TRY(cz_tensor_floats((struct cz_tensor *)p->weights, &l->weights, err));
     if (o->bias)
-        CZ_TRY(cz_tensor_floats((struct cz_tensor *)o->bias, &l->old_bias,
-                                err));
+        CZ_TRY(
+            cz_tensor_floats((struct cz_tensor *)o->bias, &l->old_bias, err));
     if (p->bias)
         CZ_TRY(cz_tensor_floats((struct cz_tensor *)p->bias, &l->bias, err));
     l->keep = cz_calloc(l->channels * l->shape.inputs + 1, sizeof *l->keep);
@@ -197,8 +187,7 @@ static enum cz_status solve(struct recovery *r, struct layer *l,
                                            .bias = l->bias,
                                            .bias_is_free = l->bias != NULL,
                                            .ridge = r->options->ridge,
-                                           .threads =
-                                               r->options->plan.threads};
+                                           .threads = r->options->plan.threads};
     CZ_TRY(cz_lsq_solve(l->weights, l->bias, &result, &problem, err));
     row->before = result.power > 0 ? result.before / result.power : 0;
     row->after = result.power > 0 ? result.after / result.power : 0;
@@ -278,8 +267,9 @@ static enum cz_status recover_layers(struct recovery *r, struct cz_error *err)
         CZ_TRY(has_zeros(&found, &l.views[1], err));
         if (!found)
             continue;
-        const enum cz_status status = cz_error_prefix(
-            err, recover_layer(r, i, &l, err), cz_plan_step(r->pruned.plan, i).name);
+        const enum cz_status status =
+            cz_error_prefix(err, recover_layer(r, i, &l, err),
+                            cz_plan_step(r->pruned.plan, i).name);
         free_layer(&l);
         CZ_TRY(status);
     }

@@ -23,8 +23,8 @@ struct cz_recover_layer {
     const char *skipped; /* why it was left alone, or NULL */
     /* Mean squared errors of its outputs on the images, to their variance. */
     double before, after;
-    size_t outputs, kept;  /* channels; those whose masked weights stay */
-    bool is_deficient;     /* fewer windows than unknowns: the ridge decides */
+    size_t outputs, kept; /* channels; those whose masked weights stay */
+    bool is_deficient;    /* fewer windows than unknowns: the ridge decides */
 };
 
 struct cz_recover_report {
