@@ -1,7 +1,7 @@
 /* Channels one after the other, each time the one whose loss the others make
  * up for best.
  *
- * A Conv's outputs are the sum of its channels' shares z_c. Scaled by b_c, those
+ * A Conv gives the sum of its channels' shares z_c. Scaled by b_c, those
  * that remain come nearest to the sum of all by least squares, with a ridge
  * towards 1. With P the inverse of the ridged gram, taking out the channels B
  * costs b_B' (P_BB)^-1 b_B of the outputs' power, and moves b and P by what is
@@ -21,6 +21,7 @@
 
 /* A Conv that reads the set. */
 struct reader {
+    const double *gram;
     double *inverse, *scales; /* [n, n], [n] */
     size_t *columns;          /* [units, each] of the units */
     size_t n, each;
@@ -85,7 +86,11 @@ static double price(const struct reader *r, size_t unit)
 {
     const size_t *columns = r->columns + unit * r->each;
     const size_t m = r->each < BLOCK_MAX ? r->each : BLOCK_MAX;
-    double p[BLOCK_MAX * BLOCK_MAX], scales[BLOCK_MAX], cost = 0;
+    double p[BLOCK_MAX * BLOCK_MAX], scales[BLOCK_MAX], cost = 0, own = 0;
+    for (size_t i = 0; i < m; i++)
+        own += r->gram[columns[i] * r->n + columns[i]];
+    if (own <= 0) /* masked before: the ridge is all that it would cost */
+        return 0;
     for (size_t i = 0; i < m; i++) {
         scales[i] = r->scales[columns[i]];
         for (size_t k = 0; k < m; k++)
@@ -106,6 +111,7 @@ static enum cz_status start_reader(struct reader *r,
     const struct cz_coupling *c = &e->channels->coupling;
     const size_t n = r->n = conv->inputs;
     double diagonal = 0;
+    r->gram = conv->gram;
     r->inverse = cz_calloc(n * n + 1, sizeof *r->inverse);
     r->scales = cz_calloc(n + 1, sizeof *r->scales);
     r->columns = cz_calloc(r->each * e->count + 1, sizeof *r->columns);
