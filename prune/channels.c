@@ -12,7 +12,7 @@
  * beyond recovery, and no importance sees that. */
 #define LEAST_SHARE 0.25
 
-static const char *const importance_names[] = {"l1", "energy", "lsq"};
+static const char *const importance_names[] = {"l1", "energy", "lsq", "trial"};
 
 const char *cz_channels_importance_name(enum cz_channels_importance importance)
 {
@@ -277,8 +277,11 @@ void cz_channels_free(struct cz_channels *channels)
 {
     if (!channels)
         return;
-    for (size_t i = 0; i < channels->n_convs; i++)
+    for (size_t i = 0; i < channels->n_convs; i++) {
         cz_free(channels->convs[i].gram);
+        cz_free(channels->convs[i].means);
+        cz_free(channels->convs[i].scales);
+    }
     cz_coupling_fini(&channels->coupling);
     cz_free(channels->gone);
     cz_free(channels->scores);

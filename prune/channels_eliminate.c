@@ -21,7 +21,7 @@
 
 /* A Conv that reads the set. */
 struct reader {
-    const double *gram;
+    struct cz_channels_conv *conv;
     double *inverse, *scales; /* [n, n], [n] */
     size_t *columns;          /* [units, each] of the units */
     size_t n, each;
@@ -88,7 +88,7 @@ static double price(const struct reader *r, size_t unit)
     const size_t m = r->each < BLOCK_MAX ? r->each : BLOCK_MAX;
     double p[BLOCK_MAX * BLOCK_MAX], scales[BLOCK_MAX], cost = 0, own = 0;
     for (size_t i = 0; i < m; i++)
-        own += r->gram[columns[i] * r->n + columns[i]];
+        own += r->conv->gram[columns[i] * r->n + columns[i]];
     if (own <= 0) /* masked before: the ridge is all that it would cost */
         return 0;
     for (size_t i = 0; i < m; i++) {
@@ -105,13 +105,13 @@ static double price(const struct reader *r, size_t unit)
 
 static enum cz_status start_reader(struct reader *r,
                                    const struct elimination *e,
-                                   const struct cz_channels_conv *conv,
+                                   struct cz_channels_conv *conv,
                                    struct cz_error *err)
 {
     const struct cz_coupling *c = &e->channels->coupling;
     const size_t n = r->n = conv->inputs;
     double diagonal = 0;
-    r->gram = conv->gram;
+    r->conv = conv;
     r->inverse = cz_calloc(n * n + 1, sizeof *r->inverse);
     r->scales = cz_calloc(n + 1, sizeof *r->scales);
     r->columns = cz_calloc(r->each * e->count + 1, sizeof *r->columns);
@@ -203,14 +203,27 @@ static void take_unit(struct elimination *e, size_t unit)
     }
 }
 
+/* Hands the scales of the readers out. */
+static enum cz_status keep_scales(const struct elimination *e,
+                                  struct cz_error *err)
+{
+    for (size_t i = 0; i < e->n_readers; i++) {
+        const struct reader *r = &e->readers[i];
+        r->conv->scales = cz_calloc(r->n, sizeof *r->scales);
+        if (!r->conv->scales)
+            return cz_error_nomem(err);
+        memcpy(r->conv->scales, r->scales, r->n * sizeof *r->scales);
+    }
+    return CZ_OK;
+}
+
 /* Scores never fall from one unit to the next one that goes. */
 static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
 {
     bool *gone = cz_calloc(e->count + 1, sizeof *gone);
     double last = 0;
-    if (!gone)
-        return cz_error_nomem(err);
-    for (size_t k = 0; k < e->count; k++) {
+    enum cz_status status = gone ? CZ_OK : cz_error_nomem(err);
+    for (size_t k = 0; k < e->count && status == CZ_OK; k++) {
         size_t best = e->count;
         double least = 0;
         for (size_t i = 0; i < e->count; i++) {
@@ -224,15 +237,21 @@ static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
         take_unit(e, best);
         last = fmax(last, least);
         e->channels->scores[e->units[best]] = last;
+        if (k == (e->count - 1) / 4)
+            status = keep_scales(e, err);
     }
     cz_free(gone);
-    return CZ_OK;
+    return status;
 }
 
 enum cz_status cz_channels_eliminate(struct cz_channels *channels, size_t set,
                                      struct cz_error *err)
 {
     struct elimination e = {.channels = channels};
+    for (size_t i = 0; i < channels->n_convs; i++) {
+        cz_free(channels->convs[i].scales);
+        channels->convs[i].scales = NULL;
+    }
     enum cz_status status = start(&e, set, err);
     if (status == CZ_OK)
         status = eliminate(&e, err);

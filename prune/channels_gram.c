@@ -156,7 +156,8 @@ static enum cz_status advance(const struct look *look, size_t i, size_t step,
 }
 
 static enum cz_status look_at(struct look *look, size_t step,
-                              struct gathering *g, double *gram,
+                              struct gathering *g,
+                              struct cz_channels_conv *conv,
                               struct cz_error *err)
 {
     CZ_TRY(start_gathering(g, look->options->windows, err));
@@ -166,7 +167,13 @@ static enum cz_status look_at(struct look *look, size_t step,
         gather(g, look, ((uint64_t)step << 32) + i);
     }
     look->at = step;
-    fill_gram(gram, g);
+    conv->gram = cz_calloc(conv->inputs * conv->inputs, sizeof(double));
+    conv->means = cz_calloc(g->window, sizeof(double));
+    if (!conv->gram || !conv->means)
+        return cz_error_nomem(err);
+    fill_gram(conv->gram, g);
+    for (size_t i = 0; i < g->window; i++)
+        conv->means[i] = g->inputs.x[i] / (double)g->inputs.count;
     return CZ_OK;
 }
 
@@ -203,10 +210,7 @@ static enum cz_status look_at_steps(struct look *look, struct cz_error *err)
             continue;
         if (!cz_progress_tick(look->options->progress, "channels", i, steps))
             return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
-        conv->gram = cz_calloc(conv->inputs * conv->inputs, sizeof(double));
-        if (!conv->gram)
-            return cz_error_nomem(err);
-        const enum cz_status status = look_at(look, i, &g, conv->gram, err);
+        const enum cz_status status = look_at(look, i, &g, conv, err);
         end_gathering(&g);
         CZ_TRY(cz_error_prefix(err, status, cz_node_label(conv->node)));
     }

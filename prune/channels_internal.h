@@ -13,6 +13,8 @@ struct cz_channels_conv {
     size_t rows, columns; /* of its weight that are left */
     size_t inputs;        /* channels of x, at first */
     double *gram;         /* see cz_channels_look(), or NULL */
+    double *means;        /* [inputs, kernel] of what it reads, with gram */
+    double *scales;       /* [inputs] of a trial, see cz_channels_eliminate() */
 };
 
 /* What one unit of a set has in one Conv. */
@@ -72,9 +74,17 @@ enum cz_status cz_channels_look(struct cz_channels *channels,
 /* ---- channels_eliminate.c --------------------------------------------- */
 
 /* Scores of the units of one set by the power that the Convs which read them
- * lose, one unit after the other, as CZ_CHANNELS_LSQ. */
+ * lose, one unit after the other, as CZ_CHANNELS_LSQ. The Convs get, as
+ * `scales`, those of their channels when a quarter of the set is gone. */
 enum cz_status cz_channels_eliminate(struct cz_channels *channels, size_t set,
                                      struct cz_error *err);
+
+/* ---- channels_trial.c ------------------------------------------------- */
+
+/* Scores all units as CZ_CHANNELS_TRIAL. */
+enum cz_status cz_channels_try(struct cz_channels *channels,
+                               const struct cz_channels_options *options,
+                               struct cz_error *err);
 
 /* ---- channels_scores.c ------------------------------------------------ */
 
