@@ -38,8 +38,8 @@ enum cz_status cz_value_set_dim(struct cz_value *value, size_t axis,
         return cz_error_set(err, CZ_EINTERNAL,
                             "'%.100s' has no dimension %zu of size %lld",
                             value->name, axis, (long long)size);
-    int64_t *dims = cz_arena_alloc(&value->graph->model->arena, shape->rank,
-                                   sizeof *dims);
+    int64_t *dims =
+        cz_arena_alloc(&value->graph->model->arena, shape->rank, sizeof *dims);
     if (!dims)
         return cz_error_nomem(err);
     memcpy(dims, shape->dims, shape->rank * sizeof *dims);

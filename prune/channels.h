@@ -36,9 +36,10 @@ enum cz_channels_importance {
      * al., Channel Pruning, ICCV 2017, section 3.1, step (i), by elimination
      * instead of LASSO). */
     CZ_CHANNELS_LSQ,
-    /* Within a set as LSQ. Between sets, by what a quarter of the set costs the
-     * last Convs of the model: it is taken out, the Convs that read it make up
-     * for it by scales and biases, and the images go through the whole model. */
+    /* Within a set of coupled channels as LSQ. Between sets, by what a quarter
+     * of the set costs the outputs of the model's last Convs: it is taken out,
+     * the Convs that read it make up for it by scales and biases, and eight of
+     * the images go through the whole model. */
     CZ_CHANNELS_TRIAL,
     CZ_CHANNELS_IMPORTANCE_COUNT
 };

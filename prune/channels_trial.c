@@ -9,7 +9,7 @@
 #include "prune/channels_internal.h"
 
 /* More of the images than this say hardly more. */
-#define IMAGES_MAX 16
+#define IMAGES_MAX 8
 
 /* An output of one of the last Convs, for all images. */
 struct target {

@@ -8,6 +8,8 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "onnx/onnx.h"
+#include "prune/channels.h"
+#include "prune/recover.h"
 
 /* Over what the smallest weights are sought. */
 enum cz_prune_scope {

@@ -443,47 +443,6 @@ static void cuts_real_detectors(void **state)
     check_detector(cz_test_shared("models/yolox_nano.onnx"), .6);
 }
 
-/* ---- memory ----------------------------------------------------------- */
-
-static enum cz_status cut_file(const char *path, struct cz_error *err)
-{
-    const struct cz_channels_options options = by_ratio(.3);
-    struct cz_channels_report report;
-    struct cz_channels *channels = NULL;
-    struct cz_model *model;
-    CZ_TRY(cz_model_load(&model, path, err));
-    enum cz_status status = cz_graph_infer(cz_model_graph(model), err);
-    if (status == CZ_OK)
-        status = cz_channels_choose(&channels, model, &options, err);
-    if (status == CZ_OK) {
-        status = cz_channels_report(&report, channels, err);
-        cz_channels_report_fini(&report);
-    }
-    if (status == CZ_OK)
-        status = cz_channels_mask(channels, err);
-    if (status == CZ_OK)
-        status = cz_channels_cut(channels, err);
-    cz_channels_free(channels);
-    cz_model_free(model);
-    return status;
-}
-
-static void survives_when_memory_is_short(void **state)
-{
-    (void)state;
-    enum cz_status status = CZ_ENOMEM;
-    size_t nth = 0;
-    while (status != CZ_OK) {
-        struct cz_error err = CZ_ERROR_INIT;
-        cz_alloc_fail_at(++nth);
-        status = cut_file(cz_test_model("tiny_v8_opset12.onnx"), &err);
-        cz_alloc_fail_at(0);
-        if (status != CZ_OK && status != CZ_ENOMEM)
-            fail_msg("allocation %zu: status %d: %s", nth, status, err.message);
-    }
-    assert_true(nth > 20);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,7 +458,6 @@ int main(void)
         cmocka_unit_test(gives_what_the_masked_model_gives),
         cmocka_unit_test(cuts_the_sample_detector),
         cmocka_unit_test(cuts_real_detectors),
-        cmocka_unit_test(survives_when_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
