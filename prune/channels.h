@@ -53,10 +53,10 @@ struct cz_channels_options {
     double ratio; /* (0, 1): the share of each set of coupled channels to go */
     double macs;  /* (0, 1): the share of the model's MACs to stay; channels go
                      where the least is lost for each MAC */
-    size_t
-        multiple; /* sets of channels keep a multiple of it, if they have four
-                        times as many, smaller ones a half of it, ...; 1: any */
-    /* For ENERGY and LSQ, as for cz_recover_lsq(). */
+    /* Sets keep a multiple of it if they have four times as many channels,
+     * smaller ones one of its half, and so on. 1: any number. */
+    size_t multiple;
+    /* For all but L1, as for cz_recover_lsq(). */
     const struct cz_images *images;
     struct cz_plan_options plan;
     size_t windows;                     /* of each image, at random places */
@@ -78,8 +78,8 @@ struct cz_channels;
  *
  * CZ_EINVAL: an option outside its range; no channel of any Conv can go, with
  * the reason of the first; none goes by so small a ratio; the MACs cannot be
- * reached while each set keeps a quarter of its channels. CZ_EUNSUPPORTED: LSQ
- * and ENERGY without OpenBLAS. Errors of plans and images. */
+ * reached while each set keeps a quarter of its channels. CZ_EUNSUPPORTED: all
+ * but L1 without OpenBLAS. Errors of plans and images. */
 enum cz_status cz_channels_choose(struct cz_channels **channels,
                                   struct cz_model *model,
                                   const struct cz_channels_options *options,
