@@ -1,7 +1,7 @@
 /* What a quarter and a half of each set cost the model: taken out, with the
  * scales and biases by which the Convs that read them make up for it, and
- * measured where channels end, at the last Convs. The scores of a set, which are
- * of the Convs next to it, are scaled so that they add up to that. */
+ * measured where channels end, at the last Convs. The scores of a set, which
+ * are of the Convs next to it, are scaled so that they add up to that. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
