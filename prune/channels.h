@@ -37,9 +37,9 @@ enum cz_channels_importance {
      * instead of LASSO). */
     CZ_CHANNELS_LSQ,
     /* Within a set of coupled channels as LSQ. Between sets, by what a quarter
-     * of the set, and a half of it, cost the outputs of the model's last Convs:
-     * it is taken out, the Convs that read it make up for it by scales and
-     * biases, and eight of the images go through the whole model. */
+     * of the set costs the outputs of the model's last Convs: it is taken out,
+     * the Convs that read it make up for it by scales and biases, and eight of
+     * the images go through the whole model. */
     CZ_CHANNELS_TRIAL,
     CZ_CHANNELS_IMPORTANCE_COUNT
 };

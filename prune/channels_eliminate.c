@@ -32,7 +32,6 @@ struct elimination {
     struct cz_channels *channels;
     size_t *units; /* [count] those of the set */
     size_t count;
-    size_t trial; /* how many are gone when the scales are handed out */
     struct reader *readers; /* [n_readers] */
     size_t n_readers;
 };
@@ -238,7 +237,7 @@ static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
         take_unit(e, best);
         last = fmax(last, least);
         e->channels->scores[e->units[best]] = last;
-        if (k + 1 == e->trial)
+        if (k == (e->count - 1) / 4)
             status = keep_scales(e, err);
     }
     cz_free(gone);
@@ -246,11 +245,9 @@ static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
 }
 
 enum cz_status cz_channels_eliminate(struct cz_channels *channels, size_t set,
-                                     size_t quarters, struct cz_error *err)
+                                     struct cz_error *err)
 {
-    struct elimination e = {.channels = channels,
-                            .trial = cz_channels_quarters(
-                                channels->coupling.set_sizes[set], quarters)};
+    struct elimination e = {.channels = channels};
     for (size_t i = 0; i < channels->n_convs; i++) {
         cz_free(channels->convs[i].scales);
         channels->convs[i].scales = NULL;

@@ -73,18 +73,11 @@ enum cz_status cz_channels_look(struct cz_channels *channels,
 
 /* ---- channels_eliminate.c --------------------------------------------- */
 
-/* How many of a set's units are so many quarters of it. */
-static inline size_t cz_channels_quarters(size_t units, size_t quarters)
-{
-    return (units * quarters + 3) / 4;
-}
-
 /* Scores of the units of one set by the power that the Convs which read them
  * lose, one unit after the other, as CZ_CHANNELS_LSQ. The Convs get, as
- * `scales`, those of their channels when so many quarters of the set are gone.
- */
+ * `scales`, those of their channels when a quarter of the set is gone. */
 enum cz_status cz_channels_eliminate(struct cz_channels *channels, size_t set,
-                                     size_t quarters, struct cz_error *err);
+                                     struct cz_error *err);
 
 /* ---- channels_trial.c ------------------------------------------------- */
 

@@ -85,6 +85,6 @@ enum cz_status cz_channels_score(struct cz_channels *channels,
         return CZ_OK;
     }
     for (size_t i = 0; i < channels->coupling.n_sets; i++)
-        CZ_TRY(cz_channels_eliminate(channels, i, 1, err));
+        CZ_TRY(cz_channels_eliminate(channels, i, err));
     return CZ_OK;
 }

@@ -1,8 +1,7 @@
-/* What a quarter and a half of each set cost the model: taken out, with the
- * scales and biases by which the Convs that read them make up for it, and
- * measured where channels end, at the last Convs. The scores of a set, which
- * are of the Convs next to it, are scaled so that they add up to that. */
-#include <math.h>
+/* What a quarter of each set costs the model: taken out, with the scales and
+ * biases by which the Convs that read it make up for it, and measured where
+ * channels end, at the last Convs. The scores of a set, which are of the Convs
+ * next to it, are scaled so that those of the quarter add up to that. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -256,25 +255,13 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Scores of units from..to-1 of a set in their order. */
-static double sum_of(const double *sorted, size_t from, size_t to)
-{
-    double sum = 0;
-    for (size_t i = from; i < to; i++)
-        sum += sorted[i];
-    return sum;
-}
-
-/* Lets the scores of the first quarter of the set add up to what was lost with
- * it, and those of the second to what was lost besides. The others follow the
- * second; the order of the units stays. */
+/* Lets the lowest quarter of the set's scores add up to what was lost. */
 static enum cz_status rescale(const struct cz_channels *channels, size_t set,
-                              const double lost[2], struct cz_error *err)
+                              double lost, struct cz_error *err)
 {
     const struct cz_coupling *c = &channels->coupling;
-    const size_t first = cz_channels_quarters(c->set_sizes[set], 1);
-    const size_t second = cz_channels_quarters(c->set_sizes[set], 2);
     double *sorted = cz_calloc(c->set_sizes[set] + 1, sizeof *sorted);
+    double sum = 0;
     size_t n = 0;
     if (!sorted)
         return cz_error_nomem(err);
@@ -283,14 +270,11 @@ static enum cz_status rescale(const struct cz_channels *channels, size_t set,
             sorted[n++] = channels->scores[i];
     }
     qsort(sorted, n, sizeof *sorted, by_number);
-    const double one = sum_of(sorted, 0, first);
-    const double two = sum_of(sorted, first, second);
-    const double low = one > 0 ? lost[0] / one : 1;
-    const double high = two > 0 ? fmax((lost[1] - lost[0]) / two, low) : low;
-    for (size_t i = 0; i < c->n_units; i++) {
+    for (size_t i = 0; i <= (n - 1) / 4; i++)
+        sum += sorted[i];
+    for (size_t i = 0; i < c->n_units && sum > 0; i++) {
         if (c->set_of[i] == set)
-            channels->scores[i] *=
-                channels->scores[i] <= sorted[first - 1] ? low : high;
+            channels->scores[i] *= lost / sum;
     }
     cz_free(sorted);
     return CZ_OK;
@@ -298,13 +282,11 @@ static enum cz_status rescale(const struct cz_channels *channels, size_t set,
 
 static enum cz_status try_set(struct trial *t, size_t set, struct cz_error *err)
 {
-    double lost[2] = {0, 0};
-    for (size_t i = 0; i < 2; i++) {
-        CZ_TRY(cz_channels_eliminate(t->channels, set, i + 1, err));
-        if (t->channels->coupling.set_sizes[set] == 1 || !t->n_targets)
-            return CZ_OK;
-        CZ_TRY(measure_scaled(t, &lost[i], err));
-    }
+    double lost = 0;
+    CZ_TRY(cz_channels_eliminate(t->channels, set, err));
+    if (t->channels->coupling.set_sizes[set] == 1 || !t->n_targets)
+        return CZ_OK;
+    CZ_TRY(measure_scaled(t, &lost, err));
     return rescale(t->channels, set, lost, err);
 }
 
