@@ -30,6 +30,26 @@ void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype)
         cz_proto_info_set_dtype(value->protos[i], (int)dtype);
 }
 
+enum cz_status cz_value_set_dim(struct cz_value *value, size_t axis,
+                                int64_t size, struct cz_error *err)
+{
+    struct cz_shape *shape = &value->shape;
+    if (!shape->known || axis >= shape->rank || size < 0)
+        return cz_error_set(err, CZ_EINTERNAL,
+                            "'%.100s' has no dimension %zu of size %lld",
+                            value->name, axis, (long long)size);
+    int64_t *dims =
+        cz_arena_alloc(&value->graph->model->arena, shape->rank, sizeof *dims);
+    if (!dims)
+        return cz_error_nomem(err);
+    memcpy(dims, shape->dims, shape->rank * sizeof *dims);
+    dims[axis] = size;
+    shape->dims = dims; /* the old ones may be those of others, too */
+    for (size_t i = 0; i < value->n_protos; i++)
+        cz_proto_info_set_dim(value->protos[i], axis, size);
+    return CZ_OK;
+}
+
 bool cz_value_can_clone(const struct cz_value *value)
 {
     return value->constant->storage != CZ_STORAGE_ATTR &&

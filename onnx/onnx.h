@@ -335,6 +335,11 @@ enum cz_status cz_tensor_to_half(struct cz_tensor *tensor,
  * or output. The shape stays. */
 void cz_value_set_dtype(struct cz_value *value, enum cz_dtype dtype);
 
+/* Gives one dimension of a value's shape, which has to be known, another size,
+ * in its declarations too. */
+enum cz_status cz_value_set_dim(struct cz_value *value, size_t axis,
+                                int64_t size, struct cz_error *err);
+
 /* A new initializer in value->graph with the content of value->constant; it
  * is called like the value, with `suffix` (and a number where that is taken).
  * Not for models of IR version 3, which list initializers as inputs, nor for

@@ -367,6 +367,16 @@ int64_t cz_proto_info_dim(const void *info, size_t i) noexcept
     return dim.has_dim_value() ? dim.dim_value() : -1;
 }
 
+void cz_proto_info_set_dim(void *info, size_t i, int64_t dim) noexcept
+{
+    size_t rank;
+    if (!cz_proto_info_rank(info, &rank) || i >= rank)
+        return;
+    auto *type = static_cast<ValueInfoProto *>(info)->mutable_type();
+    auto *shape = type->mutable_tensor_type()->mutable_shape();
+    shape->mutable_dim(static_cast<int>(i))->set_dim_value(dim);
+}
+
 /* ---- node ------------------------------------------------------------- */
 
 cz_proto_text cz_proto_node_text(const void *node,

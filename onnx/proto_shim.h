@@ -105,6 +105,9 @@ bool cz_proto_info_rank(const void *info, size_t *rank) CZ_NOEXCEPT;
 /* A dimension; -1 when it is symbolic or not given. */
 int64_t cz_proto_info_dim(const void *info, size_t i) CZ_NOEXCEPT;
 
+/* Sets a dimension where a shape that has it is declared. */
+void cz_proto_info_set_dim(void *info, size_t i, int64_t dim) CZ_NOEXCEPT;
+
 /* ---- node ------------------------------------------------------------- */
 
 enum cz_proto_node_field {

@@ -228,6 +228,9 @@ enum cz_status cz_lsq_errors(double *errors, const struct cz_lsq *lsq,
 
 /* ---- solutions -------------------------------------------------------- */
 
+/* Ridges, each ten times the one before, that are tried. */
+#define RIDGES 5
+
 /* Output channels of a group, one behind the other, that keep the same
  * weights. */
 struct run {
@@ -282,12 +285,11 @@ static bool start_run(struct run *run, const struct solving *s)
 }
 
 /* xx + ridge and xy + ridge * w of the weights that remain. */
-static void fill(struct run *run, const struct solving *s)
+static void fill(struct run *run, const struct solving *s, double ridge)
 {
     const struct cz_lsq *lsq = s->lsq;
     const size_t n = lsq->shape.inputs, k = run->k;
     const double *xx = lsq->xx + run->group * n * n;
-    const double ridge = lsq->ridge[run->group];
     for (size_t a = 0; a < k; a++) {
         const double *row = xx + run->places[a] * n;
         for (size_t b = a; b < k; b++)
@@ -326,20 +328,33 @@ static void store(const struct run *run, const struct solving *s, size_t i)
         s->bias[channel] = (float)bias;
 }
 
+/* False where there is no solution, as with infinite inputs. Sums in float32
+ * are so far from those of real windows that a ridge much smaller than theirs
+ * may not make the system positive: then a larger one does. */
+static bool solve_system(struct run *run, const struct solving *s)
+{
+    const int k = (int)run->k, count = (int)run->count;
+    double ridge = s->lsq->ridge[run->group];
+    int info = k > 0;
+    fill(run, s, ridge);
+    for (int tries = 0; info != 0 && tries < RIDGES; tries++) {
+        s->lsq->blas->dposv("L", &k, &count, run->matrix, &k, run->v, &k,
+                            &info);
+        ridge *= 10;
+        if (info != 0)
+            fill(run, s, ridge);
+    }
+    return info == 0;
+}
+
 static void solve_run(void *user, size_t i)
 {
     struct solving *s = user;
     struct run *run = &s->runs[i];
-    int info = -1;
     if (start_run(run, s)) {
-        const int k = (int)run->k, count = (int)run->count;
-        fill(run, s);
-        info = 0;
-        if (k)
-            s->lsq->blas->dposv("L", &k, &count, run->matrix, &k, run->v, &k,
-                                &info);
-        /* What cannot be solved, as with infinite inputs, stays as it was. */
-        for (size_t c = 0; c < run->count && info == 0; c++) {
+        /* What cannot be solved stays as it was. */
+        const bool is_solved = solve_system(run, s);
+        for (size_t c = 0; c < run->count && is_solved; c++) {
             if (is_finite(run->v + c * run->k, run->k))
                 store(run, s, c);
         }

@@ -2,6 +2,7 @@
 #ifndef CZ_PRUNE_PRUNE_H
 #define CZ_PRUNE_PRUNE_H
 
+#include "prune/channels.h"
 #include "prune/l1.h"
 #include "prune/recover.h"
 #include "prune/share.h"

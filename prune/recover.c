@@ -110,6 +110,16 @@ static enum cz_status solve_with_new_mask(bool *is_better, struct layer *l,
     return CZ_OK;
 }
 
+/* Channels that are cut out later: no weights, and no bias. */
+static bool is_gone(const struct layer *l, size_t channel)
+{
+    const size_t n = l->place.shape.inputs;
+    bool any = l->bias && l->bias[channel] != 0;
+    for (size_t i = 0; i < n && !any; i++)
+        any = l->masked[channel * n + i] != 0;
+    return !any;
+}
+
 /* With the zeros that there are; a channel that is no better stays. */
 static enum cz_status solve_with_mask(size_t *kept, struct layer *l,
                                       struct cz_error *err)
@@ -120,15 +130,24 @@ static enum cz_status solve_with_mask(size_t *kept, struct layer *l,
     CZ_TRY(solve_for(l, l->masked, err));
     *kept = 0;
     for (size_t c = 0; c < l->channels; c++) {
-        if (l->after[c] < l->before[c])
+        if (l->after[c] < l->before[c] && !is_gone(l, c))
             continue;
         l->after[c] = l->before[c];
         memcpy(l->solved + c * n, l->masked + c * n, n * sizeof *l->solved);
         if (l->bias)
             l->solved_bias[c] = l->bias[c];
-        ++*kept;
+        *kept += !is_gone(l, c);
     }
     return CZ_OK;
+}
+
+/* What is not there is not wrong. */
+static void forget_gone(struct layer *l)
+{
+    for (size_t c = 0; c < l->channels; c++) {
+        if (is_gone(l, c))
+            l->before[c] = l->after[c] = l->lsq.variance[c] = 0;
+    }
 }
 
 static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
@@ -141,6 +160,8 @@ static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
         CZ_TRY(solve_with_new_mask(&is_done, l, err));
     if (!is_done)
         CZ_TRY(solve_with_mask(&row->kept, l, err));
+    if (l->options->mask == CZ_RECOVER_MASK_GIVEN)
+        forget_gone(l);
     const double power = sum_of(l->lsq.variance, l->channels);
     row->before = power > 0 ? sum_of(l->before, l->channels) / power : 0;
     row->after = power > 0 ? sum_of(l->after, l->channels) / power : 0;

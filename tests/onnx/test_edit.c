@@ -70,6 +70,23 @@ static void makes_names_unique_with_a_number(void **state)
     cz_model_free(cz_test_reload(model));
 }
 
+static void gives_a_value_another_size_in_its_declaration_too(void **state)
+{
+    (void)state;
+    struct cz_model *model = cz_test_graph(
+        "in x f32[1,4,n]; info a f32[1,4,n]; a = Relu(x); y = Neg(a); out y");
+    struct cz_value *a = cz_test_value(model, "a");
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_ok(cz_value_set_dim(a, 1, 3, cz_test_error()));
+    assert_string_equal(cz_test_type(model, "a"), "float32[1,3,?]");
+    assert_string_equal(cz_test_type(model, "y"), "float32[1,4,?]");
+    assert_error(cz_value_set_dim(a, 3, 3, cz_test_error()), CZ_EINTERNAL,
+                 "has no dimension 3");
+    model = cz_test_reload(model);
+    assert_string_equal(cz_test_type(model, "a"), "float32[1,3,?]");
+    cz_model_free(model);
+}
+
 static void interposes_a_node_before_an_output(void **state)
 {
     (void)state;
@@ -310,6 +327,7 @@ int main(void)
         cmocka_unit_test(appends_a_node_behind_the_producer),
         cmocka_unit_test(appends_to_inputs_and_initializers_at_the_start),
         cmocka_unit_test(makes_names_unique_with_a_number),
+        cmocka_unit_test(gives_a_value_another_size_in_its_declaration_too),
         cmocka_unit_test(interposes_a_node_before_an_output),
         cmocka_unit_test(interposes_behind_the_second_output),
         cmocka_unit_test(redirects_one_input),

@@ -1,0 +1,263 @@
+/* Which channels are worth the least, as images tell. */
+#include <math.h>
+
+#include "core/alloc.h"
+#include "core/blas.h"
+#include "prune/channels.h"
+#include "prune/recover.h"
+#include "tests/support/graph_text.h"
+#include "tests/support/plan.h"
+#include "tests/support/support.h"
+
+static void need_blas(void)
+{
+    if (!cz_blas())
+        skip();
+}
+
+/* ---- images of noise -------------------------------------------------- */
+
+static enum cz_status begin(void *user, struct cz_plan *plan,
+                            struct cz_error *err)
+{
+    (void)user;
+    (void)plan;
+    (void)err;
+    return CZ_OK;
+}
+
+static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
+                           struct cz_error *err)
+{
+    (void)user;
+    (void)err;
+    cz_test_randomize(plan, i + 1);
+    return CZ_OK;
+}
+
+static const struct cz_images noise = {
+    .count = 3, .begin = begin, .fill = fill};
+
+static struct cz_channels_options
+by_images(enum cz_channels_importance importance, double ratio)
+{
+    struct cz_channels_options options = CZ_CHANNELS_OPTIONS_INIT;
+    options.importance = importance;
+    options.ratio = ratio;
+    options.multiple = 1;
+    options.images = &noise;
+    options.windows = 64;
+    options.plan.threads = 1;
+    return options;
+}
+
+/* ---- which go --------------------------------------------------------- */
+
+/* Four channels behind p: twice the same one, which counts most, one of its
+ * own, and one that hardly anything reads. */
+#define FOUR                                                                   \
+    "in x f32[1,3,6,6];"                                                       \
+    "const w f32[4,3,1,1] 1 0 0 1 0 0 0 1 0 0 0 9;"                            \
+    "const b f32[4] 5 -5 0 0; p = Conv(x, w, b);"                              \
+    "const e f32[1,4,1,1] 1 1 0.8 0.001; const f f32[1] 1;"                    \
+    "y = Conv(p, e, f); out y"
+
+/* The weights of the first column that are left, [count]. */
+static void check_kept(enum cz_channels_importance importance, double ratio,
+                       const float *want, size_t count)
+{
+    const struct cz_channels_options options = by_images(importance, ratio);
+    struct cz_model *model = cz_test_graph(FOUR);
+    struct cz_channels *channels;
+    float *w;
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_ok(cz_channels_choose(&channels, model, &options, cz_test_error()));
+    assert_ok(cz_channels_cut(channels, cz_test_error()));
+    cz_channels_free(channels);
+    const struct cz_tensor *left =
+        cz_test_node(model, "y")->inputs[1]->constant;
+    assert_int_equal(left->count, count);
+    assert_ok(cz_tensor_floats((struct cz_tensor *)left, &w, cz_test_error()));
+    for (size_t i = 0; i < count; i++)
+        assert_true(w[i] == want[i]);
+    cz_free(w);
+    cz_model_free(model);
+}
+
+static void energy_takes_what_adds_least(void **state)
+{
+    (void)state;
+    need_blas();
+    check_kept(CZ_CHANNELS_ENERGY, .25, (const float[]){1, 1, .8f}, 3);
+    check_kept(CZ_CHANNELS_ENERGY, .5, (const float[]){1, 1}, 2);
+}
+
+static void least_squares_take_one_of_two_that_are_the_same(void **state)
+{
+    (void)state;
+    need_blas();
+    check_kept(CZ_CHANNELS_LSQ, .25, (const float[]){1, 1, .8f}, 3);
+    check_kept(CZ_CHANNELS_LSQ, .5, (const float[]){1, .8f}, 2);
+    check_kept(CZ_CHANNELS_TRIAL, .5, (const float[]){1, .8f}, 2);
+}
+
+static void wants_images(void **state)
+{
+    (void)state;
+    struct cz_channels_options options = by_images(CZ_CHANNELS_LSQ, .5);
+    struct cz_model *model = cz_test_graph(FOUR);
+    struct cz_channels *channels;
+    options.images = NULL;
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_error(
+        cz_channels_choose(&channels, model, &options, cz_test_error()),
+        CZ_EINVAL, "want images");
+    cz_model_free(model);
+}
+
+/* ---- what a model is left as ------------------------------------------ */
+
+static void changes_no_weight_by_choosing(void **state)
+{
+    (void)state;
+    need_blas();
+    const struct cz_channels_options options = by_images(CZ_CHANNELS_TRIAL, .3);
+    const char *path = cz_test_model("tiny_v8_opset12.onnx");
+    struct cz_model *model = cz_test_load(path), *other = cz_test_load(path);
+    struct cz_channels *channels;
+    struct cz_plan *a, *b;
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_ok(cz_channels_choose(&channels, model, &options, cz_test_error()));
+    assert_ok(cz_plan_compile(&a, model, &options.plan, cz_test_error()));
+    assert_ok(cz_plan_compile(&b, other, &options.plan, cz_test_error()));
+    cz_test_randomize(a, 5);
+    cz_test_randomize(b, 5);
+    assert_ok(cz_plan_run(a, cz_test_error()));
+    assert_ok(cz_plan_run(b, cz_test_error()));
+    assert_true(cz_test_difference(a, b) == 0);
+    cz_plan_free(a);
+    cz_plan_free(b);
+    cz_channels_free(channels);
+    cz_model_free(model);
+    cz_model_free(other);
+}
+
+/* Distance of the outputs to those of the model as it was. */
+static double distance(struct cz_model *model, struct cz_model *original)
+{
+    struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
+    struct cz_plan *a, *b;
+    double sum = 0;
+    options.threads = 1;
+    assert_ok(cz_plan_compile(&a, model, &options, cz_test_error()));
+    assert_ok(cz_plan_compile(&b, original, &options, cz_test_error()));
+    cz_test_randomize(a, 9);
+    cz_test_randomize(b, 9);
+    assert_ok(cz_plan_run(a, cz_test_error()));
+    assert_ok(cz_plan_run(b, cz_test_error()));
+    const struct cz_port *x = cz_plan_outputs(a, NULL);
+    const struct cz_port *y = cz_plan_outputs(b, NULL);
+    assert_int_equal(x->size_bytes, y->size_bytes);
+    for (size_t i = 0; i < x->size_bytes / sizeof(float); i++)
+        sum +=
+            fabs((double)((float *)x->data)[i] - (double)((float *)y->data)[i]);
+    cz_plan_free(a);
+    cz_plan_free(b);
+    return sum;
+}
+
+/* Eight channels that are sums of three: five can go without a loss. */
+#define REDUNDANT                                                              \
+    "in x f32[1,3,16,16]; const w f32[8,3,1,1] random; const b f32[8] random;" \
+    "p = Conv(x, w, b); const e f32[4,8,3,3] random; const f f32[4] random;"   \
+    "y = Conv(p, e, f); out y"
+
+static void recovers_between_mask_and_cut(void **state)
+{
+    (void)state;
+    need_blas();
+    const struct cz_channels_options options = by_images(CZ_CHANNELS_LSQ, .5);
+    struct cz_recover_options recovery = CZ_RECOVER_OPTIONS_INIT;
+    const struct cz_prune_options prune = CZ_PRUNE_OPTIONS_INIT;
+    struct cz_recover_report report;
+    struct cz_model *model = cz_test_graph(REDUNDANT);
+    struct cz_model *original = cz_test_graph(REDUNDANT);
+    struct cz_channels *channels;
+    recovery.prune = &prune;
+    recovery.images = noise;
+    recovery.ridge = 1e-6;
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_ok(cz_graph_infer(cz_model_graph(original), cz_test_error()));
+    assert_ok(cz_channels_choose(&channels, model, &options, cz_test_error()));
+    assert_ok(cz_channels_mask(channels, cz_test_error()));
+    const double masked = distance(model, original);
+    assert_ok(
+        cz_recover_lsq(model, original, &recovery, &report, cz_test_error()));
+    cz_recover_report_fini(&report);
+    assert_ok(cz_channels_cut(channels, cz_test_error()));
+    cz_channels_free(channels);
+    assert_true(masked > 1);
+    assert_true(distance(model, original) < .01 * masked);
+    cz_model_free(model);
+    cz_model_free(original);
+}
+
+/* ---- memory ----------------------------------------------------------- */
+
+static enum cz_status cut_file(const char *path,
+                               const struct cz_channels_options *options,
+                               struct cz_error *err)
+{
+    struct cz_channels_report report;
+    struct cz_channels *channels = NULL;
+    struct cz_model *model;
+    CZ_TRY(cz_model_load(&model, path, err));
+    enum cz_status status = cz_graph_infer(cz_model_graph(model), err);
+    if (status == CZ_OK)
+        status = cz_channels_choose(&channels, model, options, err);
+    if (status == CZ_OK) {
+        status = cz_channels_report(&report, channels, err);
+        cz_channels_report_fini(&report);
+    }
+    if (status == CZ_OK)
+        status = cz_channels_mask(channels, err);
+    if (status == CZ_OK)
+        status = cz_channels_cut(channels, err);
+    cz_channels_free(channels);
+    cz_model_free(model);
+    return status;
+}
+
+static void survives_when_memory_is_short(void **state)
+{
+    (void)state;
+    const enum cz_channels_importance importance =
+        cz_blas() ? CZ_CHANNELS_TRIAL : CZ_CHANNELS_L1;
+    const struct cz_channels_options options = by_images(importance, .3);
+    enum cz_status status = CZ_ENOMEM;
+    const char *path = cz_test_model("tiny_v8_opset12.onnx");
+    size_t nth = 0;
+    while (status != CZ_OK) {
+        struct cz_error err = CZ_ERROR_INIT;
+        nth += 1 + nth / 50; /* trials repeat themselves */
+        cz_alloc_fail_at(nth);
+        status = cut_file(path, &options, &err);
+        cz_alloc_fail_at(0);
+        if (status != CZ_OK && status != CZ_ENOMEM)
+            fail_msg("allocation %zu: status %d: %s", nth, status, err.message);
+    }
+    assert_true(nth > 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(energy_takes_what_adds_least),
+        cmocka_unit_test(least_squares_take_one_of_two_that_are_the_same),
+        cmocka_unit_test(wants_images),
+        cmocka_unit_test(changes_no_weight_by_choosing),
+        cmocka_unit_test(recovers_between_mask_and_cut),
+        cmocka_unit_test(survives_when_memory_is_short),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
