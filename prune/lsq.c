@@ -27,8 +27,8 @@ enum cz_status cz_lsq_init(struct cz_lsq *lsq, const struct cz_lsq_shape *shape,
     lsq->variance = cz_calloc(g * m + 1, sizeof *lsq->variance);
     lsq->ridge = cz_calloc(g + 1, sizeof *lsq->ridge);
     lsq->product = cz_calloc(g * n * (n + m) + 1, sizeof *lsq->product);
-    return lsq->xx && lsq->xy && lsq->x && lsq->y && lsq->yy &&
-                   lsq->variance && lsq->ridge && lsq->product
+    return lsq->xx && lsq->xy && lsq->x && lsq->y && lsq->yy && lsq->variance &&
+                   lsq->ridge && lsq->product
                ? CZ_OK
                : cz_error_nomem(err);
 }
@@ -62,10 +62,9 @@ static void multiply(const struct addition *a, const float *left, size_t rows,
 {
     const struct cz_lsq_shape *s = &a->lsq->shape;
     const int n = (int)s->inputs, right_stride = (int)(s->groups * s->inputs);
-    a->lsq->blas->sgemm(CZ_BLAS_ROW_MAJOR, CZ_BLAS_TRANSPOSED,
-                        CZ_BLAS_AS_IT_IS, (int)rows, (int)columns,
-                        (int)a->count, 1, left, (int)left_stride, right,
-                        right_stride, 0, product, n);
+    a->lsq->blas->sgemm(CZ_BLAS_ROW_MAJOR, CZ_BLAS_TRANSPOSED, CZ_BLAS_AS_IT_IS,
+                        (int)rows, (int)columns, (int)a->count, 1, left,
+                        (int)left_stride, right, right_stride, 0, product, n);
     for (size_t i = 0; i < rows; i++) {
         for (size_t k = 0; k < columns; k++)
             sum[i * s->inputs + k] += (double)product[i * s->inputs + k];
@@ -209,8 +208,8 @@ static void measure_rows(void *user, size_t item)
                         (int)rows, (int)n, (int)n, 1, v, (int)n,
                         m->lsq->xx + group * n * n, (int)n, 0, product, (int)n);
     for (size_t i = 0; i < rows; i++)
-        m->errors[first + i] = error_of(m, first + i, v + i * n,
-                                        product + i * n);
+        m->errors[first + i] =
+            error_of(m, first + i, v + i * n, product + i * n);
     cz_free(v);
 }
 

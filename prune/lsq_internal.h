@@ -26,9 +26,9 @@ struct cz_lsq_shape {
 };
 
 struct cz_lsq_options {
-    double ridge;         /* share of the inputs' mean square */
-    const float *bias;    /* [groups, outputs] as it is, or NULL: there is none */
-    bool bias_is_free;    /* solved for, too */
+    double ridge;      /* share of the inputs' mean square */
+    const float *bias; /* [groups, outputs] as it is, or NULL: there is none */
+    bool bias_is_free; /* solved for, too */
     size_t threads;
 };
 

@@ -183,8 +183,8 @@ static enum cz_status has_zeros(bool *found, const struct cz_walk_layer *layer,
     *found = false;
     if (!layer->pruned.weights)
         return CZ_OK;
-    CZ_TRY(cz_tensor_elements((struct cz_tensor *)layer->pruned.weights, &e,
-                              err));
+    CZ_TRY(
+        cz_tensor_elements((struct cz_tensor *)layer->pruned.weights, &e, err));
     for (size_t i = 0; i < e.count && !*found; i++)
         *found = cz_elements_get(&e, i) == 0;
     return CZ_OK;
