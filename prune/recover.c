@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "prune/cluster.h"
+#include "prune/cluster_internal.h"
+#include "prune/layers_internal.h"
 #include "prune/obs_internal.h"
 #include "prune/walk_internal.h"
 
@@ -11,7 +14,8 @@ struct recovery {
     const struct cz_recover_options *options;
     struct cz_recover_report *report;
     struct cz_walk *walk;
-    size_t layers; /* with zeros, for the progress */
+    struct cz_prune_layers list; /* of the pruned model */
+    size_t layers;               /* to be solved for, for the progress */
 };
 
 /* ---- one layer -------------------------------------------------------- */
@@ -21,6 +25,7 @@ struct layer {
     const struct cz_recover_options *options;
     struct cz_walk_layer place;
     size_t channels, count; /* outputs, weights */
+    bool has_zeros, is_clustered;
     float *original, *original_bias;
     float *masked, *bias; /* of the pruned model; bias NULL: there is none */
     float *solved, *solved_bias;
@@ -130,19 +135,61 @@ static enum cz_status solve_with_mask(size_t *kept, struct layer *l,
     return CZ_OK;
 }
 
+/* The weights take these values, and the bias follows. */
+static enum cz_status use_values(struct layer *l, const struct cz_clusters *c,
+                                 struct cz_error *err)
+{
+    cz_clusters_apply(l->solved, c);
+    cz_lsq_level(l->solved_bias, &l->lsq, l->solved);
+    return cz_lsq_errors(l->after, &l->lsq, l->solved, l->solved_bias, err);
+}
+
+/* The means of the clusters or, if those are no worse, solved values. */
+static enum cz_status choose_values(struct layer *l, struct cz_clusters *c,
+                                    struct cz_error *err)
+{
+    float means[CZ_CLUSTERS_MAX + 1];
+    memcpy(means, c->values, c->count * sizeof *means);
+    CZ_TRY(use_values(l, c, err));
+    const double error = sum_of(l->after, l->channels);
+    CZ_TRY(cz_clusters_fit(c, &l->lsq, err));
+    CZ_TRY(use_values(l, c, err));
+    if (sum_of(l->after, l->channels) <= error)
+        return CZ_OK;
+    memcpy(c->values, means, c->count * sizeof *means);
+    return use_values(l, c, err);
+}
+
+static enum cz_status cluster(struct cz_recover_layer *row, struct layer *l,
+                              struct cz_error *err)
+{
+    const size_t most = l->options->clusters;
+    struct cz_clusters c;
+    enum cz_status status =
+        cz_clusters_find(&c, l->solved, l->count, most, err);
+    if (status == CZ_OK && c.distinct > most)
+        status = choose_values(l, &c, err);
+    row->values = cz_clusters_count(&c);
+    cz_clusters_fini(&c);
+    return status;
+}
+
 static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
                             struct cz_error *err)
 {
     bool is_done = false;
     cz_lsq_finish(&l->lsq);
     CZ_TRY(cz_lsq_errors(l->before, &l->lsq, l->masked, l->bias, err));
-    if (l->options->mask == CZ_RECOVER_MASK_OBS)
+    if (l->options->mask == CZ_RECOVER_MASK_OBS && l->has_zeros)
         CZ_TRY(solve_with_new_mask(&is_done, l, err));
     if (!is_done)
         CZ_TRY(solve_with_mask(&row->kept, l, err));
     const double power = sum_of(l->lsq.variance, l->channels);
     row->before = power > 0 ? sum_of(l->before, l->channels) / power : 0;
     row->after = power > 0 ? sum_of(l->after, l->channels) / power : 0;
+    if (l->is_clustered)
+        CZ_TRY(cluster(row, l, err));
+    row->clustered = power > 0 ? sum_of(l->after, l->channels) / power : 0;
     row->is_deficient = l->lsq.count < l->place.shape.inputs;
     return CZ_OK;
 }
@@ -190,36 +237,59 @@ static enum cz_status has_zeros(bool *found, const struct cz_walk_layer *layer,
     return CZ_OK;
 }
 
+static bool is_clustered(const struct recovery *r,
+                         const struct cz_walk_layer *layer)
+{
+    for (size_t i = 0; i < r->list.n_targets; i++) {
+        const struct cz_prune_target *target = &r->list.targets[i];
+        if (target->tensor == layer->pruned.weights)
+            return !target->skipped;
+    }
+    return false;
+}
+
+/* The next one to be solved for, from step `*step` on; none: `*found`. */
+static enum cz_status next_layer(bool *found, struct layer *l, size_t *step,
+                                 const struct recovery *r, struct cz_error *err)
+{
+    *found = false;
+    *l = (struct layer){.options = r->options};
+    while (!*found && cz_walk_next(&l->place, step, r->walk)) {
+        l->channels = l->place.original.outputs;
+        l->count = l->channels * l->place.shape.inputs;
+        CZ_TRY(has_zeros(&l->has_zeros, &l->place, err));
+        l->is_clustered = is_clustered(r, &l->place);
+        *found = l->has_zeros || l->is_clustered;
+    }
+    return CZ_OK;
+}
+
 static enum cz_status count_layers(struct recovery *r, struct cz_error *err)
 {
-    struct cz_walk_layer layer;
-    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
-        bool found;
-        CZ_TRY(has_zeros(&found, &layer, err));
-        r->layers += found;
-    }
+    struct layer layer;
+    bool found = true;
+    for (size_t step = 0; found; r->layers += found)
+        CZ_TRY(next_layer(&found, &layer, &step, r, err));
     r->report->layers = cz_calloc(r->layers + 1, sizeof *r->report->layers);
     if (!r->report->layers)
         return cz_error_nomem(err);
-    return r->layers ? CZ_OK
-                     : cz_error_set(err, CZ_EINVAL,
-                                    "no Conv has weights that are zero: there "
-                                    "is nothing to recover");
+    if (r->layers)
+        return CZ_OK;
+    return cz_error_set(err, CZ_EINVAL,
+                        r->options->clusters
+                            ? "no Conv has weights that can be clustered"
+                            : "no Conv has weights that are zero: there is "
+                              "nothing to recover");
 }
 
-static enum cz_status visit(struct recovery *r,
-                            const struct cz_walk_layer *place,
+static enum cz_status visit(struct recovery *r, struct layer *l,
                             struct cz_error *err)
 {
     struct cz_recover_report *report = r->report;
     struct cz_recover_layer *row = &report->layers[report->n_layers];
-    struct layer l = {.options = r->options,
-                      .place = *place,
-                      .channels = place->original.outputs,
-                      .count = place->original.outputs * place->shape.inputs};
-    *row = (struct cz_recover_layer){.name = cz_strdup(place->name),
-                                     .outputs = l.channels,
-                                     .skipped = place->skipped};
+    *row = (struct cz_recover_layer){.name = cz_strdup(l->place.name),
+                                     .outputs = l->channels,
+                                     .skipped = l->place.skipped};
     if (!row->name)
         return cz_error_nomem(err);
     if (!cz_progress_tick(r->options->progress, "recover", report->n_layers++,
@@ -228,22 +298,36 @@ static enum cz_status visit(struct recovery *r,
     if (row->skipped)
         return CZ_OK;
     const enum cz_status status =
-        cz_error_prefix(err, recover_layer(r, row, &l, err), row->name);
-    free_layer(&l);
+        cz_error_prefix(err, recover_layer(r, row, l, err), row->name);
+    free_layer(l);
     return status;
 }
 
 static enum cz_status visit_all(struct recovery *r, struct cz_error *err)
 {
-    struct cz_walk_layer layer;
+    struct layer layer;
+    bool found = true;
     CZ_TRY(count_layers(r, err));
-    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
-        bool found;
-        CZ_TRY(has_zeros(&found, &layer, err));
+    for (size_t step = 0; found;) {
+        CZ_TRY(next_layer(&found, &layer, &step, r, err));
         if (found)
             CZ_TRY(visit(r, &layer, err));
     }
     return CZ_OK;
+}
+
+/* Which Convs are clustered. */
+static enum cz_status select_layers(struct recovery *r, struct cz_model *pruned,
+                                    struct cz_error *err)
+{
+    const struct cz_recover_options *o = r->options;
+    const struct cz_prune_options select = {
+        .skip = o->skip, .n_skip = o->n_skip, .threads = o->plan.threads};
+    if (!o->clusters)
+        return CZ_OK;
+    CZ_TRY(cz_cluster_check(o->clusters, err));
+    CZ_TRY(cz_prune_layers_find(&r->list, pruned, &select, err));
+    return cz_prune_layers_check(&r->list, err);
 }
 
 enum cz_status cz_recover_lsq(struct cz_model *pruned,
@@ -257,10 +341,13 @@ enum cz_status cz_recover_lsq(struct cz_model *pruned,
                                          .windows = options->windows};
     struct recovery r = {.options = options, .report = report};
     *report = (struct cz_recover_report){.n_layers = 0};
-    enum cz_status status = cz_walk_new(&r.walk, original, pruned, &walk, err);
+    enum cz_status status = select_layers(&r, pruned, err);
+    if (status == CZ_OK)
+        status = cz_walk_new(&r.walk, original, pruned, &walk, err);
     if (status == CZ_OK)
         status = visit_all(&r, err);
     cz_walk_free(r.walk);
+    cz_prune_layers_fini(&r.list);
     return status;
 }
 

@@ -21,6 +21,11 @@ struct cz_recover_options {
     double ridge; /* towards the weights as they were: see lsq_internal.h */
     enum cz_recover_mask mask;
     size_t nm_keep, nm; /* the mask is N:M (2:4: 2 and 4); 0: it is not */
+    size_t clusters;    /* values that a layer may have when it is solved, zero
+                           included, as in cluster.h; 0: any number */
+    const char *const *skip; /* [n_skip] patterns as in prune.h of Convs that
+                                are not clustered */
+    size_t n_skip;
     const struct cz_progress *progress; /* may be NULL */
 };
 
@@ -28,13 +33,15 @@ struct cz_recover_options {
     ((struct cz_recover_options){                                              \
         .plan = CZ_PLAN_OPTIONS_INIT, .windows = 256, .ridge = 0.003})
 
-/* A Conv with zeros. */
+/* A Conv with zeros, or one that was to be clustered. */
 struct cz_recover_layer {
     char *name;          /* owned */
     const char *skipped; /* why it was left as it was, or NULL */
     /* Mean squared errors of its outputs on the images, against those of the
      * original model, as shares of their variance. */
     double before, after;
+    double clustered;     /* likewise with few values; else `after` */
+    size_t values;        /* distinct ones, zero included; 0: not clustered */
     size_t outputs, kept; /* channels; those whose masked weights were best */
     bool is_deficient;    /* fewer windows than weights of an output channel:
                              the ridge decides */
