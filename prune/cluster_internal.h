@@ -1,10 +1,11 @@
 /* A layer's weights in few values: which weights have the same one, and which
  * it is.
  *
- * Who goes with whom is k-means over the weights of all output channels (S.
- * Han, H. Mao, W. Dally, "Deep Compression", ICLR 2016, section 3). The values
- * are then those whose outputs come nearest to what they should be: with
- * weights w_i = c_a(i) the outputs are linear in the few c. */
+ * Both are first what k-means says over the weights of all output channels (S.
+ * Han, H. Mao, W. Dally, "Deep Compression", ICLR 2016, section 3). With moments
+ * of what the layer reads, its outputs come nearer to what they should be: they
+ * are linear in the few values; and weights that are rounded one after the
+ * other make up for those before. */
 #ifndef CZ_PRUNE_CLUSTER_INTERNAL_H
 #define CZ_PRUNE_CLUSTER_INTERNAL_H
 
@@ -17,7 +18,6 @@ struct cz_clusters {
                       those weights that are zero, and stays so */
     uint16_t *of;  /* [n_weights] which of the values */
     size_t count, n_weights;
-    bool has_zeros;
     size_t distinct; /* values that the weights had, zero included */
 };
 
@@ -33,7 +33,7 @@ enum cz_status cz_clusters_find(struct cz_clusters *clusters,
                                 struct cz_error *err);
 void cz_clusters_fini(struct cz_clusters *clusters);
 
-/* How many values the weights have then, zero included. */
+/* How many of the values the weights have, zero included. */
 size_t cz_clusters_count(const struct cz_clusters *clusters);
 
 /* weights [n_weights]: the values. */
@@ -44,5 +44,20 @@ void cz_clusters_apply(float *weights, const struct cz_clusters *clusters);
  * any number of threads. Values that cannot be solved for stay as they are. */
 enum cz_status cz_clusters_fit(struct cz_clusters *clusters,
                                const struct cz_lsq *lsq, struct cz_error *err);
+
+/* Gives each weight that is not zero the value that fits best once others are
+ * rounded before it: see cluster_round.c. weights [n_weights] as they would be
+ * without; the values get sorted. The same for any number of threads. */
+enum cz_status cz_clusters_round(struct cz_clusters *clusters,
+                                 const struct cz_lsq *lsq, const float *weights,
+                                 struct cz_error *err);
+
+/* All of it: weights [groups, outputs, inputs] and the bias, where it is free,
+ * become those of at most `most` values that have the least error
+ * (cz_lsq_errors()) of what was tried, means of k-means among them. *values:
+ * how many they are. In: as cz_lsq_solve() leaves them. */
+enum cz_status cz_clusters_solve(float *weights, float *bias, size_t *values,
+                                 const struct cz_lsq *lsq, size_t most,
+                                 struct cz_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "prune/cluster.h"
 #include "prune/cluster_internal.h"
 
 /* Times that k-means++ draws; the start of even distances comes besides. */
@@ -298,18 +299,18 @@ static enum cz_status find(struct cz_clusters *c, struct numbers *s,
                            struct cz_error *err)
 {
     CZ_TRY(sort_numbers(s, weights, c->n_weights, err));
-    c->has_zeros = s->n < c->n_weights;
+    const bool has_zeros = s->n < c->n_weights;
     float *ends = cz_calloc(most + 1, sizeof *ends);
     c->values = cz_calloc(most + 1, sizeof *c->values);
     c->of = cz_calloc(c->n_weights + 1, sizeof *c->of);
     enum cz_status status =
         ends && c->values && c->of ? CZ_OK : cz_error_nomem(err);
-    c->distinct = s->distinct + c->has_zeros;
+    c->distinct = s->distinct + has_zeros;
     c->count = 1;
     if (status == CZ_OK && c->distinct <= most)
         take_numbers(c, ends, s);
     else if (status == CZ_OK)
-        status = take_centres(c, ends, s, most - c->has_zeros, err);
+        status = take_centres(c, ends, s, most - has_zeros, err);
     if (status == CZ_OK)
         group(c, ends, weights);
     cz_free(ends);
@@ -336,7 +337,13 @@ void cz_clusters_fini(struct cz_clusters *clusters)
 
 size_t cz_clusters_count(const struct cz_clusters *clusters)
 {
-    return clusters->count - !clusters->has_zeros;
+    bool is_used[CZ_CLUSTERS_MAX + 1] = {false};
+    size_t used = 0;
+    for (size_t i = 0; i < clusters->n_weights; i++) {
+        used += !is_used[clusters->of[i]];
+        is_used[clusters->of[i]] = true;
+    }
+    return used;
 }
 
 void cz_clusters_apply(float *weights, const struct cz_clusters *clusters)

@@ -135,45 +135,6 @@ static enum cz_status solve_with_mask(size_t *kept, struct layer *l,
     return CZ_OK;
 }
 
-/* The weights take these values, and the bias follows. */
-static enum cz_status use_values(struct layer *l, const struct cz_clusters *c,
-                                 struct cz_error *err)
-{
-    cz_clusters_apply(l->solved, c);
-    cz_lsq_level(l->solved_bias, &l->lsq, l->solved);
-    return cz_lsq_errors(l->after, &l->lsq, l->solved, l->solved_bias, err);
-}
-
-/* The means of the clusters or, if those are no worse, solved values. */
-static enum cz_status choose_values(struct layer *l, struct cz_clusters *c,
-                                    struct cz_error *err)
-{
-    float means[CZ_CLUSTERS_MAX + 1];
-    memcpy(means, c->values, c->count * sizeof *means);
-    CZ_TRY(use_values(l, c, err));
-    const double error = sum_of(l->after, l->channels);
-    CZ_TRY(cz_clusters_fit(c, &l->lsq, err));
-    CZ_TRY(use_values(l, c, err));
-    if (sum_of(l->after, l->channels) <= error)
-        return CZ_OK;
-    memcpy(c->values, means, c->count * sizeof *means);
-    return use_values(l, c, err);
-}
-
-static enum cz_status cluster(struct cz_recover_layer *row, struct layer *l,
-                              struct cz_error *err)
-{
-    const size_t most = l->options->clusters;
-    struct cz_clusters c;
-    enum cz_status status =
-        cz_clusters_find(&c, l->solved, l->count, most, err);
-    if (status == CZ_OK && c.distinct > most)
-        status = choose_values(l, &c, err);
-    row->values = cz_clusters_count(&c);
-    cz_clusters_fini(&c);
-    return status;
-}
-
 static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
                             struct cz_error *err)
 {
@@ -187,8 +148,12 @@ static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
     const double power = sum_of(l->lsq.variance, l->channels);
     row->before = power > 0 ? sum_of(l->before, l->channels) / power : 0;
     row->after = power > 0 ? sum_of(l->after, l->channels) / power : 0;
-    if (l->is_clustered)
-        CZ_TRY(cluster(row, l, err));
+    if (l->is_clustered) {
+        CZ_TRY(cz_clusters_solve(l->solved, l->solved_bias, &row->values,
+                                 &l->lsq, l->options->clusters, err));
+        CZ_TRY(
+            cz_lsq_errors(l->after, &l->lsq, l->solved, l->solved_bias, err));
+    }
     row->clustered = power > 0 ? sum_of(l->after, l->channels) / power : 0;
     row->is_deficient = l->lsq.count < l->place.shape.inputs;
     return CZ_OK;
@@ -237,15 +202,14 @@ static enum cz_status has_zeros(bool *found, const struct cz_walk_layer *layer,
     return CZ_OK;
 }
 
-static bool is_clustered(const struct recovery *r,
-                         const struct cz_walk_layer *layer)
+static const struct cz_prune_target *
+find_target(const struct recovery *r, const struct cz_walk_layer *layer)
 {
     for (size_t i = 0; i < r->list.n_targets; i++) {
-        const struct cz_prune_target *target = &r->list.targets[i];
-        if (target->tensor == layer->pruned.weights)
-            return !target->skipped;
+        if (r->list.targets[i].tensor == layer->pruned.weights)
+            return &r->list.targets[i];
     }
-    return false;
+    return NULL;
 }
 
 /* The next one to be solved for, from step `*step` on; none: `*found`. */
@@ -255,11 +219,13 @@ static enum cz_status next_layer(bool *found, struct layer *l, size_t *step,
     *found = false;
     *l = (struct layer){.options = r->options};
     while (!*found && cz_walk_next(&l->place, step, r->walk)) {
+        const struct cz_prune_target *target = find_target(r, &l->place);
+        const bool is_dfl = target && cz_node_is_dfl(target->node);
         l->channels = l->place.original.outputs;
         l->count = l->channels * l->place.shape.inputs;
+        l->is_clustered = r->options->clusters && target && !target->skipped;
         CZ_TRY(has_zeros(&l->has_zeros, &l->place, err));
-        l->is_clustered = is_clustered(r, &l->place);
-        *found = l->has_zeros || l->is_clustered;
+        *found = !is_dfl && (l->has_zeros || l->is_clustered);
     }
     return CZ_OK;
 }
@@ -316,18 +282,17 @@ static enum cz_status visit_all(struct recovery *r, struct cz_error *err)
     return CZ_OK;
 }
 
-/* Which Convs are clustered. */
+/* The Convs, and which of them may be clustered. */
 static enum cz_status select_layers(struct recovery *r, struct cz_model *pruned,
                                     struct cz_error *err)
 {
     const struct cz_recover_options *o = r->options;
     const struct cz_prune_options select = {
         .skip = o->skip, .n_skip = o->n_skip, .threads = o->plan.threads};
-    if (!o->clusters)
-        return CZ_OK;
-    CZ_TRY(cz_cluster_check(o->clusters, err));
+    if (o->clusters)
+        CZ_TRY(cz_cluster_check(o->clusters, err));
     CZ_TRY(cz_prune_layers_find(&r->list, pruned, &select, err));
-    return cz_prune_layers_check(&r->list, err);
+    return o->clusters ? cz_prune_layers_check(&r->list, err) : CZ_OK;
 }
 
 enum cz_status cz_recover_lsq(struct cz_model *pruned,

@@ -58,14 +58,22 @@ void cz_recover_report_fini(struct cz_recover_report *report);
  * `pruned`, and for its bias, so that its outputs come nearest to what it gives
  * in `original`: from the inputs that the network recovered so far gives it. An
  * output channel for which that is no better on the images keeps its weights;
- * with CZ_RECOVER_MASK_OBS, the layer its mask.
+ * with CZ_RECOVER_MASK_OBS, the layer its mask. The DFL convolution, which holds
+ * no learned weight, stays as it is.
+ *
+ * With options->clusters all other Convs are solved for, too, and then have at
+ * most so many values: of k-means, or fitted to the same windows where that is
+ * better (see cluster_internal.h); zeros stay. Those for which that cannot be
+ * done are reported as skipped: cz_cluster_weights() does them afterwards, and
+ * leaves the others as they are.
  *
  * Both models are the same but for the weights, and have their shapes inferred.
  * All images go through one layer before any goes through the next one: memory
  * is that of what lives between two layers, times images, times two.
  *
- * CZ_EUNSUPPORTED: no OpenBLAS. CZ_EINVAL: nothing is zero. Errors of plans and
- * images. End the report with _fini whatever the result. */
+ * CZ_EUNSUPPORTED: no OpenBLAS. CZ_EINVAL: nothing is zero, or to be clustered;
+ * `clusters` or `skip` as in cluster.h. Errors of plans and images. End the
+ * report with _fini whatever the result. */
 enum cz_status cz_recover_lsq(struct cz_model *pruned,
                               struct cz_model *original,
                               const struct cz_recover_options *options,

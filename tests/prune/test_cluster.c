@@ -371,6 +371,113 @@ static void leaves_a_value_that_nobody_has(void **state)
     problem_free(p);
 }
 
+/* ---- weights rounded in turn ------------------------------------------ */
+
+/* The problem's weights as least squares has them, and their clusters. */
+static void solve_weights(struct problem *p, struct cz_clusters *c)
+{
+    bool keep[WEIGHTS];
+    for (size_t i = 0; i < WEIGHTS; i++)
+        keep[i] = p->weights[i] != 0;
+    assert_ok(
+        cz_lsq_solve(p->weights, p->bias, &p->lsq, keep, cz_test_error()));
+    assert_ok(
+        cz_clusters_find(c, p->weights, WEIGHTS, VALUES, cz_test_error()));
+}
+
+static void check_zeros_stay(const struct problem *p,
+                             const struct cz_clusters *c)
+{
+    for (size_t i = 0; i < WEIGHTS; i++)
+        assert_true((c->of[i] == 0) == (p->weights[i] == 0));
+}
+
+static void rounds_to_the_nearest_where_inputs_are_independent(void **state)
+{
+    (void)state;
+    struct problem *p = problem_new(true, 1);
+    struct cz_clusters c;
+    uint16_t of[WEIGHTS];
+    solve_weights(p, &c);
+    memcpy(of, c.of, sizeof of);
+    memset(p->lsq.xx, 0, GROUPS * INPUTS * INPUTS * sizeof *p->lsq.xx);
+    for (size_t i = 0; i < GROUPS * INPUTS; i++)
+        p->lsq.xx[i * INPUTS + i % INPUTS] = (double)(1 + i % 3);
+    for (size_t i = 0; i < WEIGHTS; i++)
+        c.of[i] = c.of[i] ? 1 : 0; /* what they had does not count */
+    assert_ok(cz_clusters_round(&c, &p->lsq, p->weights, cz_test_error()));
+    assert_memory_equal(c.of, of, sizeof of);
+    cz_clusters_fini(&c);
+    problem_free(p);
+}
+
+static void rounds_with_less_error_than_to_the_nearest(void **state)
+{
+    (void)state;
+    struct problem *p = problem_new(true, 1);
+    struct cz_clusters c;
+    solve_weights(p, &c);
+    const double nearest = error_of(p, &c);
+    assert_ok(cz_clusters_round(&c, &p->lsq, p->weights, cz_test_error()));
+    assert_true(error_of(p, &c) < nearest);
+    check_zeros_stay(p, &c);
+    cz_clusters_fini(&c);
+    problem_free(p);
+}
+
+/* Where there is no factor, each weight goes to its nearest. */
+static void rounds_what_cannot_be_solved(void **state)
+{
+    (void)state;
+    struct problem *p = problem_new(true, 1);
+    struct cz_clusters c;
+    solve_weights(p, &c);
+    p->lsq.xx[0] = -1;
+    assert_ok(cz_clusters_round(&c, &p->lsq, p->weights, cz_test_error()));
+    check_zeros_stay(p, &c);
+    cz_clusters_fini(&c);
+    problem_free(p);
+}
+
+static double total_error(const struct problem *p, const float *weights,
+                          const float *bias)
+{
+    double errors[GROUPS * OUTPUTS], sum = 0;
+    assert_ok(cz_lsq_errors(errors, &p->lsq, weights, bias, cz_test_error()));
+    for (size_t i = 0; i < GROUPS * OUTPUTS; i++)
+        sum += errors[i];
+    return sum;
+}
+
+static void solves_for_few_values_no_worse_than_k_means(void **state)
+{
+    (void)state;
+    float weights[2][WEIGHTS];
+    for (size_t k = 2; k <= 128; k *= 4) {
+        for (size_t i = 0; i < 2; i++) {
+            struct problem *p = problem_new(k != 8, i ? 3 : 1);
+            struct cz_clusters c;
+            size_t values;
+            solve_weights(p, &c);
+            cz_clusters_fini(&c);
+            assert_ok(
+                cz_clusters_find(&c, p->weights, WEIGHTS, k, cz_test_error()));
+            const double means = error_of(p, &c);
+            memcpy(weights[i], p->weights, sizeof *weights);
+            assert_ok(cz_clusters_solve(weights[i], p->bias, &values, &p->lsq,
+                                        k, cz_test_error()));
+            assert_true(total_error(p, weights[i], p->bias) < means);
+            assert_true(values > 1 && values <= k);
+            assert_int_equal(count_distinct(weights[i], WEIGHTS), values);
+            for (size_t w = 0; w < WEIGHTS; w++)
+                assert_true((weights[i][w] == 0) == (p->weights[w] == 0));
+            cz_clusters_fini(&c);
+            problem_free(p);
+        }
+        assert_memory_equal(weights[0], weights[1], sizeof *weights);
+    }
+}
+
 /* ---- models ----------------------------------------------------------- */
 
 #define THREE_CONVS                                                            \
@@ -544,17 +651,25 @@ struct recovered {
     struct cz_recover_report report;
 };
 
-static struct recovered recovered_new(size_t clusters, size_t threads)
+static struct recovered recovered_of(struct cz_model *original,
+                                     struct cz_model *model)
 {
-    struct recovered r = {.original = cz_test_graph(THREE_CONVS),
-                          .model = cz_test_graph(THREE_CONVS),
+    struct recovered r = {.original = original,
+                          .model = model,
                           .options = CZ_RECOVER_OPTIONS_INIT};
     r.options.images = (struct cz_images){4, begin, fill, NULL};
-    r.options.clusters = clusters;
-    r.options.plan.threads = threads;
     r.options.windows = 64;
     assert_ok(cz_graph_infer(cz_model_graph(r.original), cz_test_error()));
     assert_ok(cz_graph_infer(cz_model_graph(r.model), cz_test_error()));
+    return r;
+}
+
+static struct recovered recovered_new(size_t clusters, size_t threads)
+{
+    struct recovered r =
+        recovered_of(cz_test_graph(THREE_CONVS), cz_test_graph(THREE_CONVS));
+    r.options.clusters = clusters;
+    r.options.plan.threads = threads;
     return r;
 }
 
@@ -618,6 +733,33 @@ static void leaves_those_alone_that_are_skipped(void **state)
     recovered_free(&r);
 }
 
+/* One of its weights is 0, which nobody has pruned. */
+static void leaves_the_dfl_convolution_as_it_is(void **state)
+{
+    (void)state;
+    static const char *const name = "model.12/dfl/Conv";
+    need_blas();
+    for (size_t clusters = 0; clusters <= 4; clusters += 4) {
+        struct recovered r =
+            recovered_of(cz_test_load(cz_test_model("tiny_v8_opset17.onnx")),
+                         cz_test_load(cz_test_model("tiny_v8_opset17.onnx")));
+        struct cz_test_operands before = cz_test_operands_read(r.model);
+        r.options.clusters = clusters;
+        if (clusters)
+            assert_ok(recover(&r));
+        else
+            assert_error(recover(&r), CZ_EINVAL, "nothing to recover");
+        for (size_t i = 0; i < r.report.n_layers; i++)
+            assert_string_not_equal(r.report.layers[i].name, name);
+        struct cz_test_operands after = cz_test_operands_read(r.model);
+        assert_values_equal(cz_test_weight(&after, name)->values,
+                            cz_test_weight(&before, name)->values, 16, name);
+        cz_test_operands_fini(&before);
+        cz_test_operands_fini(&after);
+        recovered_free(&r);
+    }
+}
+
 static void recovers_the_same_for_any_number_of_threads(void **state)
 {
     (void)state;
@@ -676,6 +818,10 @@ int main(void)
         cmocka_unit_test(fits_the_values_as_a_dense_solution_does),
         cmocka_unit_test(fits_the_same_for_any_number_of_threads),
         cmocka_unit_test(leaves_a_value_that_nobody_has),
+        cmocka_unit_test(rounds_to_the_nearest_where_inputs_are_independent),
+        cmocka_unit_test(rounds_with_less_error_than_to_the_nearest),
+        cmocka_unit_test(rounds_what_cannot_be_solved),
+        cmocka_unit_test(solves_for_few_values_no_worse_than_k_means),
         cmocka_unit_test(clusters_each_layer),
         cmocka_unit_test(clusters_the_same_for_any_number_of_threads),
         cmocka_unit_test(clusters_float16_and_leaves_float64),
@@ -683,6 +829,7 @@ int main(void)
         cmocka_unit_test(survives_a_lack_of_memory),
         cmocka_unit_test(clusters_while_it_recovers),
         cmocka_unit_test(leaves_those_alone_that_are_skipped),
+        cmocka_unit_test(leaves_the_dfl_convolution_as_it_is),
         cmocka_unit_test(recovers_the_same_for_any_number_of_threads),
         cmocka_unit_test(refuses_to_recover_with_a_wrong_number),
         cmocka_unit_test(recovers_in_spite_of_a_lack_of_memory),
