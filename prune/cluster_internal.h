@@ -2,10 +2,10 @@
  * it is.
  *
  * Both are first what k-means says over the weights of all output channels (S.
- * Han, H. Mao, W. Dally, "Deep Compression", ICLR 2016, section 3). With moments
- * of what the layer reads, its outputs come nearer to what they should be: they
- * are linear in the few values; and weights that are rounded one after the
- * other make up for those before. */
+ * Han, H. Mao, W. Dally, "Deep Compression", ICLR 2016, section 3). With
+ * moments of what the layer reads, its outputs come nearer to what they should
+ * be: they are linear in the few values; and weights that are rounded one after
+ * the other make up for those before. */
 #ifndef CZ_PRUNE_CLUSTER_INTERNAL_H
 #define CZ_PRUNE_CLUSTER_INTERNAL_H
 
@@ -55,7 +55,7 @@ enum cz_status cz_clusters_round(struct cz_clusters *clusters,
 /* All of it: weights [groups, outputs, inputs] and the bias, where it is free,
  * become those of at most `most` values that have the least error
  * (cz_lsq_errors()) of what was tried, means of k-means among them. *values:
- * how many they are. In: as cz_lsq_solve() leaves them. */
+ * how many they are. In: as they would be without. */
 enum cz_status cz_clusters_solve(float *weights, float *bias, size_t *values,
                                  const struct cz_lsq *lsq, size_t most,
                                  struct cz_error *err);

@@ -135,13 +135,27 @@ static enum cz_status solve_with_mask(size_t *kept, struct layer *l,
     return CZ_OK;
 }
 
+/* Solved for with no zeros to make up for, weights follow some images more than
+ * the errors before them: those of a layer that is only clustered wait for it.
+ */
+static void keep_weights(size_t *kept, struct layer *l)
+{
+    memcpy(l->solved, l->masked, l->count * sizeof *l->solved);
+    if (l->bias)
+        memcpy(l->solved_bias, l->bias, l->channels * sizeof *l->bias);
+    memcpy(l->after, l->before, l->channels * sizeof *l->after);
+    *kept = l->channels;
+}
+
 static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
                             struct cz_error *err)
 {
-    bool is_done = false;
+    bool is_done = !l->has_zeros;
     cz_lsq_finish(&l->lsq);
     CZ_TRY(cz_lsq_errors(l->before, &l->lsq, l->masked, l->bias, err));
-    if (l->options->mask == CZ_RECOVER_MASK_OBS && l->has_zeros)
+    if (is_done)
+        keep_weights(&row->kept, l);
+    else if (l->options->mask == CZ_RECOVER_MASK_OBS)
         CZ_TRY(solve_with_new_mask(&is_done, l, err));
     if (!is_done)
         CZ_TRY(solve_with_mask(&row->kept, l, err));

@@ -21,8 +21,8 @@ struct cz_recover_options {
     double ridge; /* towards the weights as they were: see lsq_internal.h */
     enum cz_recover_mask mask;
     size_t nm_keep, nm; /* the mask is N:M (2:4: 2 and 4); 0: it is not */
-    size_t clusters;    /* values that a layer may have when it is solved, zero
-                           included, as in cluster.h; 0: any number */
+    size_t clusters;    /* values that a layer may have, zero included, as in
+                           cluster.h; 0: any number */
     const char *const *skip; /* [n_skip] patterns as in prune.h of Convs that
                                 are not clustered */
     size_t n_skip;
@@ -58,12 +58,12 @@ void cz_recover_report_fini(struct cz_recover_report *report);
  * `pruned`, and for its bias, so that its outputs come nearest to what it gives
  * in `original`: from the inputs that the network recovered so far gives it. An
  * output channel for which that is no better on the images keeps its weights;
- * with CZ_RECOVER_MASK_OBS, the layer its mask. The DFL convolution, which holds
- * no learned weight, stays as it is.
+ * with CZ_RECOVER_MASK_OBS, the layer its mask. The DFL convolution, which
+ * holds no learned weight, stays as it is.
  *
- * With options->clusters all other Convs are solved for, too, and then have at
- * most so many values: of k-means, or fitted to the same windows where that is
- * better (see cluster_internal.h); zeros stay. Those for which that cannot be
+ * With options->clusters each Conv gets at most so many values after that, also
+ * one without zeros: of k-means, or fitted to the same windows where that is
+ * better (see cluster_internal.h); zeros stay. Those for which it cannot be
  * done are reported as skipped: cz_cluster_weights() does them afterwards, and
  * leaves the others as they are.
  *
