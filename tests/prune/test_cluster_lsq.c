@@ -392,6 +392,34 @@ static void clusters_while_it_recovers(void **state)
     recovered_free(&r);
 }
 
+/* Zeros may move with their mask, but stay as many. */
+static void keeps_the_zeros_of_a_pruned_model(void **state)
+{
+    (void)state;
+    need_blas();
+    for (int mask = CZ_RECOVER_MASK_GIVEN; mask <= CZ_RECOVER_MASK_OBS;
+         mask++) {
+        const struct cz_prune_options half = {.sparsity = 0.5};
+        struct recovered r = recovered_new(6, 1);
+        struct cz_prune_report report;
+        float *weights;
+        size_t zeros = 0;
+        assert_ok(cz_prune_l1(r.model, &half, &report, cz_test_error()));
+        r.options.mask = (enum cz_recover_mask)mask;
+        assert_ok(recover(&r));
+        assert_ok(cz_tensor_floats(cz_test_value(r.model, "w")->constant,
+                                   &weights, cz_test_error()));
+        for (size_t i = 0; i < 216; i++)
+            zeros += weights[i] == 0;
+        assert_int_equal(zeros, 108);
+        assert_int_equal(count_distinct(weights, 216), 6);
+        assert_int_equal(r.report.layers[0].values, 6);
+        cz_free(weights);
+        cz_prune_report_fini(&report);
+        recovered_free(&r);
+    }
+}
+
 static void leaves_those_alone_that_are_skipped(void **state)
 {
     (void)state;
@@ -496,6 +524,7 @@ int main(void)
         cmocka_unit_test(rounds_what_cannot_be_solved),
         cmocka_unit_test(solves_for_few_values_no_worse_than_k_means),
         cmocka_unit_test(clusters_while_it_recovers),
+        cmocka_unit_test(keeps_the_zeros_of_a_pruned_model),
         cmocka_unit_test(leaves_those_alone_that_are_skipped),
         cmocka_unit_test(leaves_the_dfl_convolution_as_it_is),
         cmocka_unit_test(recovers_the_same_for_any_number_of_threads),
