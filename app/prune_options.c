@@ -1,16 +1,19 @@
 /* See prune_options.h. */
 #include "app/prune_options.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/app.h"
+#include "app/arguments.h"
 #include "core/alloc.h"
 
 bool app_prune_options_init(struct app_prune_options *options, int argc)
 {
-    *options = (struct app_prune_options){.prune = CZ_PRUNE_OPTIONS_INIT};
+    *options = (struct app_prune_options){.prune = CZ_PRUNE_OPTIONS_INIT,
+                                          .importance = CZ_CHANNELS_TRIAL};
     /* No option comes more often than there are arguments. */
     options->prune.rules =
         cz_calloc((size_t)argc + 1, sizeof *options->prune.rules);
@@ -32,7 +35,15 @@ bool app_is_prune_option(int option)
 
 bool app_prune_needs_images(const struct app_prune_options *options)
 {
-    return options->recover || options->is_auto;
+    return options->recover || options->is_auto ||
+           (app_prune_cuts(options) &&
+            options->importance != CZ_CHANNELS_L1);
+}
+
+bool app_prune_cuts(const struct app_prune_options *options)
+{
+    return options->channels > 0 || options->target_macs > 0 ||
+           options->target_ms > 0;
 }
 
 const char *app_prune_method_name(const struct app_prune_options *options)
@@ -130,6 +141,37 @@ static bool parse_nm(struct cz_prune_nm *nm, const char *text)
     return false;
 }
 
+/* More than 0, and less than `most`. */
+static bool parse_amount(double *amount, const char *option, double most,
+                         const char *text)
+{
+    char *end;
+    *amount = strtod(text, &end);
+    if (end != text && !*end && *amount > 0 && *amount < most)
+        return true;
+    app_usage_error("compress",
+                    isinf(most) ? "%s %s: want milliseconds, such as 25"
+                                : "%s %s: want a fraction between 0 and 1, "
+                                  "such as 0.75",
+                    option, text);
+    *amount = 0;
+    return false;
+}
+
+static bool parse_importance(struct app_prune_options *o, const char *text)
+{
+    o->has_importance = true;
+    for (int i = 0; i < CZ_CHANNELS_IMPORTANCE_COUNT; i++) {
+        o->importance = (enum cz_channels_importance)i;
+        if (strcmp(text, cz_channels_importance_name(o->importance)) == 0)
+            return true;
+    }
+    app_usage_error("compress", "--importance %s: want trial, lsq, energy or "
+                                "l1",
+                    text);
+    return false;
+}
+
 static bool parse_recover(struct app_prune_options *o, const char *text)
 {
     o->recover = strcmp(text, "lsq") == 0;
@@ -138,6 +180,9 @@ static bool parse_recover(struct app_prune_options *o, const char *text)
                         text);
     return o->recover;
 }
+
+static const struct app_number clusters_number = {
+    "compress", "--cluster", CZ_CLUSTERS_MIN, CZ_CLUSTERS_MAX};
 
 bool app_parse_prune_option(struct app_prune_options *o, int option, char *text)
 {
@@ -163,6 +208,16 @@ bool app_parse_prune_option(struct app_prune_options *o, int option, char *text)
         return true;
     case APP_OPTION_NM:
         return parse_nm(&prune->nm, text);
+    case APP_OPTION_CHANNELS:
+        return parse_amount(&o->channels, "--channels", 1, text);
+    case APP_OPTION_TARGET_MACS:
+        return parse_amount(&o->target_macs, "--target-macs", 1, text);
+    case APP_OPTION_TARGET_MS:
+        return parse_amount(&o->target_ms, "--target-ms", INFINITY, text);
+    case APP_OPTION_IMPORTANCE:
+        return parse_importance(o, text);
+    case APP_OPTION_CLUSTER:
+        return app_parse_number(&o->clusters, &clusters_number, text);
     default:
         return parse_recover(o, text);
     }
@@ -173,12 +228,25 @@ bool app_parse_prune_option(struct app_prune_options *o, int option, char *text)
 bool app_prune_options_check(struct app_prune_options *o)
 {
     const struct cz_prune_options *prune = &o->prune;
+    const bool zeroes = o->has_sparsity || prune->n_rules > 0 || prune->nm.m;
+    const bool cuts = app_prune_cuts(o);
     const char *what = NULL;
-    o->is_asked = o->has_sparsity || prune->n_rules > 0 || prune->nm.m > 0;
-    if (!o->is_asked && (prune->n_skip || prune->prune_dfl || prune->scope ||
-                         o->mask || o->is_auto || o->recover))
-        what = "--skip, --prune-all, --prune-method, --prune-scope, "
-               "--sparsity and --recover go with --prune";
+    o->is_asked = zeroes || cuts || o->clusters;
+    if (!zeroes && (prune->prune_dfl || prune->scope || o->mask || o->is_auto))
+        what = "--prune-all, --prune-method, --prune-scope and --sparsity go "
+               "with --prune";
+    else if (!o->is_asked && (prune->n_skip || o->recover))
+        what = "--skip and --recover go with --prune, --nm, --channels or "
+               "--cluster";
+    else if (o->has_importance && !cuts)
+        what = "--importance goes with --channels, --target-macs or "
+               "--target-ms";
+    else if ((o->channels > 0) + (o->target_macs > 0) + (o->target_ms > 0) > 1)
+        what = "--channels, --target-macs and --target-ms say the same: want "
+               "one of them";
+    else if (cuts && zeroes)
+        what = "channels and single weights are pruned one after the other: "
+               "cut channels first, then prune the result";
     else if (prune->nm.m && (o->has_sparsity || prune->n_rules))
         what = "--nm says how many weights go: leave --prune and "
                "--sparsity-of out";

@@ -13,6 +13,13 @@ struct app_prune_options {
     enum cz_recover_mask mask;     /* obs: from images */
     bool is_auto;                  /* each Conv's share: from images */
     bool recover;                  /* least squares, with images */
+    /* Whole channels: one of the three, the others are 0. */
+    double channels;    /* the share of each set of coupled ones to go */
+    double target_macs; /* the share of MACs to stay */
+    double target_ms;   /* of a frame, on this machine */
+    enum cz_channels_importance importance;
+    bool has_importance; /* --importance was given */
+    size_t clusters;     /* values of each Conv's weights; 0: any number */
 };
 
 enum {
@@ -25,6 +32,11 @@ enum {
     APP_OPTION_PRUNE_ALL,
     APP_OPTION_NM,
     APP_OPTION_RECOVER,
+    APP_OPTION_CHANNELS,
+    APP_OPTION_TARGET_MACS,
+    APP_OPTION_TARGET_MS,
+    APP_OPTION_IMPORTANCE,
+    APP_OPTION_CLUSTER,
     APP_OPTION_PRUNE_END,
 };
 
@@ -37,6 +49,11 @@ enum {
         {"sparsity", required_argument, NULL, APP_OPTION_SPARSITY},            \
         {"prune-all", no_argument, NULL, APP_OPTION_PRUNE_ALL},                \
         {"nm", required_argument, NULL, APP_OPTION_NM},                        \
+        {"channels", required_argument, NULL, APP_OPTION_CHANNELS},            \
+        {"target-macs", required_argument, NULL, APP_OPTION_TARGET_MACS},      \
+        {"target-ms", required_argument, NULL, APP_OPTION_TARGET_MS},          \
+        {"importance", required_argument, NULL, APP_OPTION_IMPORTANCE},        \
+        {"cluster", required_argument, NULL, APP_OPTION_CLUSTER},              \
     {                                                                          \
         "recover", required_argument, NULL, APP_OPTION_RECOVER                 \
     }
@@ -59,6 +76,18 @@ enum {
     "  --nm 2:4              of 4 weights in a row at most 2 stay, in place\n" \
     "                        of P: for sparse tensor cores (Jetson Orin);\n"   \
     "                        with --sparsity auto some Convs stay dense\n"     \
+    "  --channels R          cut the share R of the channels, 0 < R < 1, with\n"\
+    "                        what is coupled to them: every runtime gets\n"   \
+    "                        faster; goes with --recover lsq\n"               \
+    "  --target-macs F       cut channels until the fraction F of the MACs is\n"\
+    "                        left, where that costs least\n"                  \
+    "  --target-ms X         the same until a frame takes X ms here, in the\n"\
+    "                        engine of this program\n"                        \
+    "  --importance I        of channels: trial (default with --calib), lsq,\n"\
+    "                        energy, or l1 (needs no images)\n"               \
+    "  --cluster K           at most K values (2 to 256) for the weights of\n"\
+    "                        each Conv: fewer bytes after gzip; with\n"       \
+    "                        --recover lsq fitted to the images\n"            \
     "  --prune-scope SCOPE   global: as l1-global; layer: as l1\n"             \
     "  --skip PATTERN        leave matching Convs alone (a glob on the name "  \
     "of\n"                                                                     \
@@ -83,6 +112,9 @@ bool app_parse_prune_option(struct app_prune_options *options, int option,
 
 /* Whether they go together; prints what does not and returns false. */
 bool app_prune_options_check(struct app_prune_options *options);
+
+/* Whether channels are to be cut. */
+bool app_prune_cuts(const struct app_prune_options *options);
 
 /* Whether images are needed for it. */
 bool app_prune_needs_images(const struct app_prune_options *options);

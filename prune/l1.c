@@ -27,23 +27,6 @@ static bool is_own(const struct cz_prune_target *target,
 
 /* ---- checks before anything changes ----------------------------------- */
 
-static enum cz_status check_weights(const struct cz_prune_layers *list,
-                                    struct cz_error *err)
-{
-    for (size_t i = 0; i < list->n_targets; i++) {
-        const struct cz_prune_target *t = &list->targets[i];
-        if (t->skipped || t->first_bad == t->elements.count)
-            continue;
-        double bad = cz_elements_get(&t->elements, t->first_bad);
-        return cz_error_set(err, CZ_EINVAL,
-                            "Conv '%.200s': weight %zu is %s, want a finite "
-                            "number",
-                            cz_node_label(t->node), t->first_bad,
-                            isnan(bad) ? "NaN" : "infinite");
-    }
-    return CZ_OK;
-}
-
 /* How many weights have to be zero, and how many have still to become so. */
 static void count_goal(const struct cz_prune_layers *list,
                        const struct cz_prune_options *options, size_t *goal,
@@ -201,7 +184,7 @@ enum cz_status cz_prune_l1(struct cz_model *model,
     *report = (struct cz_prune_report){.layers = NULL};
     enum cz_status status = cz_prune_layers_find(&list, model, options, err);
     if (status == CZ_OK)
-        status = check_weights(&list, err);
+        status = cz_prune_layers_check(&list, err);
     if (status == CZ_OK)
         status = check_goal(&list, options, err);
     if (status == CZ_OK)

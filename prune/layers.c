@@ -3,6 +3,7 @@
 #include "prune/layers_internal.h"
 
 #include <fnmatch.h>
+#include <math.h>
 #include <stdint.h>
 
 #include "core/alloc.h"
@@ -219,6 +220,23 @@ cz_prune_layers_target(const struct cz_prune_layers *list,
             return target->skipped ? NULL : target;
     }
     return NULL;
+}
+
+enum cz_status cz_prune_layers_check(const struct cz_prune_layers *list,
+                                     struct cz_error *err)
+{
+    for (size_t i = 0; i < list->n_targets; i++) {
+        const struct cz_prune_target *t = &list->targets[i];
+        if (t->skipped || t->first_bad == t->elements.count)
+            continue;
+        double bad = cz_elements_get(&t->elements, t->first_bad);
+        return cz_error_set(err, CZ_EINVAL,
+                            "Conv '%.200s': weight %zu is %s, want a finite "
+                            "number",
+                            cz_node_label(t->node), t->first_bad,
+                            isnan(bad) ? "NaN" : "infinite");
+    }
+    return CZ_OK;
 }
 
 void cz_prune_layers_fini(struct cz_prune_layers *list)

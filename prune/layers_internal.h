@@ -38,6 +38,10 @@ const struct cz_prune_target *
 cz_prune_layers_target(const struct cz_prune_layers *list,
                        const struct cz_tensor *tensor);
 
+/* CZ_EINVAL where a weight that is not skipped is NaN or infinite. */
+enum cz_status cz_prune_layers_check(const struct cz_prune_layers *list,
+                                     struct cz_error *err);
+
 void cz_prune_layers_fini(struct cz_prune_layers *list);
 
 /* Fills `report` from the list, whose layers it takes over. */

@@ -226,6 +226,18 @@ enum cz_status cz_lsq_errors(double *errors, const struct cz_lsq *lsq,
     return atomic_load(&m.has_failed) ? cz_error_nomem(err) : CZ_OK;
 }
 
+void cz_lsq_level(float *bias, const struct cz_lsq *lsq, const float *weights)
+{
+    const size_t n = lsq->shape.inputs, m = lsq->shape.outputs;
+    for (size_t i = 0; i < lsq->shape.groups * m; i++) {
+        double mean = 0;
+        for (size_t k = 0; k < n; k++)
+            mean += (double)weights[i * n + k] * lsq->x[i / m * n + k];
+        if (lsq->options.bias_is_free)
+            bias[i] = (float)(lsq->y[i] - mean);
+    }
+}
+
 /* ---- solutions -------------------------------------------------------- */
 
 /* Ridges, each ten times the one before, that are tried. */

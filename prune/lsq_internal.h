@@ -70,6 +70,11 @@ enum cz_status cz_lsq_errors(double *errors, const struct cz_lsq *lsq,
                              const float *weights, const float *bias,
                              struct cz_error *err);
 
+/* The bias [groups, outputs] with which the outputs of weights [groups,
+ * outputs, inputs] have the means that they should have; where it is not free,
+ * none is written. */
+void cz_lsq_level(float *bias, const struct cz_lsq *lsq, const float *weights);
+
 /* Solves for the weights [groups, outputs, inputs] that `keep` has, the others
  * are 0, and for the bias where it is free. In: as they were. */
 enum cz_status cz_lsq_solve(float *weights, float *bias,

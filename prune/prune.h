@@ -3,6 +3,7 @@
 #define CZ_PRUNE_PRUNE_H
 
 #include "prune/channels.h"
+#include "prune/cluster.h"
 #include "prune/l1.h"
 #include "prune/recover.h"
 #include "prune/share.h"

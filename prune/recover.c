@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "prune/cluster.h"
+#include "prune/cluster_internal.h"
 #include "prune/layers_internal.h"
 #include "prune/obs_internal.h"
 #include "prune/walk_internal.h"
@@ -13,7 +15,7 @@ struct recovery {
     struct cz_recover_report *report;
     struct cz_prune_layers list; /* of the pruned model */
     struct cz_walk *walk;
-    size_t layers; /* with zeros, for the progress */
+    size_t layers; /* to be solved for, for the progress */
 };
 
 /* ---- one layer -------------------------------------------------------- */
@@ -23,6 +25,7 @@ struct layer {
     const struct cz_recover_options *options;
     struct cz_walk_layer place;
     size_t channels, count; /* outputs, weights */
+    bool has_zeros;
     float *original, *original_bias;
     float *masked, *bias; /* of the pruned model; bias NULL: there is none */
     float *solved, *solved_bias;
@@ -141,6 +144,18 @@ static enum cz_status solve_with_mask(size_t *kept, struct layer *l,
     return CZ_OK;
 }
 
+/* Solved for with no zeros to make up for, weights follow some images more than
+ * the errors before them: those of a layer that is only clustered wait for it.
+ */
+static void keep_weights(size_t *kept, struct layer *l)
+{
+    memcpy(l->solved, l->masked, l->count * sizeof *l->solved);
+    if (l->bias)
+        memcpy(l->solved_bias, l->bias, l->channels * sizeof *l->bias);
+    memcpy(l->after, l->before, l->channels * sizeof *l->after);
+    *kept = l->channels;
+}
+
 /* What is not there is not wrong. */
 static void forget_gone(struct layer *l)
 {
@@ -153,10 +168,12 @@ static void forget_gone(struct layer *l)
 static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
                             struct cz_error *err)
 {
-    bool is_done = false;
+    bool is_done = !l->has_zeros;
     cz_lsq_finish(&l->lsq);
     CZ_TRY(cz_lsq_errors(l->before, &l->lsq, l->masked, l->bias, err));
-    if (l->options->mask == CZ_RECOVER_MASK_OBS)
+    if (is_done)
+        keep_weights(&row->kept, l);
+    else if (l->options->mask == CZ_RECOVER_MASK_OBS)
         CZ_TRY(solve_with_new_mask(&is_done, l, err));
     if (!is_done)
         CZ_TRY(solve_with_mask(&row->kept, l, err));
@@ -165,6 +182,13 @@ static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
     const double power = sum_of(l->lsq.variance, l->channels);
     row->before = power > 0 ? sum_of(l->before, l->channels) / power : 0;
     row->after = power > 0 ? sum_of(l->after, l->channels) / power : 0;
+    if (l->options->clusters) {
+        CZ_TRY(cz_clusters_solve(l->solved, l->solved_bias, &row->values,
+                                 &l->lsq, l->options->clusters, err));
+        CZ_TRY(
+            cz_lsq_errors(l->after, &l->lsq, l->solved, l->solved_bias, err));
+    }
+    row->clustered = power > 0 ? sum_of(l->after, l->channels) / power : 0;
     row->is_deficient = l->lsq.count < l->place.shape.inputs;
     return CZ_OK;
 }
@@ -198,41 +222,47 @@ static enum cz_status recover_layer(struct recovery *r,
 
 /* ---- all layers ------------------------------------------------------- */
 
-static bool has_zeros(const struct recovery *r,
-                      const struct cz_walk_layer *layer)
+/* The next layer to be solved for from step `*step` on; false: none. */
+static bool next_layer(struct layer *l, size_t *step, const struct recovery *r)
 {
-    const struct cz_prune_target *target =
-        cz_prune_layers_target(&r->list, layer->pruned.weights);
-    return target && target->zeros > 0;
+    *l = (struct layer){.options = r->options};
+    while (cz_walk_next(&l->place, step, r->walk)) {
+        const struct cz_prune_target *target =
+            cz_prune_layers_target(&r->list, l->place.pruned.weights);
+        l->channels = l->place.original.outputs;
+        l->count = l->channels * l->place.shape.inputs;
+        l->has_zeros = target && target->zeros > 0;
+        if (target && (l->has_zeros || r->options->clusters))
+            return true;
+    }
+    return false;
 }
 
 static enum cz_status count_layers(struct recovery *r, struct cz_error *err)
 {
-    struct cz_walk_layer layer;
-    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);)
-        r->layers += has_zeros(r, &layer);
+    struct layer layer;
+    for (size_t step = 0; next_layer(&layer, &step, r);)
+        r->layers++;
     r->report->layers = cz_calloc(r->layers + 1, sizeof *r->report->layers);
     if (!r->report->layers)
         return cz_error_nomem(err);
-    return r->layers ? CZ_OK
-                     : cz_error_set(err, CZ_EINVAL,
-                                    "no Conv has weights that are zero: there "
-                                    "is nothing to recover");
+    if (r->layers)
+        return CZ_OK;
+    return cz_error_set(err, CZ_EINVAL,
+                        r->options->clusters
+                            ? "no Conv has weights that can be clustered"
+                            : "no Conv has weights that are zero: there is "
+                              "nothing to recover");
 }
 
-static enum cz_status visit(struct recovery *r,
-                            const struct cz_walk_layer *place,
+static enum cz_status visit(struct recovery *r, struct layer *l,
                             struct cz_error *err)
 {
     struct cz_recover_report *report = r->report;
     struct cz_recover_layer *row = &report->layers[report->n_layers];
-    struct layer l = {.options = r->options,
-                      .place = *place,
-                      .channels = place->original.outputs,
-                      .count = place->original.outputs * place->shape.inputs};
-    *row = (struct cz_recover_layer){.name = cz_strdup(place->name),
-                                     .outputs = l.channels,
-                                     .skipped = place->skipped};
+    *row = (struct cz_recover_layer){.name = cz_strdup(l->place.name),
+                                     .outputs = l->channels,
+                                     .skipped = l->place.skipped};
     if (!row->name)
         return cz_error_nomem(err);
     if (!cz_progress_tick(r->options->progress, "recover", report->n_layers++,
@@ -241,20 +271,29 @@ static enum cz_status visit(struct recovery *r,
     if (row->skipped)
         return CZ_OK;
     const enum cz_status status =
-        cz_error_prefix(err, recover_layer(r, row, &l, err), row->name);
-    free_layer(&l);
+        cz_error_prefix(err, recover_layer(r, row, l, err), row->name);
+    free_layer(l);
     return status;
 }
 
 static enum cz_status visit_all(struct recovery *r, struct cz_error *err)
 {
-    struct cz_walk_layer layer;
+    struct layer layer;
     CZ_TRY(count_layers(r, err));
-    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
-        if (has_zeros(r, &layer))
-            CZ_TRY(visit(r, &layer, err));
-    }
+    for (size_t step = 0; next_layer(&layer, &step, r);)
+        CZ_TRY(visit(r, &layer, err));
     return CZ_OK;
+}
+
+/* The Convs, and which of them may be touched. */
+static enum cz_status select_layers(struct recovery *r, struct cz_model *pruned,
+                                    struct cz_error *err)
+{
+    const struct cz_recover_options *o = r->options;
+    if (o->clusters)
+        CZ_TRY(cz_cluster_check(o->clusters, err));
+    CZ_TRY(cz_prune_layers_find(&r->list, pruned, o->prune, err));
+    return o->clusters ? cz_prune_layers_check(&r->list, err) : CZ_OK;
 }
 
 enum cz_status cz_recover_lsq(struct cz_model *pruned,
@@ -268,8 +307,7 @@ enum cz_status cz_recover_lsq(struct cz_model *pruned,
                                          .windows = options->windows};
     struct recovery r = {.options = options, .report = report};
     *report = (struct cz_recover_report){.n_layers = 0};
-    enum cz_status status =
-        cz_prune_layers_find(&r.list, pruned, options->prune, err);
+    enum cz_status status = select_layers(&r, pruned, err);
     if (status == CZ_OK)
         status = cz_walk_new(&r.walk, original, pruned, &walk, err);
     if (status == CZ_OK)

@@ -23,6 +23,8 @@ struct cz_recover_options {
     enum cz_recover_mask mask;
     const struct cz_prune_options *prune; /* that it was pruned with: what it
                                              leaves alone stays as it is */
+    size_t clusters; /* values that a layer may have, zero included, as in
+                        cluster.h; 0: any number */
     const struct cz_progress *progress;   /* may be NULL */
 };
 
@@ -30,13 +32,15 @@ struct cz_recover_options {
     ((struct cz_recover_options){                                              \
         .plan = CZ_PLAN_OPTIONS_INIT, .windows = 256, .ridge = 0.003})
 
-/* A Conv with zeros that pruning may touch. */
+/* A Conv that pruning may touch, with zeros or to be clustered. */
 struct cz_recover_layer {
     char *name;          /* owned */
     const char *skipped; /* why it was left as it was, or NULL */
     /* Mean squared errors of its outputs on the images, against those of the
      * original model, as shares of their variance. */
     double before, after;
+    double clustered;     /* likewise with few values; else `after` */
+    size_t values;        /* distinct ones, zero included; 0: not clustered */
     size_t outputs, kept; /* channels; those whose masked weights were best */
     bool is_deficient;    /* fewer windows than weights of an output channel:
                              the ridge decides */
@@ -55,11 +59,18 @@ void cz_recover_report_fini(struct cz_recover_report *report);
  * output channel for which that is no better on the images keeps its weights;
  * with CZ_RECOVER_MASK_OBS, the layer its mask.
  *
+ * With options->clusters each Conv gets at most so many values after that, also
+ * one without zeros, whose weights are not solved for: of k-means, or fitted to
+ * the same windows where that is better (see cluster_internal.h); zeros stay.
+ * Those for which it cannot be done are reported as skipped:
+ * cz_cluster_weights() does them afterwards, and leaves the others as they are.
+ *
  * Both models are the same but for the weights, and have their shapes inferred.
  * All images go through one layer before any goes through the next one: memory
  * is that of what lives between two layers, times images, times two.
  *
- * CZ_EUNSUPPORTED: no OpenBLAS. CZ_EINVAL: nothing is zero. Errors of plans and
+ * CZ_EUNSUPPORTED: no OpenBLAS. CZ_EINVAL: nothing is zero, or to be clustered;
+ * `clusters` as in cluster.h. Errors of plans and
  * images. End the report with _fini whatever the result. */
 enum cz_status cz_recover_lsq(struct cz_model *pruned,
                               struct cz_model *original,
