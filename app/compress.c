@@ -68,7 +68,8 @@ static enum cz_status edit(struct cz_model *model,
     double start = cz_now_ms();
     CZ_TRY(app_prune(model, o, &report->prune, err));
     report->ms.prune = cz_now_ms() - start;
-    report->macs_nonzero = nonzero_macs(&report->stats, &report->prune.report);
+    cz_model_count(&report->pruned, model);
+    report->macs_nonzero = nonzero_macs(&report->pruned, &report->prune.report);
     if (o->int8) {
         start = cz_now_ms();
         CZ_TRY(app_int8_quantize(model, o, report->prune.copy, &report->int8,

@@ -295,7 +295,7 @@ static char *default_output(const struct app_compress_options *o)
     size_t size = length + 128;
     const struct app_prune_options *pruning = &o->pruning;
     char *name = cz_malloc(size);
-    char prune[64] = "";
+    char prune[64] = "", cluster[32] = "";
     if (!name)
         return NULL;
     if (length > 5 && strcmp(o->model + length - 5, ".onnx") == 0)
@@ -305,10 +305,14 @@ static char *default_output(const struct app_compress_options *o)
                  pruning->prune.nm.m);
     else if (pruning->prune.sparsity > 0)
         snprintf(prune, sizeof prune, "-p%02g", pruning->prune.sparsity * 100);
-    else if (pruning->is_asked)
+    else if (app_prune_cuts(pruning))
+        snprintf(prune, sizeof prune, "-channels");
+    else if (pruning->prune.n_rules)
         snprintf(prune, sizeof prune, "-pruned");
-    snprintf(name, size, "%.*s%s%s%s.onnx", (int)length, o->model, prune,
-             o->int8 ? "-int8" : "", o->fp16 ? "-fp16" : "");
+    if (pruning->clusters)
+        snprintf(cluster, sizeof cluster, "-k%zu", pruning->clusters);
+    snprintf(name, size, "%.*s%s%s%s%s.onnx", (int)length, o->model, prune,
+             cluster, o->int8 ? "-int8" : "", o->fp16 ? "-fp16" : "");
     return name;
 }
 

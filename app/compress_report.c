@@ -40,17 +40,25 @@ static void print_totals(const struct app_compress_report *r)
     print_row("", "before", "after", "");
     print_row("precision", app_precision(r->stats.dtype), precision_after(r),
               "");
-    app_count(a, r->stats.parameters);
-    print_row("parameters", a, a, "");
+    *note = 0;
+    if (r->pruned.parameters != r->stats.parameters)
+        snprintf(note, sizeof note, "x %.3f",
+                 ratio(r->pruned.parameters, r->stats.parameters));
+    print_row("parameters", app_count(a, r->stats.parameters),
+              app_count(b, r->pruned.parameters), note);
     snprintf(note, sizeof note, "%.2f %% of %s Conv weights",
              100 * ratio(r->prune.report.zeros, r->prune.report.weights),
              app_si(a, r->prune.report.weights));
     print_row("zero weights", app_count(a, r->prune.report.zeros_before),
               app_count(b, r->prune.report.zeros), note);
-    app_si(a, r->stats.macs);
-    snprintf(note, sizeof note, "%s with weights that are not zero",
-             app_si(b, r->macs_nonzero));
-    print_row("MACs", a, a, note);
+    if (r->pruned.macs != r->stats.macs)
+        snprintf(note, sizeof note, "x %.3f",
+                 ratio(r->pruned.macs, r->stats.macs));
+    else
+        snprintf(note, sizeof note, "%s with weights that are not zero",
+                 app_si(b, r->macs_nonzero));
+    print_row("MACs", app_si(a, r->stats.macs), app_si(b, r->pruned.macs),
+              note);
     print_sizes("file", r->input.bytes, r->output.bytes);
     print_sizes("file, gzip", r->input.gzip_bytes, r->output.gzip_bytes);
 }
@@ -127,6 +135,7 @@ static json_t *macs_json(const struct app_compress_report *r)
 {
     json_t *object = json_object();
     json_object_set_new(object, "dense", app_json_count(r->stats.macs));
+    json_object_set_new(object, "left", app_json_count(r->pruned.macs));
     json_object_set_new(object, "nonzero", app_json_count(r->macs_nonzero));
     json_object_set_new(object, "unknown_nodes",
                         app_json_count(r->stats.macs_unknown));
@@ -205,6 +214,8 @@ void app_compress_report_json(const struct app_compress_report *report)
                         json_string(precision_after(report)));
     json_object_set_new(root, "parameters",
                         app_json_count(report->stats.parameters));
+    json_object_set_new(root, "parameters_left",
+                        app_json_count(report->pruned.parameters));
     json_object_set_new(root, "macs", macs_json(report));
     json_object_set_new(root, "prune",
                         app_prune_report_json(&report->prune, o));

@@ -16,6 +16,7 @@ struct app_compress_report {
     bool measure_gzip; /* somebody will read the sizes after gzip */
     struct app_file input, output;
     struct cz_stats stats;  /* of the model as it came */
+    struct cz_stats pruned; /* likewise, before it is quantized */
     struct cz_stats edited; /* of the model that is saved */
     uint64_t macs_nonzero;  /* after pruning */
     int64_t opset;          /* of the model that is saved */

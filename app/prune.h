@@ -11,6 +11,9 @@ struct app_prune_result {
     struct cz_prune_report report;
     struct cz_share share;
     struct cz_recover_report recover;
+    struct cz_channels_report channels;
+    double before_ms, after_ms; /* of a frame, with --target-ms */
+    struct cz_cluster_report cluster;
     size_t images;  /* that it was recovered with, or shares are from */
     size_t windows; /* of each image and layer */
     /* A copy of the pruned model, for those that load it again; NULL where

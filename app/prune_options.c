@@ -36,8 +36,7 @@ bool app_is_prune_option(int option)
 bool app_prune_needs_images(const struct app_prune_options *options)
 {
     return options->recover || options->is_auto ||
-           (app_prune_cuts(options) &&
-            options->importance != CZ_CHANNELS_L1);
+           (app_prune_cuts(options) && options->importance != CZ_CHANNELS_L1);
 }
 
 bool app_prune_cuts(const struct app_prune_options *options)
@@ -166,8 +165,9 @@ static bool parse_importance(struct app_prune_options *o, const char *text)
         if (strcmp(text, cz_channels_importance_name(o->importance)) == 0)
             return true;
     }
-    app_usage_error("compress", "--importance %s: want trial, lsq, energy or "
-                                "l1",
+    app_usage_error("compress",
+                    "--importance %s: want trial, lsq, energy or "
+                    "l1",
                     text);
     return false;
 }

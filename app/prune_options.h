@@ -76,18 +76,21 @@ enum {
     "  --nm 2:4              of 4 weights in a row at most 2 stay, in place\n" \
     "                        of P: for sparse tensor cores (Jetson Orin);\n"   \
     "                        with --sparsity auto some Convs stay dense\n"     \
-    "  --channels R          cut the share R of the channels, 0 < R < 1, with\n"\
-    "                        what is coupled to them: every runtime gets\n"   \
-    "                        faster; goes with --recover lsq\n"               \
-    "  --target-macs F       cut channels until the fraction F of the MACs is\n"\
-    "                        left, where that costs least\n"                  \
-    "  --target-ms X         the same until a frame takes X ms here, in the\n"\
-    "                        engine of this program\n"                        \
-    "  --importance I        of channels: trial (default with --calib), lsq,\n"\
-    "                        energy, or l1 (needs no images)\n"               \
-    "  --cluster K           at most K values (2 to 256) for the weights of\n"\
-    "                        each Conv: fewer bytes after gzip; with\n"       \
-    "                        --recover lsq fitted to the images\n"            \
+    "  --channels R          cut the share R of the channels, 0 < R < 1, "     \
+    "with\n"                                                                   \
+    "                        what is coupled to them: every runtime gets\n"    \
+    "                        faster; goes with --recover lsq\n"                \
+    "  --target-macs F       cut channels until the fraction F of the MACs "   \
+    "is\n"                                                                     \
+    "                        left, where that costs least\n"                   \
+    "  --target-ms X         the same until a frame takes X ms here, in the\n" \
+    "                        engine of this program\n"                         \
+    "  --importance I        of channels: trial (default with --calib), "      \
+    "lsq,\n"                                                                   \
+    "                        energy, or l1 (needs no images)\n"                \
+    "  --cluster K           at most K values (2 to 256) for the weights of\n" \
+    "                        each Conv: fewer bytes after gzip; with\n"        \
+    "                        --recover lsq fitted to the images\n"             \
     "  --prune-scope SCOPE   global: as l1-global; layer: as l1\n"             \
     "  --skip PATTERN        leave matching Convs alone (a glob on the name "  \
     "of\n"                                                                     \

@@ -140,6 +140,45 @@ static void print_shares(const struct cz_share *share)
     puts(")");
 }
 
+static void print_channels(const struct app_prune_result *r)
+{
+    const struct cz_channels_report *c = &r->channels;
+    size_t before = 0, after = 0, whole = 0;
+    for (size_t i = 0; i < c->n_layers; i++) {
+        before += c->layers[i].before;
+        after += c->layers[i].after;
+        whole += c->layers[i].before == c->layers[i].after;
+    }
+    printf("note: %zu of %zu channels are left; %zu of %zu Convs keep all of "
+           "theirs\n",
+           after, before, whole, c->n_layers);
+    if (r->before_ms > 0)
+        printf("note: a frame took %.1f ms and takes %.1f ms, in the engine of "
+               "this program\n",
+               r->before_ms, r->after_ms);
+}
+
+static void print_clusters(const struct cz_cluster_report *cluster)
+{
+    size_t values = 0;
+    for (size_t i = 0; i < cluster->n_layers; i++)
+        values = cluster->layers[i].values > values ? cluster->layers[i].values
+                                                    : values;
+    printf("note: %zu Convs have at most %zu distinct weights: what that saves "
+           "are bytes\n      after compression\n",
+           cluster->n_clustered, values);
+}
+
+/* What least squares was about: zeros, or clusters alone. */
+static void print_made_up(const struct app_prune_result *r)
+{
+    if (r->report.zeros > r->report.zeros_before || r->channels.n_layers)
+        print_recovery(r);
+    else
+        printf("note: values fitted by least squares on %zu images\n",
+               r->images);
+}
+
 void app_prune_report_notes(const struct app_prune_result *r,
                             const struct app_compress_options *o)
 {
@@ -150,7 +189,11 @@ void app_prune_report_notes(const struct app_prune_result *r,
     if (!o->pruning.prune.nm.m)
         print_shares(&r->share);
     if (r->recover.n_layers)
-        print_recovery(r);
+        print_made_up(r);
+    if (r->channels.n_layers)
+        print_channels(r);
+    if (r->cluster.n_layers)
+        print_clusters(&r->cluster);
     if (o->pruning.prune.nm.m)
         puts("note: N:M sparsity is faster only where sparse tensor cores and "
              "a runtime that\n      uses them are (TensorRT on Jetson Orin, "
@@ -204,6 +247,56 @@ static json_t *recover_json(const struct app_prune_result *r,
     return object;
 }
 
+static json_t *channel_json(const struct cz_channels_layer *layer)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "name", app_json_text(layer->name));
+    json_object_set_new(object, "before", app_json_count(layer->before));
+    json_object_set_new(object, "after", app_json_count(layer->after));
+    json_object_set_new(object, "fixed", app_json_count(layer->fixed));
+    json_object_set_new(object, "reason", app_json_maybe(layer->reason));
+    return object;
+}
+
+static json_t *channels_json(const struct app_prune_result *r,
+                             const struct app_prune_options *o)
+{
+    if (!app_prune_cuts(o))
+        return json_null();
+    json_t *object = json_object(), *layers = json_array();
+    for (size_t i = 0; i < r->channels.n_layers; i++)
+        json_array_append_new(layers, channel_json(&r->channels.layers[i]));
+    json_object_set_new(
+        object, "importance",
+        json_string(cz_channels_importance_name(o->importance)));
+    json_object_set_new(object, "before_ms",
+                        r->before_ms > 0 ? json_real(r->before_ms)
+                                         : json_null());
+    json_object_set_new(object, "after_ms",
+                        r->after_ms > 0 ? json_real(r->after_ms) : json_null());
+    json_object_set_new(object, "layers", layers);
+    return object;
+}
+
+static json_t *cluster_json(const struct app_prune_result *r,
+                            const struct app_prune_options *o)
+{
+    if (!o->clusters)
+        return json_null();
+    json_t *object = json_object(), *layers = json_array();
+    for (size_t i = 0; i < r->cluster.n_layers; i++) {
+        const struct cz_cluster_layer *layer = &r->cluster.layers[i];
+        json_t *row = json_object();
+        json_object_set_new(row, "name", app_json_text(layer->name));
+        json_object_set_new(row, "values", app_json_count(layer->values));
+        json_object_set_new(row, "skipped", app_json_maybe(layer->skipped));
+        json_array_append_new(layers, row);
+    }
+    json_object_set_new(object, "values", app_json_count(o->clusters));
+    json_object_set_new(object, "layers", layers);
+    return object;
+}
+
 static json_t *nm_json(const struct cz_prune_nm *nm)
 {
     char text[64];
@@ -235,5 +328,7 @@ json_t *app_prune_report_json(const struct app_prune_result *r,
     json_object_set_new(object, "zeros", app_json_count(r->report.zeros));
     json_object_set_new(object, "layers", layers);
     json_object_set_new(object, "recover", recover_json(r, o));
+    json_object_set_new(object, "channels", channels_json(r, &o->pruning));
+    json_object_set_new(object, "cluster", cluster_json(r, &o->pruning));
     return object;
 }

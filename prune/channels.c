@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "prune/channels_internal.h"
@@ -251,7 +252,11 @@ static enum cz_status build(struct cz_channels *channels,
     channels->scores = cz_calloc(n + 1, sizeof *channels->scores);
     if (!channels->gone || !channels->scores)
         return cz_error_nomem(err);
-    CZ_TRY(cz_channels_score(channels, options, err));
+    const struct cz_channels *like = options->like;
+    if (like && like->coupling.n_units == n)
+        memcpy(channels->scores, like->scores, n * sizeof *channels->scores);
+    else
+        CZ_TRY(cz_channels_score(channels, options, err));
     return choose(channels, options, err);
 }
 

@@ -47,6 +47,9 @@ enum cz_channels_importance {
 /* "l1", "energy", "lsq", "trial" */
 const char *cz_channels_importance_name(enum cz_channels_importance importance);
 
+/* Which channels of a model go. */
+struct cz_channels;
+
 struct cz_channels_options {
     enum cz_channels_importance importance;
     /* One of the two, the other one 0. */
@@ -56,6 +59,8 @@ struct cz_channels_options {
     /* Sets keep a multiple of it if they have four times as many channels,
      * smaller ones one of its half, and so on. 1: any number. */
     size_t multiple;
+    /* A choice for the same model, whose scores are taken; or NULL. */
+    const struct cz_channels *like;
     /* For all but L1, as for cz_recover_lsq(). */
     const struct cz_images *images;
     struct cz_plan_options plan;
@@ -68,9 +73,6 @@ struct cz_channels_options {
                                   .multiple = 8,                               \
                                   .plan = CZ_PLAN_OPTIONS_INIT,                \
                                   .windows = 256})
-
-/* Which channels of a model go. */
-struct cz_channels;
 
 /* Chooses; nothing changes. The model must have its shapes inferred, and must
  * not be changed, but for its weights, before cz_channels_cut(). In case of

@@ -57,8 +57,8 @@ static enum cz_status gather(struct gathering *g, const struct look *look,
     CZ_TRY(cz_lsq_init(&g->inputs, &g->layer.shape, &options, err));
     CZ_TRY(cz_lsq_init(&g->weights, &rows, &options, err));
     CZ_TRY(add_weights(g, err));
-    CZ_TRY(cz_walk_gather(&g->inputs, look->walk, &g->layer, g->w, g->bias,
-                          err));
+    CZ_TRY(
+        cz_walk_gather(&g->inputs, look->walk, &g->layer, g->w, g->bias, err));
     cz_lsq_finish(&g->inputs);
     return CZ_OK;
 }
@@ -182,9 +182,8 @@ enum cz_status cz_channels_look(struct cz_channels *channels,
     if (!images || !images->count)
         return cz_error_set(err, CZ_EINVAL,
                             "want images to find out what channels are worth");
-    const struct cz_walk_options walk = {.images = *images,
-                                         .plan = options->plan,
-                                         .windows = options->windows};
+    const struct cz_walk_options walk = {
+        .images = *images, .plan = options->plan, .windows = options->windows};
     enum cz_status status =
         cz_walk_new(&look.walk, channels->model, NULL, &walk, err);
     if (status == CZ_OK)

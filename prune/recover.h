@@ -25,7 +25,7 @@ struct cz_recover_options {
                                              leaves alone stays as it is */
     size_t clusters; /* values that a layer may have, zero included, as in
                         cluster.h; 0: any number */
-    const struct cz_progress *progress;   /* may be NULL */
+    const struct cz_progress *progress; /* may be NULL */
 };
 
 #define CZ_RECOVER_OPTIONS_INIT                                                \

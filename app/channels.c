@@ -1,0 +1,153 @@
+/* See channels.h. */
+#include "app/channels.h"
+
+#include "app/latency.h"
+#include "core/alloc.h"
+#include "core/clock.h"
+
+/* Frames that are measured, and those before them. */
+#define FRAMES 30
+#define WARM_UP 5
+
+/* Choices that are tried until one is fast enough, but hardly faster. */
+#define TRIALS 6
+#define NEAR 0.95
+
+static struct cz_channels_options options_for(const struct app_channels *a,
+                                              const struct cz_channels *like,
+                                              double macs)
+{
+    struct cz_channels_options options = CZ_CHANNELS_OPTIONS_INIT;
+    options.importance = a->pruning->importance;
+    options.ratio = macs > 0 ? 0 : a->pruning->channels;
+    options.macs = macs;
+    options.like = like;
+    options.images = a->images.count ? &a->images : NULL;
+    options.plan = a->plan;
+    options.progress = a->pruning->prune.progress;
+    return options;
+}
+
+/* ---- times ------------------------------------------------------------ */
+
+static enum cz_status run_frames(double *median_ms, struct cz_plan *plan,
+                                 struct cz_error *err)
+{
+    double times_ms[FRAMES];
+    for (size_t i = 0; i < WARM_UP + FRAMES; i++) {
+        const double start = cz_now_ms();
+        CZ_TRY(cz_plan_run(plan, err));
+        if (i >= WARM_UP)
+            times_ms[i - WARM_UP] = cz_now_ms() - start;
+    }
+    *median_ms = app_latency(times_ms, FRAMES).median_ms;
+    return CZ_OK;
+}
+
+/* The median of frames whose inputs are 0. */
+static enum cz_status measure(double *median_ms, struct cz_model *model,
+                              const struct app_channels *a,
+                              struct cz_error *err)
+{
+    struct cz_plan *plan = NULL;
+    enum cz_status status = cz_plan_compile(&plan, model, &a->plan, err);
+    if (status == CZ_OK)
+        status = run_frames(median_ms, plan, err);
+    cz_plan_free(plan);
+    return status;
+}
+
+/* A copy of the model with the channels cut out that `like` says for so many
+ * MACs. */
+static enum cz_status measure_cut(struct app_channels *a, double macs,
+                                  const struct cz_channels *like,
+                                  struct cz_error *err)
+{
+    const struct cz_channels_options options = options_for(a, like, macs);
+    struct cz_channels *channels = NULL;
+    struct cz_model *copy = NULL;
+    enum cz_status status = cz_model_load(&copy, a->path, err);
+    if (status == CZ_OK)
+        status = cz_graph_infer(cz_model_graph(copy), err);
+    if (status == CZ_OK)
+        status = cz_channels_choose(&channels, copy, &options, err);
+    if (status == CZ_OK)
+        status = cz_channels_cut(channels, err);
+    cz_channels_free(channels);
+    if (status == CZ_OK)
+        status = cz_graph_infer(cz_model_graph(copy), err);
+    if (status == CZ_OK)
+        status = measure(&a->after_ms, copy, a, err);
+    cz_model_free(copy);
+    return status;
+}
+
+/* ---- choosing --------------------------------------------------------- */
+
+/* The share of MACs with which a frame takes the time, or nearly. */
+static enum cz_status find_macs(double *macs, struct app_channels *a,
+                                const struct cz_channels *like,
+                                struct cz_error *err)
+{
+    const double target_ms = a->pruning->target_ms;
+    double next = target_ms / a->before_ms, found_ms = 0;
+    *macs = 0;
+    for (size_t i = 0; i < TRIALS; i++) {
+        CZ_TRY(measure_cut(a, next, like, err));
+        if (a->after_ms <= target_ms && next > *macs) {
+            *macs = next;
+            found_ms = a->after_ms;
+        }
+        if (a->after_ms <= target_ms && a->after_ms >= NEAR * target_ms)
+            break;
+        next *= target_ms / a->after_ms * (1 + NEAR) / 2;
+        next = next < 1 ? next : (1 + *macs) / 2;
+    }
+    if (*macs > 0) {
+        a->after_ms = found_ms;
+        return CZ_OK;
+    }
+    return cz_error_set(err, CZ_EINVAL,
+                        "--target-ms %g: a frame takes %.1f ms, and still %.1f "
+                        "with as many channels cut as that asks for",
+                        target_ms, a->before_ms, a->after_ms);
+}
+
+/* Scores all channels once, finds the MACs, and chooses again. */
+static enum cz_status choose_by_time(struct cz_channels **channels,
+                                     struct cz_model *model,
+                                     struct app_channels *a,
+                                     struct cz_error *err)
+{
+    const double target_ms = a->pruning->target_ms;
+    struct cz_channels *scored = NULL;
+    double macs;
+    CZ_TRY(measure(&a->before_ms, model, a, err));
+    if (a->before_ms <= target_ms)
+        return cz_error_set(err, CZ_EINVAL,
+                            "--target-ms %g: a frame takes %.1f ms as it is",
+                            target_ms, a->before_ms);
+    struct cz_channels_options options =
+        options_for(a, NULL, target_ms / a->before_ms);
+    enum cz_status status = cz_channels_choose(&scored, model, &options, err);
+    if (status == CZ_OK)
+        status = find_macs(&macs, a, scored, err);
+    if (status == CZ_OK) {
+        options = options_for(a, scored, macs);
+        status = cz_channels_choose(channels, model, &options, err);
+    }
+    cz_channels_free(scored);
+    return status;
+}
+
+enum cz_status app_channels_choose(struct cz_channels **channels,
+                                   struct cz_model *model,
+                                   struct app_channels *a, struct cz_error *err)
+{
+    *channels = NULL;
+    if (a->pruning->target_ms > 0)
+        return choose_by_time(channels, model, a, err);
+    const struct cz_channels_options options =
+        options_for(a, NULL, a->pruning->target_macs);
+    return cz_channels_choose(channels, model, &options, err);
+}
