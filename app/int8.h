@@ -17,8 +17,8 @@ void app_int8_result_fini(struct app_int8_result *result);
 
 /* Quantizes a model that has been inferred. `pruned` is a file that it is saved
  * in as it is now, NULL where the options prune it again to the same. End with
- * _fini whatever the result; the report's names live as long as the model. CZ_EGATE where it loses
- * more than --max-drop whatever is tried. */
+ * _fini whatever the result; the report's names live as long as the model.
+ * CZ_EGATE where it loses more than --max-drop whatever is tried. */
 enum cz_status app_int8_quantize(struct cz_model *model,
                                  const struct app_compress_options *options,
                                  const char *pruned,

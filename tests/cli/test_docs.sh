@@ -95,6 +95,9 @@ documented_keys() {
 compress "$model" --prune 0.05 --fp16 --json -o out.onnx |
     printed_keys >keys.txt
 if [[ -e samples/shapes8n.onnx ]]; then
+    compress "$SAMPLES/shapes8n.onnx" --channels 0.2 --importance l1 \
+        --cluster 16 --recover lsq --calib "$SAMPLES/data/calib" \
+        --calib-images 8 --json -o cut.onnx | printed_keys >>keys.txt
     compress "$SAMPLES/shapes8n.onnx" --int8 --fp16 --board pi5 --json \
         --calib "$SAMPLES/data/calib" --calib-images 8 -o int8.onnx | printed_keys >>keys.txt
 fi
