@@ -72,7 +72,7 @@ static enum cz_status open_workshop(struct workshop *w, struct cz_error *err)
                                  .progress = o->int8_options.int8.progress};
     w->int8 = o->int8_options.int8;
     CZ_TRY(app_calibration_open(&w->calibration, err));
-    if (!w->copy) /* or it was said while pruning */
+    if (!app_prune_needs_images(&o->pruning)) /* or it was said there */
         app_calibration_tell_skipped(&w->calibration);
     w->int8.plan.threads = o->pruning.prune.threads;
     w->int8.plan.shapes = &w->calibration.shape;

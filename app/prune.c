@@ -121,6 +121,7 @@ static enum cz_status recover(struct workshop *w, struct cz_model *model,
     recover.plan = w->plan;
     recover.mask = w->options->pruning.mask;
     recover.prune = &w->prune;
+    recover.cuts = app_prune_cuts(&w->options->pruning);
     recover.clusters = w->options->pruning.clusters;
     recover.progress = w->prune.progress;
     w->result->windows = recover.windows;

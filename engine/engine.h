@@ -137,7 +137,7 @@ struct cz_region {
 /* Images for a plan, from who knows about files and letterboxes. */
 struct cz_images {
     size_t count;
-    /* Called once, with the plan that the images go through. */
+    /* Called before the first image of each plan that they go through. */
     enum cz_status (*begin)(void *user, struct cz_plan *plan,
                             struct cz_error *err);
     /* Fills the plan's inputs with image i. */
@@ -193,10 +193,11 @@ void cz_frames_free(struct cz_frames *frames);
  * of what those before have made. CZ_EUNSUPPORTED where a size depends on the
  * data. */
 enum cz_status cz_frames_save(struct cz_frames *frames, size_t i,
-                              const struct cz_plan *plan, size_t step,
+                              struct cz_plan *plan, size_t step,
                               struct cz_error *err);
 
-/* Gives it back: cz_plan_run_steps() goes on from `step`. The plan is the same
+/* Gives it back: cz_plan_run_steps() goes on from `step`. CZ_EINVAL where it
+ * was not saved before that step. The plan is the same
  * one, or one of a model that differs in constants only, with the same options.
  */
 enum cz_status cz_frames_load(const struct cz_frames *frames, size_t i,

@@ -5,8 +5,9 @@
 #include "engine/plan_internal.h"
 
 struct frame {
-    char *bytes; /* of the roots that live on, one behind the other */
-    size_t size;
+    char *bytes; /* of the roots that live on, one behind the other; NULL: none
+                    was saved */
+    size_t size, step;
 };
 
 struct cz_frames {
@@ -125,11 +126,14 @@ static enum cz_status make_room(struct frame *frame, const uint8_t *marks,
 }
 
 enum cz_status cz_frames_save(struct cz_frames *frames, size_t i,
-                              const struct cz_plan *plan, size_t step,
+                              struct cz_plan *plan, size_t step,
                               struct cz_error *err)
 {
     struct frame *frame = &frames->frames[i];
     uint8_t *marks = NULL;
+    if (step == 0)
+        cz_plan_read_inputs(plan);
+    frame->step = step;
     CZ_TRY(find_live(&marks, plan, step, err));
     const enum cz_status status = make_room(frame, marks, plan, err);
     char *to = frame->bytes;
@@ -153,8 +157,8 @@ enum cz_status cz_frames_load(const struct cz_frames *frames, size_t i,
     size_t left = frame->size;
     uint8_t *marks = NULL;
     CZ_TRY(find_live(&marks, plan, step, err));
-    bool fits = true;
-    for (size_t k = 0; k < plan->n_arrays; k++) {
+    bool fits = frame->bytes && frame->step == step;
+    for (size_t k = 0; k < plan->n_arrays && fits; k++) {
         const struct cz_array *array = plan->arrays[k];
         if (!is_live_root(marks, array))
             continue;
@@ -166,6 +170,8 @@ enum cz_status cz_frames_load(const struct cz_frames *frames, size_t i,
         left -= array->size_bytes;
     }
     cz_free(marks);
+    if (step == 0)
+        cz_plan_write_inputs(plan);
     return fits && left == 0
                ? CZ_OK
                : cz_error_set(err, CZ_EINVAL,

@@ -92,20 +92,26 @@ static void convert_piece(void *user, size_t i)
         (is_bfloat16 ? cz_bfloat16_narrow : cz_half_narrow)(halves, floats, n);
 }
 
-static void convert(const struct cz_plan *plan, size_t i)
+static void convert(const struct cz_plan *plan, size_t i, bool is_input)
 {
     struct conversion c = {&plan->ports[i], plan->port_arrays[i]->data,
-                           i < plan->n_inputs};
+                           is_input};
     if (cz_is_half(c.port->dtype))
         cz_team_for(&plan->exec,
                     cz_divide_up(c.port->size_bytes / 2, CONVERTED),
                     convert_piece, &c);
 }
 
-static void read_half_inputs(struct cz_plan *plan)
+void cz_plan_read_inputs(struct cz_plan *plan)
 {
     for (size_t i = 0; i < plan->n_inputs; i++)
-        convert(plan, i);
+        convert(plan, i, true);
+}
+
+void cz_plan_write_inputs(struct cz_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_inputs; i++)
+        convert(plan, i, false);
 }
 
 static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
@@ -115,7 +121,7 @@ static enum cz_status write_outputs(struct cz_plan *plan, struct cz_error *err)
             continue; /* of an open size, and its step has not run yet */
         if (plan->port_arrays[i]->is_dynamic)
             CZ_TRY(update_port(plan, i, err));
-        convert(plan, i);
+        convert(plan, i, false);
     }
     return CZ_OK;
 }
@@ -244,7 +250,7 @@ enum cz_status cz_plan_run_steps(struct cz_plan *plan, size_t from, size_t to,
                                  struct cz_error *err)
 {
     if (from == 0)
-        read_half_inputs(plan);
+        cz_plan_read_inputs(plan);
     for (size_t i = from; i < to && i < plan->n_steps; i++)
         CZ_TRY(run_step(plan, plan->steps[i], err));
     return write_outputs(plan, err);
@@ -258,7 +264,7 @@ enum cz_status cz_plan_run(struct cz_plan *plan, struct cz_error *err)
 enum cz_status cz_plan_run_timed(struct cz_plan *plan, double *times_ms,
                                  struct cz_error *err)
 {
-    read_half_inputs(plan);
+    cz_plan_read_inputs(plan);
     double before = cz_now_ms();
     for (size_t i = 0; i < plan->n_steps; i++) {
         CZ_TRY(run_step(plan, plan->steps[i], err));

@@ -452,4 +452,9 @@ bool cz_parts_are_contiguous(const struct cz_plan *plan,
                              struct cz_array *const *parts, size_t n_parts);
 enum cz_status cz_plan_place(struct cz_plan *plan, struct cz_error *err);
 
+/* Inputs of float16 are ports of their own: from there to the arrays, and
+ * back. */
+void cz_plan_read_inputs(struct cz_plan *plan);
+void cz_plan_write_inputs(struct cz_plan *plan);
+
 #endif

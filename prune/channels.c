@@ -324,6 +324,8 @@ static uint64_t count_cut(const struct cz_channels *channels,
                           const struct cz_node *node)
 {
     struct cz_channel_operand operands[CZ_CHANNEL_OPERANDS_MAX];
+    if (!cz_channels_touch(channels, node))
+        return 0;
     const size_t n = cz_channel_operands(operands, node);
     uint64_t cut = 0;
     for (size_t i = 0; i < n; i++) {

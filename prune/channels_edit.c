@@ -51,24 +51,13 @@ static enum cz_status mask_operand(const struct cz_channels *channels,
     return CZ_OK;
 }
 
-/* Does anything change in the node? */
-static bool is_touched(const struct cz_channels *channels,
-                       const struct cz_node *node)
-{
-    const struct cz_value *x = cz_node_input(node, 0);
-    const struct cz_value *y = node->n_outputs ? node->outputs[0] : NULL;
-    const struct cz_coupling *c = &channels->coupling;
-    return (x && cz_channels_kept(channels, x) != cz_coupling_channels(c, x)) ||
-           (y && cz_channels_kept(channels, y) != cz_coupling_channels(c, y));
-}
-
 enum cz_status cz_channels_mask(struct cz_channels *channels,
                                 struct cz_error *err)
 {
     struct cz_channel_operand operands[CZ_CHANNEL_OPERANDS_MAX];
     for (size_t i = 0; i < channels->n_convs; i++) {
         const struct cz_node *conv = channels->convs[i].node;
-        if (!is_touched(channels, conv))
+        if (!cz_channels_touch(channels, conv))
             continue;
         const size_t n = cz_channel_operands(operands, conv);
         for (size_t k = 0; k < n; k++)
@@ -230,7 +219,7 @@ static enum cz_status cut_resize(const struct cz_channels *channels,
 static enum cz_status cut_node(const struct cz_channels *channels,
                                struct cz_node *node, struct cz_error *err)
 {
-    if (!is_touched(channels, node))
+    if (!cz_channels_touch(channels, node))
         return CZ_OK;
     CZ_TRY(cut_operands(channels, node, err));
     if (cz_node_is(node, "Conv") && cz_conv_is_depthwise(node)) {

@@ -86,6 +86,7 @@ static double price(const struct reader *r, size_t unit)
 {
     const size_t *columns = r->columns + unit * r->each;
     const size_t m = r->each < BLOCK_MAX ? r->each : BLOCK_MAX;
+    const double times = (double)r->each / (double)m;
     double p[BLOCK_MAX * BLOCK_MAX], scales[BLOCK_MAX], cost = 0, own = 0;
     for (size_t i = 0; i < m; i++)
         own += r->conv->gram[columns[i] * r->n + columns[i]];
@@ -98,7 +99,7 @@ static double price(const struct reader *r, size_t unit)
     }
     for (size_t i = 0; i < m; i++)
         cost += take_out(p, scales, m, i);
-    return cost / r->power;
+    return cost * times / r->power;
 }
 
 /* ---- readers ---------------------------------------------------------- */

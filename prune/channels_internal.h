@@ -46,6 +46,10 @@ uint64_t cz_channels_saving(const struct cz_channels *channels, size_t set,
 /* Takes them off. */
 void cz_channels_take(struct cz_channels *channels, size_t set, size_t count);
 
+/* Does anything change in the node? If so, its rule has found no fault. */
+bool cz_channels_touch(const struct cz_channels *channels,
+                       const struct cz_node *node);
+
 /* Does the channel go? */
 bool cz_channels_is_gone(const struct cz_channels *channels,
                          const struct cz_value *value, size_t channel);

@@ -4,10 +4,13 @@
 #include "prune/channels_internal.h"
 
 #include "core/alloc.h"
+#include "core/checked.h"
 
 bool cz_channels_is_gone(const struct cz_channels *channels,
                          const struct cz_value *value, size_t channel)
 {
+    if (channel >= cz_coupling_channels(&channels->coupling, value))
+        return false;
     const size_t unit = cz_coupling_unit(&channels->coupling, value, channel);
     return unit != CZ_NO_UNIT && channels->gone[unit];
 }
@@ -28,6 +31,16 @@ size_t cz_channels_kept(const struct cz_channels *channels,
     const struct cz_channel_operand all = {.value = value};
     return cz_channels_kept_along(
         channels, &all, cz_coupling_channels(&channels->coupling, value));
+}
+
+bool cz_channels_touch(const struct cz_channels *channels,
+                       const struct cz_node *node)
+{
+    const struct cz_value *x = cz_node_input(node, 0);
+    const struct cz_value *y = node->n_outputs ? node->outputs[0] : NULL;
+    const struct cz_coupling *c = &channels->coupling;
+    return (x && cz_channels_kept(channels, x) != cz_coupling_channels(c, x)) ||
+           (y && cz_channels_kept(channels, y) != cz_coupling_channels(c, y));
 }
 
 /* ---- Convs ------------------------------------------------------------ */
@@ -57,7 +70,10 @@ static bool measure_conv(struct cz_channels_conv *conv,
         .rows = rows,
         .columns = columns,
         .inputs = cz_coupling_channels(c, x)};
-    return rows == cz_coupling_channels(c, y);
+    size_t inputs;
+    return rows == cz_coupling_channels(c, y) &&
+           cz_mul_size(columns, cz_conv_groups(node), &inputs) &&
+           inputs == cz_coupling_channels(c, x);
 }
 
 static void add_shares(struct cz_channels *channels, size_t i)

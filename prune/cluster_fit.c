@@ -5,6 +5,7 @@
  * is the sum of theirs. C' xx C are sums over pairs of inputs; they are made in
  * bands of columns, so that a band of xx is read from memory once for all
  * channels of a piece. */
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -186,7 +187,10 @@ static void solve(struct cz_clusters *c, const struct fitting *f)
     if (k)
         f->lsq->blas->dposv("L", &k, &one, s->matrix + c->count + 1, &count,
                             s->vector + 1, &k, &info);
-    for (size_t i = 1; i < c->count && info == 0; i++)
+    double sum = 0;
+    for (size_t i = 1; i < c->count; i++)
+        sum += fabs(s->vector[i]);
+    for (size_t i = 1; i < c->count && info == 0 && isfinite(sum); i++)
         c->values[i] = (float)s->vector[i];
 }
 

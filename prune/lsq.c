@@ -11,6 +11,16 @@
 
 /* ---- sums ------------------------------------------------------------- */
 
+#define MOMENTS_MAX ((size_t)1 << 28)
+
+bool cz_lsq_fits(const struct cz_lsq_shape *shape)
+{
+    const size_t n = shape->inputs;
+    return n && shape->groups && shape->outputs &&
+           n <= MOMENTS_MAX / n / shape->groups &&
+           shape->outputs <= INT_MAX / 64;
+}
+
 enum cz_status cz_lsq_init(struct cz_lsq *lsq, const struct cz_lsq_shape *shape,
                            const struct cz_lsq_options *options,
                            struct cz_error *err)
@@ -18,7 +28,7 @@ enum cz_status cz_lsq_init(struct cz_lsq *lsq, const struct cz_lsq_shape *shape,
     const size_t g = shape->groups, n = shape->inputs, m = shape->outputs;
     *lsq = (struct cz_lsq){.shape = *shape, .options = *options};
     CZ_TRY(cz_blas_open(&lsq->blas, err));
-    if (n > INT_MAX / 64 || m > INT_MAX / 64)
+    if (!cz_lsq_fits(shape))
         return cz_error_set(err, CZ_EUNSUPPORTED, "%zu inputs are too many", n);
     lsq->xx = cz_calloc(g * n * n + 1, sizeof *lsq->xx);
     lsq->xy = cz_calloc(g * m * n + 1, sizeof *lsq->xy);

@@ -50,7 +50,11 @@ struct cz_lsq {
     float *product;   /* room */
 };
 
-/* CZ_EUNSUPPORTED without OpenBLAS. End with _fini whatever the result. */
+/* Whether its moments have a size that memory is likely to have: up to 2 GB, of
+ * 16384 inputs in one group. */
+bool cz_lsq_fits(const struct cz_lsq_shape *shape);
+
+/* CZ_EUNSUPPORTED without OpenBLAS, or where the shape does not fit. End with _fini whatever the result. */
 enum cz_status cz_lsq_init(struct cz_lsq *lsq, const struct cz_lsq_shape *shape,
                            const struct cz_lsq_options *options,
                            struct cz_error *err);

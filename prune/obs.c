@@ -213,6 +213,8 @@ static void choose_batch(struct row *r)
     for (size_t i = 0; count == 0 && r->count < r->o->most; i++) {
         if (may_go(r, i)) {
             r->gone[i] = true;
+            if (r->left)
+                r->left[block_of(r, i)]--;
             r->steps[r->count++] =
                 (struct step){.input = (uint32_t)i, .loss = INFINITY};
         }

@@ -15,7 +15,7 @@ struct recovery {
     struct cz_recover_report *report;
     struct cz_prune_layers list; /* of the pruned model */
     struct cz_walk *walk;
-    size_t layers; /* to be solved for, for the progress */
+    size_t done, layers; /* to be solved for, for the progress */
 };
 
 /* ---- one layer -------------------------------------------------------- */
@@ -117,7 +117,7 @@ static enum cz_status solve_with_new_mask(bool *is_better, struct layer *l,
 static bool is_gone(const struct layer *l, size_t channel)
 {
     const size_t n = l->place.shape.inputs;
-    bool any = l->bias && l->bias[channel] != 0;
+    bool any = !l->options->cuts || (l->bias && l->bias[channel] != 0);
     for (size_t i = 0; i < n && !any; i++)
         any = l->masked[channel * n + i] != 0;
     return !any;
@@ -147,13 +147,12 @@ static enum cz_status solve_with_mask(size_t *kept, struct layer *l,
 /* Solved for with no zeros to make up for, weights follow some images more than
  * the errors before them: those of a layer that is only clustered wait for it.
  */
-static void keep_weights(size_t *kept, struct layer *l)
+static void keep_weights(struct layer *l)
 {
     memcpy(l->solved, l->masked, l->count * sizeof *l->solved);
     if (l->bias)
         memcpy(l->solved_bias, l->bias, l->channels * sizeof *l->bias);
     memcpy(l->after, l->before, l->channels * sizeof *l->after);
-    *kept = l->channels;
 }
 
 /* What is not there is not wrong. */
@@ -172,12 +171,12 @@ static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
     cz_lsq_finish(&l->lsq);
     CZ_TRY(cz_lsq_errors(l->before, &l->lsq, l->masked, l->bias, err));
     if (is_done)
-        keep_weights(&row->kept, l);
+        keep_weights(l);
     else if (l->options->mask == CZ_RECOVER_MASK_OBS)
         CZ_TRY(solve_with_new_mask(&is_done, l, err));
     if (!is_done)
         CZ_TRY(solve_with_mask(&row->kept, l, err));
-    if (l->options->mask == CZ_RECOVER_MASK_GIVEN)
+    if (l->options->cuts)
         forget_gone(l);
     const double power = sum_of(l->lsq.variance, l->channels);
     row->before = power > 0 ? sum_of(l->before, l->channels) / power : 0;
@@ -188,8 +187,10 @@ static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
         CZ_TRY(
             cz_lsq_errors(l->after, &l->lsq, l->solved, l->solved_bias, err));
     }
+    if (l->options->cuts)
+        forget_gone(l);
     row->clustered = power > 0 ? sum_of(l->after, l->channels) / power : 0;
-    row->is_deficient = l->lsq.count < l->place.shape.inputs;
+    row->is_deficient = l->has_zeros && l->lsq.count < l->place.shape.inputs;
     return CZ_OK;
 }
 
@@ -238,15 +239,48 @@ static bool next_layer(struct layer *l, size_t *step, const struct recovery *r)
     return false;
 }
 
-static enum cz_status count_layers(struct recovery *r, struct cz_error *err)
+/* Is it a Conv that the walk comes by? */
+static bool is_seen(const struct recovery *r,
+                    const struct cz_prune_target *target)
+{
+    struct cz_walk_layer layer;
+    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
+        if (layer.pruned.weights == target->tensor)
+            return true;
+    }
+    return false;
+}
+
+/* A row for each that has zeros and is not seen. */
+static enum cz_status add_unseen(struct recovery *r, struct cz_error *err)
+{
+    struct cz_recover_report *report = r->report;
+    for (size_t i = 0; i < r->list.n_targets; i++) {
+        const struct cz_prune_target *target = &r->list.targets[i];
+        if (target->skipped || !target->zeros || is_seen(r, target))
+            continue;
+        struct cz_recover_layer *row = &report->layers[report->n_layers];
+        *row = (struct cz_recover_layer){
+            .name = cz_strdup(cz_node_label(target->node)),
+            .skipped = "no Conv over one image in two dimensions"};
+        if (!row->name)
+            return cz_error_nomem(err);
+        report->n_layers++;
+    }
+    return CZ_OK;
+}
+
+static enum cz_status start_report(struct recovery *r, struct cz_error *err)
 {
     struct layer layer;
     for (size_t step = 0; next_layer(&layer, &step, r);)
         r->layers++;
-    r->report->layers = cz_calloc(r->layers + 1, sizeof *r->report->layers);
+    r->report->layers =
+        cz_calloc(r->layers + r->list.n_targets + 1, sizeof *r->report->layers);
     if (!r->report->layers)
         return cz_error_nomem(err);
-    if (r->layers)
+    CZ_TRY(add_unseen(r, err));
+    if (r->layers || r->report->n_layers)
         return CZ_OK;
     return cz_error_set(err, CZ_EINVAL,
                         r->options->clusters
@@ -265,7 +299,8 @@ static enum cz_status visit(struct recovery *r, struct layer *l,
                                      .skipped = l->place.skipped};
     if (!row->name)
         return cz_error_nomem(err);
-    if (!cz_progress_tick(r->options->progress, "recover", report->n_layers++,
+    report->n_layers++;
+    if (!cz_progress_tick(r->options->progress, "recover", r->done++,
                           r->layers))
         return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
     if (row->skipped)
@@ -279,7 +314,7 @@ static enum cz_status visit(struct recovery *r, struct layer *l,
 static enum cz_status visit_all(struct recovery *r, struct cz_error *err)
 {
     struct layer layer;
-    CZ_TRY(count_layers(r, err));
+    CZ_TRY(start_report(r, err));
     for (size_t step = 0; next_layer(&layer, &step, r);)
         CZ_TRY(visit(r, &layer, err));
     return CZ_OK;

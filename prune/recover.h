@@ -21,6 +21,8 @@ struct cz_recover_options {
                                     that are the same in every run */
     double ridge; /* towards the weights as they were: see lsq_internal.h */
     enum cz_recover_mask mask;
+    bool cuts; /* output channels without weights and bias will be cut out: they
+                  are left as they are, and no errors */
     const struct cz_prune_options *prune; /* that it was pruned with: what it
                                              leaves alone stays as it is */
     size_t clusters; /* values that a layer may have, zero included, as in

@@ -48,13 +48,14 @@ find_target(const struct sharing *s, const struct cz_walk_layer *layer)
     return target && !target->has_rule && !layer->skipped ? target : NULL;
 }
 
+/* What does not vary loses nothing that can be told: it stays whole. */
 static void scale(struct cz_share_layer *row, const struct cz_lsq *lsq)
 {
     double power = 0;
     for (size_t i = 0; i < lsq->shape.groups * lsq->shape.outputs; i++)
         power += lsq->variance[i];
     for (size_t i = 0; i < CZ_SHARE_POINTS; i++)
-        row->losses[i] = power > 0 ? row->losses[i] / power : 0;
+        row->losses[i] = power > 0 ? row->losses[i] / power : i ? INFINITY : 0;
 }
 
 static enum cz_status measure_with(struct cz_share_layer *row,
@@ -166,13 +167,18 @@ static enum cz_status share_out(struct cz_share *share, double sparsity,
         const double step = (double)row->weights / (CZ_SHARE_POINTS - 1);
         const double taken = step < left ? step : left;
         if (price(row, points[best]) == INFINITY)
-            break; /* nothing is left to take */
+            break;
         row->sparsity += taken / (double)row->weights;
         left -= taken;
         points[best]++;
     }
     cz_free(points);
-    return CZ_OK;
+    return left > 1e-6 ? cz_error_set(err, CZ_EINVAL,
+                                      "%g of the weights are more than the "
+                                      "layers can lose with --sparsity auto: "
+                                      "ask for less",
+                                      sparsity)
+                       : CZ_OK;
 }
 
 /* What the layer loses with N:M, for each of its MACs. */

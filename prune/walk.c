@@ -9,7 +9,7 @@
 
 /* The steps of a plan are those of the graph: where a Conv begins, there is
  * what it reads, one plane behind the other. */
-#define PASSES "-layout,-fuse_batchnorm"
+#define PASSES "-layout,-fuse_batchnorm,-fuse_focus"
 
 /* One of the two models. */
 struct side {
@@ -82,6 +82,34 @@ static enum cz_status start_image(struct cz_walk *w, size_t i,
     return cz_frames_save(w->pruned.frames, i, w->pruned.plan, 0, err);
 }
 
+static bool has_same_weights(const struct cz_conv_view *a,
+                             const struct cz_conv_view *b)
+{
+    return !a->weights == !b->weights && !a->bias == !b->bias &&
+           (!a->weights || a->weights->count == b->weights->count) &&
+           (!a->bias || a->bias->count == b->bias->count) &&
+           a->channels == b->channels && a->outputs == b->outputs;
+}
+
+/* The same but for the numbers in the weights. */
+static bool is_alike(const struct cz_plan *a, const struct cz_plan *b)
+{
+    size_t inputs, others;
+    const struct cz_port *x = cz_plan_inputs(a, &inputs);
+    const struct cz_port *y = cz_plan_inputs(b, &others);
+    const size_t steps = cz_plan_step_count(a);
+    bool alike = inputs == others && steps == cz_plan_step_count(b);
+    for (size_t i = 0; i < inputs && alike; i++)
+        alike = x[i].dtype == y[i].dtype && x[i].size_bytes == y[i].size_bytes;
+    for (size_t i = 0; i < steps && alike; i++) {
+        struct cz_conv_view u, v;
+        const bool is_conv = cz_plan_conv(a, i, &u);
+        alike = is_conv == cz_plan_conv(b, i, &v) &&
+                (!is_conv || has_same_weights(&u, &v));
+    }
+    return alike;
+}
+
 static enum cz_status start(struct cz_walk *w, struct cz_error *err)
 {
     const struct cz_images *images = &w->options.images;
@@ -91,10 +119,11 @@ static enum cz_status start(struct cz_walk *w, struct cz_error *err)
     CZ_TRY(open_side(w, &w->original, err));
     if (w->pruned.model)
         CZ_TRY(open_side(w, &w->pruned, err));
-    if (w->pruned.model && cz_plan_step_count(w->original.plan) !=
-                               cz_plan_step_count(w->pruned.plan))
+    if (w->pruned.model && !is_alike(w->original.plan, w->pruned.plan))
         return cz_error_set(err, CZ_EINVAL,
                             "the models differ in more than weights");
+    if (!images->count || !w->options.windows)
+        return cz_error_set(err, CZ_EINVAL, "want images, and windows of them");
     CZ_TRY(images->begin(images->user, w->original.plan, err));
     for (size_t i = 0; i < images->count; i++)
         CZ_TRY(start_image(w, i, err));
@@ -162,6 +191,10 @@ static const char *find_reason(const struct cz_walk *w,
         return "its weights are not float32";
     if (p->has_bias != (p->bias != NULL))
         return "its bias is computed";
+    if (!o->out_size[0] || !o->out_size[1])
+        return "it makes nothing";
+    if (!cz_lsq_fits(&l->shape))
+        return "too many inputs for least squares";
     if (is_shared(model, p->weights) || (p->bias && is_shared(model, p->bias)))
         return "others read its weights too";
     return NULL;

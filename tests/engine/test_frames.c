@@ -89,6 +89,27 @@ static void frames_that_wait_give_what_they_give_alone(void **state)
     "a = Conv(x, w) pads=[1,1,1,1]; b = Relu(a); "                             \
     "y = Conv(b, v) pads=[1,1,1,1]"
 
+static void keeps_inputs_of_float16_apart(void **state)
+{
+    (void)state;
+    struct cz_model *model = cz_test_graph("in x f16[1,8]; out y\n"
+                                           "a = Cast(x) to=1; y = Relu(a)");
+    struct cz_plan *plan = compile(model, NULL), *alone = compile(model, NULL);
+    struct cz_frames *frames;
+    assert_ok(cz_frames_new(&frames, FRAMES, cz_test_error()));
+    for (size_t i = 0; i < FRAMES; i++) {
+        cz_test_randomize(plan, i + 1);
+        assert_ok(cz_frames_save(frames, i, plan, 0, cz_test_error()));
+    }
+    advance(frames, plan, 0, cz_plan_step_count(plan));
+    for (size_t i = 0; i < FRAMES; i++)
+        assert_true(is_same(frames, i, plan, alone));
+    cz_frames_free(frames);
+    cz_plan_free(plan);
+    cz_plan_free(alone);
+    cz_model_free(model);
+}
+
 static void refuses_a_frame_that_was_saved_elsewhere(void **state)
 {
     (void)state;
@@ -96,6 +117,10 @@ static void refuses_a_frame_that_was_saved_elsewhere(void **state)
     struct cz_plan *plan = compile(model, "none");
     struct cz_frames *frames;
     assert_ok(cz_frames_new(&frames, 1, cz_test_error()));
+    assert_error(cz_frames_load(frames, 0, plan, 1, cz_test_error()), CZ_EINVAL,
+                 "before another step");
+    /* x and a are of one size. */
+    assert_ok(cz_frames_save(frames, 0, plan, 0, cz_test_error()));
     assert_error(cz_frames_load(frames, 0, plan, 1, cz_test_error()), CZ_EINVAL,
                  "before another step");
     cz_frames_free(frames);
@@ -216,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_that_wait_give_what_they_give_alone),
+        cmocka_unit_test(keeps_inputs_of_float16_apart),
         cmocka_unit_test(refuses_a_frame_that_was_saved_elsewhere),
         cmocka_unit_test(refuses_sizes_that_depend_on_the_data),
         cmocka_unit_test(survives_every_failing_allocation),

@@ -443,6 +443,40 @@ static void cuts_real_detectors(void **state)
     check_detector(cz_test_shared("models/yolox_nano.onnx"), .6);
 }
 
+static void leaves_alone_what_is_broken(void **state)
+{
+    (void)state;
+#define TWO                                                                    \
+    "opset 18; in x f32[1,4,8,8]; out y; out u; const w f32[8,4,1,1] random;"  \
+    "const v f32[2,8,1,1] random; p = Conv(x, w); y = Conv(p, v);"
+    static const char *const texts[] = {
+        TWO "u = BatchNormalization(x)",
+        TWO "u = Conv(x)",
+        TWO "f = com.example::Op(x); const k f32[4096,4,1,1] 1;"
+            "u = Conv(f, k)",
+        TWO "const k f32[2,4096,1,1,1,1] 1; info u f32[1,2,2,2,2,2];"
+            "const s i64[6] 1 4 4 4 2 2; q = Reshape(x, s); u = Conv(q, k)",
+    };
+    const struct cz_channels_options options = {
+        .importance = CZ_CHANNELS_L1, .ratio = .5, .multiple = 1};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct cz_model *model = cz_test_graph(texts[i]);
+        struct cz_channels_report report;
+        struct cz_channels *channels;
+        struct cz_error err = CZ_ERROR_INIT;
+        if (cz_graph_infer(cz_model_graph(model), &err) == CZ_OK) {
+            assert_ok(cz_channels_choose(&channels, model, &options,
+                                         cz_test_error()));
+            assert_ok(cz_channels_report(&report, channels, cz_test_error()));
+            assert_int_equal(report.layers[0].after, 4);
+            assert_ok(cz_channels_cut(channels, cz_test_error()));
+            cz_channels_report_fini(&report);
+            cz_channels_free(channels);
+        }
+        cz_model_free(model);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +492,7 @@ int main(void)
         cmocka_unit_test(gives_what_the_masked_model_gives),
         cmocka_unit_test(cuts_the_sample_detector),
         cmocka_unit_test(cuts_real_detectors),
+        cmocka_unit_test(leaves_alone_what_is_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

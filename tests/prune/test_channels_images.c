@@ -184,6 +184,7 @@ static void recovers_between_mask_and_cut(void **state)
     struct cz_model *original = cz_test_graph(REDUNDANT);
     struct cz_channels *channels;
     recovery.prune = &prune;
+    recovery.cuts = true;
     recovery.images = noise;
     recovery.ridge = 1e-6;
     assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));

@@ -140,6 +140,22 @@ static double distance_when_masked(const char *text,
     return far;
 }
 
+static struct cz_share find_shares(const char *text,
+                                   const struct cz_prune_options *prune)
+{
+    struct cz_share_options options = CZ_SHARE_OPTIONS_INIT;
+    struct cz_share share;
+    struct cz_model *model = load(text);
+    options.images = images;
+    options.windows = 64;
+    options.plan.threads = 2;
+    options.plan.tune = CZ_TUNE_OFF;
+    options.prune = prune;
+    assert_ok(cz_share_find(&share, model, &options, cz_test_error()));
+    cz_model_free(model);
+    return share;
+}
+
 /* ---- what is promised ------------------------------------------------- */
 
 static void check_errors(const struct recovered *r)
@@ -338,6 +354,38 @@ static void survives_inputs_that_are_all_zero(void **state)
     recovered_free(&r);
 }
 
+static void names_what_it_does_not_see(void **state)
+{
+    (void)state;
+    struct recovered r = {.prune = {.sparsity = 0.5}};
+    recover(&r,
+            "in x f32[1,4,8,8]; out y; out z\n"
+            "const w f32[4,4,3,3] random; const v f32[4,4,3] random\n"
+            "const s i64[3] 1 4 64\n"
+            "y = Conv(x, w) pads=[1,1,1,1]; a = Reshape(x, s); z = Conv(a, v)",
+            CZ_RECOVER_MASK_OBS, 1);
+    assert_int_equal(r.report.n_layers, 2);
+    assert_string_equal(r.report.layers[0].name, "z");
+    assert_string_equal(r.report.layers[0].skipped,
+                        "no Conv over one image in two dimensions");
+    assert_null(r.report.layers[1].skipped);
+    recovered_free(&r);
+}
+
+static void takes_nothing_of_what_does_not_vary(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "in x f32[1,4,8,8]; out y; out z; const n f32[1] -10000\n"
+        "const w f32[4,4,3,3] random; const v f32[4,4,3,3] random\n"
+        "y = Conv(x, w); a = Add(x, n); r = Relu(a); z = Conv(r, v)";
+    const struct cz_prune_options prune = {.sparsity = 0.4};
+    struct cz_share share = find_shares(text, &prune);
+    assert_true(cz_share_of(&share, "v")->sparsity == 0);
+    assert_true(cz_share_of(&share, "w")->sparsity > 0.79);
+    cz_share_fini(&share);
+}
+
 /* ---- refused ---------------------------------------------------------- */
 
 static void refuses_a_model_without_zeros(void **state)
@@ -380,7 +428,7 @@ static void survives_every_failing_allocation(void **state)
                                "const w f32[3,2,3,3] random\n"
                                "const b f32[3] random\n"
                                "y = Conv(x, w, b) pads=[1,1,1,1]";
-    for (size_t n = 1;; n += 3) {
+    for (size_t n = 1;; n++) {
         struct cz_model *a = load(text), *b = load(text);
         struct cz_prune_options prune = {.sparsity = 0.5, .threads = 1};
         struct cz_share_options sharing = CZ_SHARE_OPTIONS_INIT;
@@ -416,22 +464,6 @@ static void survives_every_failing_allocation(void **state)
 }
 
 /* ---- shares ----------------------------------------------------------- */
-
-static struct cz_share find_shares(const char *text,
-                                   const struct cz_prune_options *prune)
-{
-    struct cz_share_options options = CZ_SHARE_OPTIONS_INIT;
-    struct cz_share share;
-    struct cz_model *model = load(text);
-    options.images = images;
-    options.windows = 64;
-    options.plan.threads = 2;
-    options.plan.tune = CZ_TUNE_OFF;
-    options.prune = prune;
-    assert_ok(cz_share_find(&share, model, &options, cz_test_error()));
-    cz_model_free(model);
-    return share;
-}
 
 static void shares_add_up_to_what_was_asked_for(void **state)
 {
@@ -481,6 +513,8 @@ int main(void)
         cmocka_unit_test(leaves_what_pruning_leaves),
         cmocka_unit_test(warns_of_fewer_windows_than_weights),
         cmocka_unit_test(survives_inputs_that_are_all_zero),
+        cmocka_unit_test(names_what_it_does_not_see),
+        cmocka_unit_test(takes_nothing_of_what_does_not_vary),
         cmocka_unit_test(refuses_a_model_without_zeros),
         cmocka_unit_test(refuses_another_model),
         cmocka_unit_test(survives_every_failing_allocation),
