@@ -54,7 +54,8 @@ struct cz_lsq {
  * 16384 inputs in one group. */
 bool cz_lsq_fits(const struct cz_lsq_shape *shape);
 
-/* CZ_EUNSUPPORTED without OpenBLAS, or where the shape does not fit. End with _fini whatever the result. */
+/* CZ_EUNSUPPORTED without OpenBLAS, or where the shape does not fit. End with
+ * _fini whatever the result. */
 enum cz_status cz_lsq_init(struct cz_lsq *lsq, const struct cz_lsq_shape *shape,
                            const struct cz_lsq_options *options,
                            struct cz_error *err);
@@ -69,7 +70,7 @@ void cz_lsq_add(struct cz_lsq *lsq, const float *x, const float *y,
 void cz_lsq_finish(struct cz_lsq *lsq);
 
 /* The mean squared errors [groups, outputs] of the outputs that weights
- * [groups, outputs, inputs] with a bias (may be NULL) make. */
+ * [groups, outputs, inputs] with a bias make; NULL: there is none, and none is free. */
 enum cz_status cz_lsq_errors(double *errors, const struct cz_lsq *lsq,
                              const float *weights, const float *bias,
                              struct cz_error *err);
