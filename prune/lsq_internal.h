@@ -70,7 +70,8 @@ void cz_lsq_add(struct cz_lsq *lsq, const float *x, const float *y,
 void cz_lsq_finish(struct cz_lsq *lsq);
 
 /* The mean squared errors [groups, outputs] of the outputs that weights
- * [groups, outputs, inputs] with a bias make; NULL: there is none, and none is free. */
+ * [groups, outputs, inputs] with a bias make; NULL: there is none, and none is
+ * free. */
 enum cz_status cz_lsq_errors(double *errors, const struct cz_lsq *lsq,
                              const float *weights, const float *bias,
                              struct cz_error *err);
