@@ -15,28 +15,7 @@ static void need_blas(void)
         skip();
 }
 
-/* ---- images of noise -------------------------------------------------- */
-
-static enum cz_status begin(void *user, struct cz_plan *plan,
-                            struct cz_error *err)
-{
-    (void)user;
-    (void)plan;
-    (void)err;
-    return CZ_OK;
-}
-
-static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
-                           struct cz_error *err)
-{
-    (void)user;
-    (void)err;
-    cz_test_randomize(plan, i + 1);
-    return CZ_OK;
-}
-
-static const struct cz_images noise = {
-    .count = 3, .begin = begin, .fill = fill};
+static struct cz_images noise; /* the same in all tests */
 
 static struct cz_channels_options
 by_images(enum cz_channels_importance importance, double ratio)
@@ -45,6 +24,7 @@ by_images(enum cz_channels_importance importance, double ratio)
     options.importance = importance;
     options.ratio = ratio;
     options.multiple = 1;
+    noise = cz_test_noise(3);
     options.images = &noise;
     options.windows = 64;
     options.plan.threads = 1;

@@ -303,24 +303,6 @@ static void solves_for_few_values_no_worse_than_k_means(void **state)
 
 /* ---- with images ------------------------------------------------------ */
 
-static enum cz_status begin(void *user, struct cz_plan *plan,
-                            struct cz_error *err)
-{
-    (void)user;
-    (void)plan;
-    (void)err;
-    return CZ_OK;
-}
-
-static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
-                           struct cz_error *err)
-{
-    (void)user;
-    (void)err;
-    cz_test_randomize(plan, i);
-    return CZ_OK;
-}
-
 /* A model, and one that is to become like it. */
 struct recovered {
     struct cz_model *original, *model;
@@ -335,8 +317,7 @@ static struct recovered recovered_of(struct cz_model *original,
     struct recovered r = {.original = original,
                           .model = model,
                           .options = CZ_RECOVER_OPTIONS_INIT};
-    r.options.images =
-        (struct cz_images){.count = 4, .begin = begin, .fill = fill};
+    r.options.images = cz_test_noise(4);
     r.options.windows = 64;
     assert_ok(cz_graph_infer(cz_model_graph(r.original), cz_test_error()));
     assert_ok(cz_graph_infer(cz_model_graph(r.model), cz_test_error()));

@@ -29,27 +29,6 @@
     "z = Concat(v, v) axis=1\n"                                                \
     "y = Conv(z, w5, b5) group=2 pads=[1,1,1,1]"
 
-static enum cz_status begin(void *user, struct cz_plan *plan,
-                            struct cz_error *err)
-{
-    (void)user;
-    (void)plan;
-    (void)err;
-    return CZ_OK;
-}
-
-static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
-                           struct cz_error *err)
-{
-    (void)user;
-    (void)err;
-    cz_test_randomize(plan, i + 1);
-    return CZ_OK;
-}
-
-static const struct cz_images images = {
-    .count = IMAGES, .begin = begin, .fill = fill};
-
 static struct cz_model *load(const char *text)
 {
     struct cz_model *model = cz_test_graph(text);
@@ -70,7 +49,7 @@ static void recover(struct recovered *r, const char *text,
                     enum cz_recover_mask mask, size_t threads)
 {
     struct cz_recover_options options = CZ_RECOVER_OPTIONS_INIT;
-    options.images = images;
+    options.images = cz_test_noise(IMAGES);
     options.windows = 64;
     options.plan.threads = threads;
     options.plan.tune = CZ_TUNE_OFF;
@@ -146,7 +125,7 @@ static struct cz_share find_shares(const char *text,
     struct cz_share_options options = CZ_SHARE_OPTIONS_INIT;
     struct cz_share share;
     struct cz_model *model = load(text);
-    options.images = images;
+    options.images = cz_test_noise(IMAGES);
     options.windows = 64;
     options.plan.threads = 2;
     options.plan.tune = CZ_TUNE_OFF;
@@ -263,7 +242,7 @@ static void recovers_random_networks(void **state)
         cz_random_graph(text, tap, seed, 8);
         r.original = load(text);
         r.model = load(text);
-        options.images = images;
+        options.images = cz_test_noise(IMAGES);
         options.windows = 16;
         options.mask = seed % 2 ? CZ_RECOVER_MASK_OBS : CZ_RECOVER_MASK_GIVEN;
         options.prune = &r.prune;
@@ -395,7 +374,7 @@ static void refuses_a_model_without_zeros(void **state)
     const struct cz_prune_options prune = CZ_PRUNE_OPTIONS_INIT;
     struct cz_recover_options options = CZ_RECOVER_OPTIONS_INIT;
     struct cz_recover_report report;
-    options.images = images;
+    options.images = cz_test_noise(IMAGES);
     options.prune = &prune;
     assert_error(cz_recover_lsq(a, b, &options, &report, cz_test_error()),
                  CZ_EINVAL, "nothing to recover");
@@ -412,7 +391,7 @@ static void refuses_another_model(void **state)
     const struct cz_prune_options prune = CZ_PRUNE_OPTIONS_INIT;
     struct cz_recover_options options = CZ_RECOVER_OPTIONS_INIT;
     struct cz_recover_report report;
-    options.images = images;
+    options.images = cz_test_noise(IMAGES);
     options.prune = &prune;
     assert_error(cz_recover_lsq(a, b, &options, &report, cz_test_error()),
                  CZ_EINVAL, "differ in more than weights");
@@ -436,7 +415,7 @@ static void survives_every_failing_allocation(void **state)
         struct cz_prune_report pruned = {0};
         struct cz_recover_report report = {0};
         struct cz_share share = {0};
-        options.images = sharing.images = images;
+        options.images = sharing.images = cz_test_noise(IMAGES);
         options.plan.threads = sharing.plan.threads = 1;
         options.plan.tune = sharing.plan.tune = CZ_TUNE_OFF;
         options.mask = CZ_RECOVER_MASK_OBS;

@@ -46,6 +46,29 @@ void cz_test_randomize(struct cz_plan *plan, uint64_t seed)
         randomize(&inputs[i], &seed);
 }
 
+static enum cz_status begin(void *user, struct cz_plan *plan,
+                            struct cz_error *err)
+{
+    (void)user;
+    (void)plan;
+    (void)err;
+    return CZ_OK;
+}
+
+static enum cz_status fill(void *user, size_t i, struct cz_plan *plan,
+                           struct cz_error *err)
+{
+    (void)user;
+    (void)err;
+    cz_test_randomize(plan, i + 1);
+    return CZ_OK;
+}
+
+struct cz_images cz_test_noise(size_t count)
+{
+    return (struct cz_images){.count = count, .begin = begin, .fill = fill};
+}
+
 /* ---- steps ------------------------------------------------------------ */
 
 const char *cz_test_steps(const struct cz_plan *plan)

@@ -8,6 +8,9 @@
  * ones for the same seed. */
 void cz_test_randomize(struct cz_plan *plan, uint64_t seed);
 
+/* Images of noise, as cz_test_randomize() makes it from the seeds 1, 2, ... */
+struct cz_images cz_test_noise(size_t count);
+
 /* "Conv+Silu MaxPool Conv": the operators of all steps. Good until the next
  * call. */
 const char *cz_test_steps(const struct cz_plan *plan);
