@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/half.h"
 #include "core/output.h"
+#include "core/random.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "files are little-endian and read as they are"
@@ -101,16 +102,6 @@ struct app_tensor_summary app_tensor_summary(const struct cz_port *port)
     return s;
 }
 
-/* Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators (2014),
- * the SplitMix64 of figure 15. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 /* The bytes of one element, lowest first. */
 static uint64_t random_element(uint64_t *state, enum cz_dtype dtype)
 {
@@ -120,7 +111,7 @@ static uint64_t random_element(uint64_t *state, enum cz_dtype dtype)
         float f;
         double d;
     } element = {0};
-    uint64_t number = next_random(state) >> 40; /* 24 bits */
+    uint64_t number = cz_random_next(state) >> 40; /* 24 bits */
     float unit = (float)number * 0x1p-24f;
     switch (dtype) {
     case CZ_DTYPE_FLOAT:

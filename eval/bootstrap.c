@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/parallel.h"
+#include "core/random.h"
 #include "eval/curve_internal.h"
 
 #define CHUNK 16 /* resamples that share their scratch memory */
@@ -25,25 +26,15 @@ struct bootstrap {
     atomic_bool no_memory;
 };
 
-/* splitmix64 (Steele, Lea, Flood, Fast Splittable Pseudorandom Number
- * Generators, OOPSLA 2014). */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 /* Draws as many images as there are: each resample from its own seed, so that
  * the threads do not matter. */
 static void draw(uint32_t *weights, size_t n_images, uint64_t seed, size_t i)
 {
     uint64_t state = seed;
-    state = next_random(&state) + i;
+    state = cz_random_next(&state) + i;
     memset(weights, 0, n_images * sizeof *weights);
     for (size_t drawn = 0; drawn < n_images; drawn++)
-        weights[(next_random(&state) >> 32) * n_images >> 32]++;
+        weights[(cz_random_next(&state) >> 32) * n_images >> 32]++;
 }
 
 static double boxes_to_find(const struct cz_class_matches *class,

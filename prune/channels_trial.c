@@ -303,7 +303,7 @@ enum cz_status cz_channels_try(struct cz_channels *channels,
     enum cz_status status = start(&t, err);
     const size_t n = channels->coupling.n_sets;
     for (size_t i = 0; i < n && status == CZ_OK; i++) {
-        if (!cz_progress_tick(options->progress, "channels", i, n))
+        if (!cz_progress_tick(options->progress, "trials", i, n))
             status = cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
         else
             status = try_set(&t, i, err);

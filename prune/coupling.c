@@ -4,6 +4,7 @@
 #include "prune/coupling_internal.h"
 
 #include "core/alloc.h"
+#include "core/random.h"
 
 /* More along axis 1 than this are no channels of a Conv. */
 #define CHANNELS_MAX 65536
@@ -125,14 +126,10 @@ static void number_units(struct cz_coupling *c)
     }
 }
 
-/* A number for each value whose sums tell sets of values apart (splitmix64's
- * finalizer, S. Vigna). */
+/* A number for each value whose sums tell sets of values apart. */
 static uint64_t mix(size_t id)
 {
-    uint64_t z = ((uint64_t)id + 1) * 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
+    return cz_random_mix(((uint64_t)id + 1) * 0x9e3779b97f4a7c15);
 }
 
 /* Units next to each other are mostly of one set. */

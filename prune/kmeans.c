@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/random.h"
 #include "prune/cluster.h"
 #include "prune/cluster_internal.h"
 
@@ -147,15 +148,6 @@ static void start_even(struct kmeans *m, size_t count)
                       : least;
 }
 
-/* splitmix64 (S. Vigna), [0, 1). */
-static double draw(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
-}
-
 static void insert(struct kmeans *m, double value)
 {
     size_t i = m->count++;
@@ -191,7 +183,7 @@ static size_t draw_number(const struct kmeans *m, uint64_t *state)
         if (m->bounds[i] < m->bounds[i + 1])
             last = i;
     }
-    share = draw(state) * total;
+    share = cz_random_share(state) * total;
     for (size_t i = 0; i <= last; i++) {
         cost =
             cost_of(m->numbers, m->bounds[i], m->bounds[i + 1], m->centres[i]);
@@ -205,7 +197,7 @@ static size_t draw_number(const struct kmeans *m, uint64_t *state)
 static void start_drawn(struct kmeans *m, size_t count, uint64_t *state)
 {
     const struct numbers *s = m->numbers;
-    const size_t first = (size_t)(draw(state) * (double)s->n);
+    const size_t first = (size_t)(cz_random_share(state) * (double)s->n);
     m->count = 0;
     memset(m->bounds, 0, (count + 1) * sizeof *m->bounds);
     insert(m, (double)s->sorted[first]);

@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "core/parallel.h"
+#include "core/random.h"
 
 /* The steps of a plan are those of the graph: where a Conv begins, there is
  * what it reads, one plane behind the other. */
@@ -246,20 +247,11 @@ struct gathering {
                              all groups; exact is x where nothing is pruned */
 };
 
-/* splitmix64 (S. Vigna). */
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
 /* A whole number between two shares of `size`. */
 static size_t draw_between(uint64_t *state, float low, float high, size_t size)
 {
-    const double share = (double)(draw(state) >> 11) * 0x1p-53;
-    const double at = (double)low + share * (double)(high - low);
+    const double at =
+        (double)low + cz_random_share(state) * (double)(high - low);
     const size_t place = (size_t)(at * (double)size);
     return place < size ? place : size - 1;
 }
@@ -275,7 +267,7 @@ static void choose_places(struct gathering *g, const struct cz_walk *w,
     for (size_t k = 0; k < g->count; k++) {
         const struct cz_region *r = &all;
         if (k % 2 && sights->count)
-            r = &sights->regions[draw(&state) % sights->count];
+            r = &sights->regions[cz_random_next(&state) % sights->count];
         const size_t y = draw_between(&state, r->top, r->bottom, out[0]);
         const size_t x = draw_between(&state, r->left, r->right, out[1]);
         g->places[k] = y * out[1] + x;

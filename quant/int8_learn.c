@@ -12,6 +12,7 @@
 
 #include "core/alloc.h"
 #include "core/parallel.h"
+#include "core/random.h"
 #include "quant/int8_internal.h"
 #include "quant/rounding.h"
 
@@ -57,13 +58,10 @@ static size_t size_of(const struct inputs *in)
     return in->conv->weights.groups * in->conv->weights.per_channel;
 }
 
-/* A well mixed number of two: splitmix64's finalizer. */
+/* A well mixed number of two. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-    uint64_t z = (a << 32) + b + 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
+    return cz_random_mix((a << 32) + b + 0x9e3779b97f4a7c15);
 }
 
 /* Copies the window whose corner is at (y, x) of an image [channels, height,
