@@ -1,6 +1,8 @@
 /* See channels.h. */
 #include "app/channels.h"
 
+#include <math.h>
+
 #include "app/latency.h"
 #include "core/alloc.h"
 #include "core/clock.h"
@@ -12,6 +14,9 @@
 /* Choices that are tried until one is fast enough, but hardly faster. */
 #define TRIALS 6
 #define NEAR 0.95
+
+/* A share of MACs that hardly any model refuses, for scores alone. */
+#define SCORED 0.98
 
 static struct cz_channels_options options_for(const struct app_channels *a,
                                               const struct cz_channels *like,
@@ -84,33 +89,41 @@ static enum cz_status measure_cut(struct app_channels *a, double macs,
 
 /* ---- choosing --------------------------------------------------------- */
 
-/* The share of MACs with which a frame takes the time, or nearly. */
+/* The largest share of MACs that was found to be fast enough, by halving what
+ * is between those that are and those that are not. */
 static enum cz_status find_macs(double *macs, struct app_channels *a,
                                 const struct cz_channels *like,
                                 struct cz_error *err)
 {
     const double target_ms = a->pruning->target_ms;
-    double next = target_ms / a->before_ms, found_ms = 0;
-    *macs = 0;
-    for (size_t i = 0; i < TRIALS; i++) {
-        CZ_TRY(measure_cut(a, next, like, err));
-        if (a->after_ms <= target_ms && next > *macs) {
-            *macs = next;
-            found_ms = a->after_ms;
-        }
-        if (a->after_ms <= target_ms && a->after_ms >= NEAR * target_ms)
+    double fast = 0, slow = 1, fast_ms = 0, least_ms = a->before_ms;
+    for (size_t i = 0; i < TRIALS && fast_ms < NEAR * target_ms; i++) {
+        const double next =
+            fast > 0 ? (fast + slow) / 2 : slow * target_ms / least_ms * NEAR;
+        struct cz_error refused = CZ_ERROR_INIT;
+        const enum cz_status status = measure_cut(a, next, like, &refused);
+        if (status == CZ_EINVAL) /* so few MACs are not to be had */
             break;
-        next *= target_ms / a->after_ms * (1 + NEAR) / 2;
-        next = next < 1 ? next : (1 + *macs) / 2;
+        if (status != CZ_OK)
+            return cz_error_set(err, status, "%s", refused.message);
+        least_ms = fmin(least_ms, a->after_ms);
+        if (a->after_ms > target_ms) {
+            slow = next;
+        } else {
+            fast = next;
+            fast_ms = a->after_ms;
+        }
     }
-    if (*macs > 0) {
-        a->after_ms = found_ms;
+    *macs = fast;
+    a->after_ms = fast_ms;
+    if (fast > 0)
         return CZ_OK;
-    }
-    return cz_error_set(err, CZ_EINVAL,
-                        "--target-ms %g: a frame takes %.1f ms, and still %.1f "
-                        "with as many channels cut as that asks for",
-                        target_ms, a->before_ms, a->after_ms);
+    return cz_error_set(
+        err, CZ_EINVAL,
+        "--target-ms %g: a frame takes %.1f ms, and no cut that "
+        "was tried made it faster than %.1f ms: ask for that, "
+        "or for a smaller model",
+        target_ms, a->before_ms, least_ms);
 }
 
 /* Scores all channels once, finds the MACs, and chooses again. */
@@ -121,14 +134,13 @@ static enum cz_status choose_by_time(struct cz_channels **channels,
 {
     const double target_ms = a->pruning->target_ms;
     struct cz_channels *scored = NULL;
-    double macs;
+    double macs = 0;
     CZ_TRY(measure(&a->before_ms, model, a, err));
     if (a->before_ms <= target_ms)
         return cz_error_set(err, CZ_EINVAL,
                             "--target-ms %g: a frame takes %.1f ms as it is",
                             target_ms, a->before_ms);
-    struct cz_channels_options options =
-        options_for(a, NULL, target_ms / a->before_ms);
+    struct cz_channels_options options = options_for(a, NULL, SCORED);
     enum cz_status status = cz_channels_choose(&scored, model, &options, err);
     if (status == CZ_OK)
         status = find_macs(&macs, a, scored, err);

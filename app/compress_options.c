@@ -212,18 +212,19 @@ static bool check_images(const struct app_compress_options *o)
     const struct app_int8_options *int8 = &o->int8_options;
     const bool by_images = app_prune_needs_images(&o->pruning);
     if ((o->int8 || by_images) && !int8->calib)
-        return app_usage_error("compress",
-                               "%s wants --calib DIR, a folder of images "
-                               "like those that the model will see",
-                               o->int8 ? "--int8"
-                               : o->pruning.is_auto && !o->pruning.recover
-                                   ? "--sparsity auto"
-                                   : "--recover lsq"),
+        return app_usage_error(
+                   "compress",
+                   "%s wants --calib DIR, a folder of images like those that "
+                   "the model will see%s",
+                   o->int8 ? "--int8" : app_prune_images_option(&o->pruning),
+                   o->int8 || !app_prune_cuts(&o->pruning)
+                       ? ""
+                       : ", or --importance l1"),
                false;
     if (!o->int8 && !by_images && (int8->calib || int8->has_images))
         return app_usage_error("compress",
-                               "--calib and --calib-images go with --int8 or "
-                               "--recover lsq"),
+                               "--calib and --calib-images go with --int8, "
+                               "--recover lsq, --sparsity auto or --channels"),
                false;
     if (!o->int8 && !app_int8_options_are_default(int8))
         return app_usage_error("compress",

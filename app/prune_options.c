@@ -45,6 +45,19 @@ bool app_prune_cuts(const struct app_prune_options *options)
            options->target_ms > 0;
 }
 
+const char *app_prune_images_option(const struct app_prune_options *options)
+{
+    if (options->channels > 0)
+        return "--channels";
+    if (options->target_macs > 0)
+        return "--target-macs";
+    if (options->target_ms > 0)
+        return "--target-ms";
+    if (options->mask == CZ_RECOVER_MASK_OBS)
+        return "--prune-method obs";
+    return options->recover ? "--recover lsq" : "--sparsity auto";
+}
+
 const char *app_prune_method_name(const struct app_prune_options *options)
 {
     if (options->mask == CZ_RECOVER_MASK_OBS)
@@ -118,7 +131,8 @@ static bool parse_method(struct app_prune_options *o, const char *text)
 {
     const bool is_global = strcmp(text, "l1-global") == 0;
     const bool is_obs = strcmp(text, "obs") == 0;
-    o->prune.scope = is_global ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER;
+    if (!is_obs) /* or it contradicts --prune-scope: see _check */
+        o->prune.scope = is_global ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER;
     o->mask = is_obs ? CZ_RECOVER_MASK_OBS : CZ_RECOVER_MASK_GIVEN;
     o->recover |= is_obs;
     if (is_global || is_obs || strcmp(text, "l1") == 0)
@@ -150,8 +164,7 @@ static bool parse_amount(double *amount, const char *option, double most,
         return true;
     app_usage_error("compress",
                     isinf(most) ? "%s %s: want milliseconds, such as 25"
-                                : "%s %s: want a fraction between 0 and 1, "
-                                  "such as 0.75",
+                                : "%s %s: want a fraction between 0 and 1",
                     option, text);
     *amount = 0;
     return false;
@@ -235,9 +248,10 @@ bool app_prune_options_check(struct app_prune_options *o)
     if (!zeroes && (prune->prune_dfl || prune->scope || o->mask || o->is_auto))
         what = "--prune-all, --prune-method, --prune-scope and --sparsity go "
                "with --prune";
-    else if (!o->is_asked && (prune->n_skip || o->recover))
-        what = "--skip and --recover go with --prune, --nm, --channels or "
-               "--cluster";
+    else if (!zeroes && !o->clusters && prune->n_skip)
+        what = "--skip goes with --prune, --nm or --cluster";
+    else if (!o->is_asked && o->recover)
+        what = "--recover goes with --prune, --nm, --channels or --cluster";
     else if (o->has_importance && !cuts)
         what = "--importance goes with --channels, --target-macs or "
                "--target-ms";
@@ -257,5 +271,7 @@ bool app_prune_options_check(struct app_prune_options *o)
                "equal; --prune-method obs --sparsity auto does it better";
     else if (o->is_auto && !prune->nm.m && !(prune->sparsity > 0))
         what = "--sparsity auto wants --prune P, the fraction of all weights";
+    o->recover |=
+        cuts && o->importance != CZ_CHANNELS_L1; /* images are there */
     return !what || (app_usage_error("compress", "%s", what), false);
 }

@@ -79,7 +79,8 @@ enum {
     "  --channels R          cut the share R of the channels, 0 < R < 1, "     \
     "with\n"                                                                   \
     "                        what is coupled to them: every runtime gets\n"    \
-    "                        faster; goes with --recover lsq\n"                \
+    "                        faster; the others make up for them, by least\n"  \
+    "                        squares on --calib images\n"                      \
     "  --target-macs F       cut channels until the fraction F of the MACs "   \
     "is\n"                                                                     \
     "                        left, where that costs least\n"                   \
@@ -121,6 +122,9 @@ bool app_prune_cuts(const struct app_prune_options *options);
 
 /* Whether images are needed for it. */
 bool app_prune_needs_images(const struct app_prune_options *options);
+
+/* The option for which they are: "--recover lsq", ... */
+const char *app_prune_images_option(const struct app_prune_options *options);
 
 /* "l1", "l1-global", "obs". */
 const char *app_prune_method_name(const struct app_prune_options *options);

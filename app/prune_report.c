@@ -172,6 +172,10 @@ static void print_clusters(const struct cz_cluster_report *cluster)
 /* What least squares was about: zeros, or clusters alone. */
 static void print_made_up(const struct app_prune_result *r)
 {
+    if (!add_up(&r->recover).layers) {
+        print_not_recovered(&r->recover);
+        return;
+    }
     if (r->report.zeros > r->report.zeros_before || r->channels.n_layers)
         print_recovery(r);
     else
@@ -194,6 +198,7 @@ void app_prune_report_notes(const struct app_prune_result *r,
         print_channels(r);
     if (r->cluster.n_layers)
         print_clusters(&r->cluster);
+    puts("note: 'compress eval' tells what this costs in accuracy");
     if (o->pruning.prune.nm.m)
         puts("note: N:M sparsity is faster only where sparse tensor cores and "
              "a runtime that\n      uses them are (TensorRT on Jetson Orin, "

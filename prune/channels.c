@@ -8,6 +8,7 @@
 
 #include "core/alloc.h"
 #include "prune/channels_internal.h"
+#include "prune/layers_internal.h"
 
 /* What each set keeps whatever the MACs: layers that are cut to nothing are
  * beyond recovery, and no importance sees that. */
@@ -149,6 +150,14 @@ static enum cz_status choose_by_macs(struct choice *choice,
     const size_t n = channels->coupling.n_sets;
     const double all = (double)channels->macs_before;
     const double goal = choice->options->macs * all;
+    struct cz_stats stats;
+    cz_model_count(&stats, channels->model);
+    if (!stats.macs || stats.macs_unknown)
+        return cz_error_set(err, CZ_EINVAL,
+                            "the multiply-accumulates of %zu operators are not "
+                            "known, as sizes are open: export the model with a "
+                            "fixed size, or ask for a share of the channels",
+                            stats.macs_unknown);
     while ((double)channels->macs > goal) {
         size_t best = 0;
         double least = INFINITY;
@@ -237,11 +246,25 @@ static enum cz_status choose(struct cz_channels *channels,
     return status;
 }
 
+/* As cz_prune_l1() does: NaN and infinity have no importance. */
+static enum cz_status check_weights(struct cz_model *model,
+                                    struct cz_error *err)
+{
+    const struct cz_prune_options all = CZ_PRUNE_OPTIONS_INIT;
+    struct cz_prune_layers list;
+    enum cz_status status = cz_prune_layers_find(&list, model, &all, err);
+    if (status == CZ_OK)
+        status = cz_prune_layers_check(&list, err);
+    cz_prune_layers_fini(&list);
+    return status;
+}
+
 static enum cz_status build(struct cz_channels *channels,
                             const struct cz_channels_options *options,
                             struct cz_error *err)
 {
     CZ_TRY(check_options(options, err));
+    CZ_TRY(check_weights(channels->model, err));
     CZ_TRY(cz_coupling_find(&channels->coupling,
                             cz_model_graph(channels->model), err));
     CZ_TRY(cz_channels_measure(channels, err));

@@ -78,7 +78,8 @@ struct cz_channels_options {
  * not be changed, but for its weights, before cz_channels_cut(). In case of
  * doubt the lower channel goes.
  *
- * CZ_EINVAL: an option outside its range; no channel of any Conv can go, with
+ * CZ_EINVAL: an option outside its range; a weight that is NaN or infinite;
+ * MACs that are not known, as sizes are open; no channel of any Conv can go, with
  * the reason of the first; none goes by so small a ratio; the MACs cannot be
  * reached while each set keeps a quarter of its channels. CZ_EUNSUPPORTED: all
  * but L1 without OpenBLAS. Errors of plans and images. */

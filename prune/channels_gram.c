@@ -167,7 +167,8 @@ static enum cz_status check_all_seen(const struct cz_channels *channels,
         if (!conv->gram && reads_units(channels, conv))
             return cz_error_set(err, CZ_EUNSUPPORTED,
                                 "Conv '%.200s': what it reads cannot be looked "
-                                "at: choose by the magnitude of weights",
+                                "at: choose by the magnitude of weights "
+                                "(--importance l1)",
                                 cz_node_label(conv->node));
     }
     return CZ_OK;

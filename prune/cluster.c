@@ -57,7 +57,8 @@ static enum cz_status check_layers(const struct cz_prune_layers *list,
                         "the weights of none of the %zu Convs can be clustered "
                         "(the first, '%.200s': %s)",
                         list->n_layers, list->layers[0].name,
-                        list->layers[0].skipped);
+                        list->layers[0].skipped ? list->layers[0].skipped
+                                                : list->targets[0].skipped);
 }
 
 /* ---- one tensor ------------------------------------------------------- */

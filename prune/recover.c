@@ -1,6 +1,7 @@
 /* See recover.h. */
 #include "prune/recover.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -194,6 +195,21 @@ static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
     return CZ_OK;
 }
 
+static bool are_finite(const float *floats, size_t count)
+{
+    bool all = true;
+    for (size_t i = 0; i < count; i++)
+        all &= isfinite(floats[i]) != 0;
+    return all;
+}
+
+/* Numbers that no float32 holds are no solution. */
+static bool is_solved(const struct layer *l)
+{
+    return are_finite(l->solved, l->count) &&
+           (!l->bias || are_finite(l->solved_bias, l->channels));
+}
+
 static enum cz_status store_floats(const struct cz_tensor *tensor,
                                    const float *floats, struct cz_error *err)
 {
@@ -216,6 +232,10 @@ static enum cz_status recover_layer(struct recovery *r,
     CZ_TRY(cz_walk_gather(&l->lsq, r->walk, &l->place, l->original,
                           l->original_bias, err));
     CZ_TRY(solve(row, l, err));
+    if (!is_solved(l)) {
+        row->skipped = "its numbers are too large for least squares";
+        return CZ_OK;
+    }
     CZ_TRY(store_floats(l->place.pruned.weights, l->solved, err));
     CZ_TRY(store_floats(l->place.pruned.bias, l->solved_bias, err));
     return cz_walk_renew(r->walk, err);

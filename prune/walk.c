@@ -30,6 +30,7 @@ struct cz_walk {
     struct side original, pruned;
     struct sights *sights; /* [images.count] */
     size_t at;             /* the step before which all images wait */
+    bool has_contrast;     /* some image has pixels that differ */
 };
 
 /* ---- begin and end ---------------------------------------------------- */
@@ -66,6 +67,17 @@ static enum cz_status look(struct cz_walk *w, size_t i, struct cz_error *err)
     return cz_frames_load(w->original.frames, i, w->original.plan, 0, err);
 }
 
+/* Do the pixels differ? Only of float32 it is looked at. */
+static bool has_contrast(const struct cz_port *image)
+{
+    const float *pixels = image->data;
+    const size_t count = image->size_bytes / sizeof *pixels;
+    bool differ = image->dtype != CZ_DTYPE_FLOAT;
+    for (size_t i = 1; i < count && !differ; i++)
+        differ = pixels[i] != pixels[0];
+    return differ;
+}
+
 static enum cz_status start_image(struct cz_walk *w, size_t i,
                                   struct cz_error *err)
 {
@@ -73,6 +85,7 @@ static enum cz_status start_image(struct cz_walk *w, size_t i,
     size_t count;
     const struct cz_port *from = cz_plan_inputs(w->original.plan, &count);
     CZ_TRY(images->fill(images->user, i, w->original.plan, err));
+    w->has_contrast = w->has_contrast || !count || has_contrast(&from[0]);
     CZ_TRY(cz_frames_save(w->original.frames, i, w->original.plan, 0, err));
     CZ_TRY(look(w, i, err));
     if (!w->pruned.model)
@@ -128,7 +141,11 @@ static enum cz_status start(struct cz_walk *w, struct cz_error *err)
     CZ_TRY(images->begin(images->user, w->original.plan, err));
     for (size_t i = 0; i < images->count; i++)
         CZ_TRY(start_image(w, i, err));
-    return CZ_OK;
+    return w->has_contrast
+               ? CZ_OK
+               : cz_error_set(err, CZ_EINVAL,
+                              "all calibration images are of one colour; want "
+                              "images like those that the model will see");
 }
 
 enum cz_status cz_walk_new(struct cz_walk **walk, struct cz_model *original,
