@@ -79,10 +79,10 @@ struct cz_channels_options {
  * doubt the lower channel goes.
  *
  * CZ_EINVAL: an option outside its range; a weight that is NaN or infinite;
- * MACs that are not known, as sizes are open; no channel of any Conv can go, with
- * the reason of the first; none goes by so small a ratio; the MACs cannot be
- * reached while each set keeps a quarter of its channels. CZ_EUNSUPPORTED: all
- * but L1 without OpenBLAS. Errors of plans and images. */
+ * MACs that are not known, as sizes are open; no channel of any Conv can go,
+ * with the reason of the first; none goes by so small a ratio; the MACs cannot
+ * be reached while each set keeps a quarter of its channels. CZ_EUNSUPPORTED:
+ * all but L1 without OpenBLAS. Errors of plans and images. */
 enum cz_status cz_channels_choose(struct cz_channels **channels,
                                   struct cz_model *model,
                                   const struct cz_channels_options *options,
