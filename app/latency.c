@@ -3,11 +3,7 @@
 
 #include <stdlib.h>
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+#include "core/compare.h"
 
 static double percentile(const double *sorted, size_t count, double q)
 {
@@ -20,7 +16,7 @@ static double percentile(const double *sorted, size_t count, double q)
 
 struct app_latency app_latency(double *times_ms, size_t count)
 {
-    qsort(times_ms, count, sizeof *times_ms, compare);
+    qsort(times_ms, count, sizeof *times_ms, cz_compare_doubles);
     return (struct app_latency){
         .min_ms = times_ms[0],
         .median_ms = percentile(times_ms, count, 0.5),

@@ -9,6 +9,7 @@
 #include "app/calibration.h"
 #include "app/channels.h"
 #include "core/alloc.h"
+#include "core/path.h"
 
 /* Images for least squares where nobody says how many: more take longer, and
  * give hardly more. */
@@ -16,22 +17,13 @@
 
 /* ---- a copy ----------------------------------------------------------- */
 
-static char *join(const char *folder, const char *name)
-{
-    const size_t size = strlen(folder) + 1 + strlen(name) + 1;
-    char *path = cz_malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", folder, name);
-    return path;
-}
-
 /* For the trials of int8, which begin with the model as it is now. */
 static enum cz_status keep_copy(struct app_prune_result *result,
                                 struct cz_model *model, struct cz_error *err)
 {
     const char *parent = getenv("TMPDIR");
     result->folder =
-        join(parent && *parent ? parent : "/tmp", "compress-XXXXXX");
+        cz_path_join(parent && *parent ? parent : "/tmp", "compress-XXXXXX");
     if (!result->folder)
         return cz_error_nomem(err);
     if (!mkdtemp(result->folder))
@@ -39,7 +31,7 @@ static enum cz_status keep_copy(struct app_prune_result *result,
                             "cannot make a folder %s; set TMPDIR to where one "
                             "can be made",
                             result->folder);
-    result->copy = join(result->folder, "pruned.onnx");
+    result->copy = cz_path_join(result->folder, "pruned.onnx");
     return result->copy ? cz_model_save(model, result->copy, false, err)
                         : cz_error_nomem(err);
 }
@@ -48,7 +40,7 @@ static void remove_copy(struct app_prune_result *result)
 {
     static const char *const names[] = {"pruned.onnx", "pruned.onnx.data"};
     for (size_t i = 0; result->folder && i < 2; i++) {
-        char *path = join(result->folder, names[i]);
+        char *path = cz_path_join(result->folder, names[i]);
         if (path)
             unlink(path);
         cz_free(path);
@@ -189,8 +181,7 @@ static enum cz_status prune(struct workshop *w, struct cz_model *model,
 {
     const struct app_prune_options *pruning = &w->options->pruning;
     const bool cuts = app_prune_cuts(pruning);
-    const bool zeroes =
-        pruning->has_sparsity || w->prune.n_rules || w->prune.nm.m;
+    const bool zeroes = app_prune_zeroes(pruning);
     if (app_prune_needs_images(pruning))
         CZ_TRY(open_workshop(w, err));
     if (cuts)

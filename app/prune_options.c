@@ -45,6 +45,12 @@ bool app_prune_cuts(const struct app_prune_options *options)
            options->target_ms > 0;
 }
 
+bool app_prune_zeroes(const struct app_prune_options *options)
+{
+    const struct cz_prune_options *prune = &options->prune;
+    return options->has_sparsity || prune->n_rules > 0 || prune->nm.m > 0;
+}
+
 const char *app_prune_images_option(const struct app_prune_options *options)
 {
     if (options->channels > 0)
@@ -241,7 +247,7 @@ bool app_parse_prune_option(struct app_prune_options *o, int option, char *text)
 bool app_prune_options_check(struct app_prune_options *o)
 {
     const struct cz_prune_options *prune = &o->prune;
-    const bool zeroes = o->has_sparsity || prune->n_rules > 0 || prune->nm.m;
+    const bool zeroes = app_prune_zeroes(o);
     const bool cuts = app_prune_cuts(o);
     const char *what = NULL;
     o->is_asked = zeroes || cuts || o->clusters;

@@ -117,6 +117,9 @@ bool app_parse_prune_option(struct app_prune_options *options, int option,
 /* Whether they go together; prints what does not and returns false. */
 bool app_prune_options_check(struct app_prune_options *options);
 
+/* Whether single weights are to become zero. */
+bool app_prune_zeroes(const struct app_prune_options *options);
+
 /* Whether channels are to be cut. */
 bool app_prune_cuts(const struct app_prune_options *options);
 

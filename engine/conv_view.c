@@ -54,6 +54,30 @@ bool cz_plan_conv(const struct cz_plan *plan, size_t i,
     return true;
 }
 
+/* Reading may load what is in a file beside the model: it is no change. */
+static enum cz_status read_floats(float **floats,
+                                  const struct cz_tensor *tensor,
+                                  struct cz_error *err)
+{
+    return tensor ? cz_tensor_floats((struct cz_tensor *)tensor, floats, err)
+                  : CZ_OK;
+}
+
+enum cz_status cz_conv_view_read(float **weights, float **bias,
+                                 const struct cz_conv_view *view,
+                                 struct cz_error *err)
+{
+    if (weights) {
+        *weights = NULL;
+        CZ_TRY(read_floats(weights, view->weights, err));
+    }
+    if (bias) {
+        *bias = NULL;
+        CZ_TRY(read_floats(bias, view->bias, err));
+    }
+    return CZ_OK;
+}
+
 void cz_conv_view_window(float *values, const struct cz_conv_view *view,
                          size_t y, size_t x)
 {

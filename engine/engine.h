@@ -223,6 +223,13 @@ struct cz_conv_view {
 bool cz_plan_conv(const struct cz_plan *plan, size_t i,
                   struct cz_conv_view *view);
 
+/* Copies its constants: weights as the tensor has them, bias [outputs], NULL
+ * where there is none; NULL for one that is not wanted. The caller's, to
+ * cz_free(), also after an error. */
+enum cz_status cz_conv_view_read(float **weights, float **bias,
+                                 const struct cz_conv_view *view,
+                                 struct cz_error *err);
+
 /* Copies the window at row y and column x of the output: [channels, kernel].
  */
 void cz_conv_view_window(float *values, const struct cz_conv_view *view,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/compare.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "eval/curve_internal.h"
@@ -128,12 +129,6 @@ static void resample_chunk(void *user, size_t chunk)
 
 /* ---- the interval ----------------------------------------------------- */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* With a straight line between neighbours, as numpy's percentile(). */
 static double percentile(const double *sorted, size_t n, double fraction)
 {
@@ -149,7 +144,7 @@ static struct cz_coco_delta interval(double difference_of_all, double *values,
                                      size_t n)
 {
     struct cz_coco_delta delta = {.difference = difference_of_all};
-    qsort(values, n, sizeof *values, compare_doubles);
+    qsort(values, n, sizeof *values, cz_compare_doubles);
     delta.low = percentile(values, n, .025);
     delta.high = percentile(values, n, .975);
     delta.noise = delta.low <= 0 && delta.high >= 0;

@@ -312,6 +312,11 @@ void cz_tensor_drop(struct cz_tensor *tensor);
 /* Element i as a double; floats and integers of at least 8 bits. */
 double cz_elements_get(const struct cz_elements *elements, size_t i);
 
+/* Sets element i of float32, float16 or bfloat16 to the nearest of its type;
+ * the caller declares it with cz_tensor_touch(). */
+void cz_elements_set(const struct cz_elements *elements, size_t i,
+                     float number);
+
 /* Copies a tensor's elements, floats and integers of at least 8 bits, into a
  * new array, [count]: the caller's, to cz_free(). Errors as
  * cz_tensor_elements(). */

@@ -291,6 +291,19 @@ enum cz_status cz_tensor_floats(struct cz_tensor *tensor, float **floats,
     return CZ_OK;
 }
 
+void cz_elements_set(const struct cz_elements *elements, size_t i, float number)
+{
+    char *at = (char *)elements->data + i * elements->stride;
+    if (elements->dtype == CZ_DTYPE_FLOAT) {
+        memcpy(at, &number, sizeof number);
+        return;
+    }
+    const uint16_t half = elements->dtype == CZ_DTYPE_FLOAT16
+                              ? cz_half_from_float(number)
+                              : cz_bfloat16_from_float(number);
+    memcpy(at, &half, sizeof half);
+}
+
 int64_t cz_elements_get_int(const struct cz_elements *elements, size_t i)
 {
     const char *at = (const char *)elements->data + i * elements->stride;

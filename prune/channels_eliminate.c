@@ -11,12 +11,14 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/blas.h"
 #include "prune/channels_internal.h"
 
 /* To the mean of the gram's diagonal. */
 #define RIDGE 0.003
 
-/* More columns of one Conv in one unit than this are taken one by one. */
+/* Of the columns that one unit has in one Conv, so many are tried at most, and
+ * speak for the others. */
 #define BLOCK_MAX 16
 
 /* A Conv that reads the set. */
@@ -34,28 +36,28 @@ struct elimination {
     size_t count;
     struct reader *readers; /* [n_readers] */
     size_t n_readers;
+    const struct cz_blas *blas;
 };
 
 /* ---- the inverse ------------------------------------------------------ */
 
-/* Inverts in place what is symmetric and positive (Gauss-Jordan). */
-static void invert(double *a, size_t n)
+/* Inverts in place what is symmetric and positive. What cannot be inverted, of
+ * numbers too large, counts as if its channels had nothing to do with each
+ * other. */
+static void invert(double *a, size_t n, const struct cz_blas *blas)
 {
-    for (size_t k = 0; k < n; k++) {
-        double *row = a + k * n;
-        const double pivot = 1 / row[k];
-        row[k] = 1;
-        for (size_t j = 0; j < n; j++)
-            row[j] *= pivot;
-        for (size_t i = 0; i < n; i++) {
-            double *other = a + i * n;
-            const double factor = other[k];
-            if (i == k || factor == 0)
-                continue;
-            other[k] = 0;
-            for (size_t j = 0; j < n; j++)
-                other[j] -= factor * row[j];
-        }
+    const int size = (int)n;
+    int info;
+    blas->dpotrf("L", &size, a, &size, &info);
+    if (info == 0)
+        blas->dpotri("L", &size, a, &size, &info);
+    for (size_t i = 0; i < n; i++) { /* column after column: the lower half */
+        for (size_t k = 0; k < i; k++)
+            a[i * n + k] = info ? 0 : a[k * n + i];
+    }
+    for (size_t i = 0; i < n && info; i++) {
+        for (size_t k = i; k < n; k++)
+            a[i * n + k] = k == i;
     }
 }
 
@@ -128,7 +130,7 @@ static enum cz_status start_reader(struct reader *r,
         r->inverse[i * n + i] += RIDGE * diagonal / (double)n + 1e-30;
         r->scales[i] = 1;
     }
-    invert(r->inverse, n);
+    invert(r->inverse, n, e->blas);
     for (size_t unit = 0; unit < e->count; unit++) {
         size_t *column = r->columns + unit * r->each;
         for (size_t i = 0; i < n; i++) {
@@ -253,7 +255,9 @@ enum cz_status cz_channels_eliminate(struct cz_channels *channels, size_t set,
         cz_free(channels->convs[i].scales);
         channels->convs[i].scales = NULL;
     }
-    enum cz_status status = start(&e, set, err);
+    enum cz_status status = cz_blas_open(&e.blas, err);
+    if (status == CZ_OK)
+        status = start(&e, set, err);
     if (status == CZ_OK)
         status = eliminate(&e, err);
     finish(&e);

@@ -18,7 +18,7 @@ struct gathering {
     struct cz_walk_layer layer;
     struct cz_lsq inputs, weights; /* of windows, and of rows of the weights as
                                       if they were windows */
-    float *w, *bias;
+    float *w;
     size_t area, channels; /* of the kernel; of all groups */
 };
 
@@ -51,16 +51,11 @@ static enum cz_status gather(struct gathering *g, const struct look *look,
         .bias_is_free = view->has_bias, .threads = look->options->plan.threads};
     g->channels = view->channels;
     g->area = view->kernel[0] * view->kernel[1];
-    CZ_TRY(cz_tensor_floats((struct cz_tensor *)view->weights, &g->w, err));
-    if (view->bias)
-        CZ_TRY(cz_tensor_floats((struct cz_tensor *)view->bias, &g->bias, err));
+    CZ_TRY(cz_conv_view_read(&g->w, NULL, view, err));
     CZ_TRY(cz_lsq_init(&g->inputs, &g->layer.shape, &options, err));
     CZ_TRY(cz_lsq_init(&g->weights, &rows, &options, err));
     CZ_TRY(add_weights(g, err));
-    CZ_TRY(
-        cz_walk_gather(&g->inputs, look->walk, &g->layer, g->w, g->bias, err));
-    cz_lsq_finish(&g->inputs);
-    return CZ_OK;
+    return cz_walk_gather(&g->inputs, look->walk, &g->layer, err);
 }
 
 static void end_gathering(struct gathering *g)
@@ -68,7 +63,6 @@ static void end_gathering(struct gathering *g)
     cz_lsq_fini(&g->inputs);
     cz_lsq_fini(&g->weights);
     cz_free(g->w);
-    cz_free(g->bias);
 }
 
 /* The mean over the windows of the product of what two channels of one group

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/compare.h"
 #include "prune/channels_internal.h"
 
 /* More of the images than this say hardly more. */
@@ -33,19 +34,6 @@ struct trial {
 
 /* ---- weights ---------------------------------------------------------- */
 
-/* Element i, in place. */
-static float get(const struct cz_elements *e, size_t i)
-{
-    float number;
-    memcpy(&number, (const char *)e->data + i * e->stride, sizeof number);
-    return number;
-}
-
-static void put(const struct cz_elements *e, size_t i, float number)
-{
-    memcpy((char *)e->data + i * e->stride, &number, sizeof number);
-}
-
 /* A tensor as it was. */
 struct saved {
     struct cz_elements elements;
@@ -64,7 +52,7 @@ static enum cz_status save(struct saved *saved, struct cz_value *value,
 static void restore(struct saved *saved)
 {
     for (size_t i = 0; saved->floats && i < saved->elements.count; i++)
-        put(&saved->elements, i, saved->floats[i]);
+        cz_elements_set(&saved->elements, i, saved->floats[i]);
     cz_free(saved->floats);
 }
 
@@ -84,12 +72,12 @@ static void scale(const struct cz_channels_conv *conv,
         for (size_t k = 0; k < columns * area; k++) {
             const double by = conv->scales[first + k / area];
             const size_t at = i * columns * area + k;
-            lost +=
-                (double)get(w, at) * (1 - by) * conv->means[first * area + k];
-            put(w, at, (float)((double)get(w, at) * by));
+            lost += cz_elements_get(w, at) * (1 - by) *
+                    conv->means[first * area + k];
+            cz_elements_set(w, at, (float)(cz_elements_get(w, at) * by));
         }
         if (bias->data)
-            put(bias, i, (float)((double)get(bias, i) + lost));
+            cz_elements_set(bias, i, (float)(cz_elements_get(bias, i) + lost));
     }
 }
 
@@ -249,12 +237,6 @@ static enum cz_status measure_scaled(struct trial *t, double *lost,
     return status;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Lets the lowest quarter of the set's scores add up to what was lost. */
 static enum cz_status rescale(const struct cz_channels *channels, size_t set,
                               double lost, struct cz_error *err)
@@ -269,7 +251,7 @@ static enum cz_status rescale(const struct cz_channels *channels, size_t set,
         if (c->set_of[i] == set)
             sorted[n++] = channels->scores[i];
     }
-    qsort(sorted, n, sizeof *sorted, by_number);
+    qsort(sorted, n, sizeof *sorted, cz_compare_doubles);
     for (size_t i = 0; i <= (n - 1) / 4; i++)
         sum += sorted[i];
     for (size_t i = 0; i < c->n_units && sum > 0; i++) {

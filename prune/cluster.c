@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/half.h"
 #include "core/parallel.h"
 #include "prune/cluster_internal.h"
 #include "prune/layers_internal.h"
@@ -63,24 +62,6 @@ static enum cz_status check_layers(const struct cz_prune_layers *list,
 
 /* ---- one tensor ------------------------------------------------------- */
 
-static float get(const struct cz_elements *e, size_t i)
-{
-    return (float)cz_elements_get(e, i);
-}
-
-static void put(struct cz_elements *e, size_t i, float value)
-{
-    char *at = (char *)e->data + i * e->stride;
-    if (e->dtype == CZ_DTYPE_FLOAT) {
-        memcpy(at, &value, sizeof value);
-        return;
-    }
-    const uint16_t half = e->dtype == CZ_DTYPE_FLOAT16
-                              ? cz_half_from_float(value)
-                              : cz_bfloat16_from_float(value);
-    memcpy(at, &half, sizeof half);
-}
-
 static double variance_of(const float *weights, size_t n)
 {
     double sum = 0, squares = 0;
@@ -100,8 +81,8 @@ static void store(struct target *t, const struct cz_clusters *c,
     const double variance = variance_of(weights, e->count);
     double change = 0;
     for (size_t i = 0; i < e->count; i++) {
-        put(e, i, c->values[c->of[i]]);
-        const double off = (double)get(e, i) - (double)weights[i];
+        cz_elements_set(e, i, c->values[c->of[i]]);
+        const double off = cz_elements_get(e, i) - (double)weights[i];
         change += off * off;
     }
     t->error = variance > 0 ? change / (double)e->count / variance : 0;
@@ -115,7 +96,7 @@ static bool cluster(struct target *t, size_t most)
     float *weights = cz_calloc(e->count + 1, sizeof *weights);
     bool is_done = false;
     for (size_t i = 0; weights && i < e->count; i++)
-        weights[i] = get(e, i);
+        weights[i] = (float)cz_elements_get(e, i);
     if (weights &&
         cz_clusters_find(&c, weights, e->count, most, NULL) == CZ_OK) {
         t->values_before = t->values = c.distinct;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/compare.h"
 #include "core/parallel.h"
 #include "prune/cluster_internal.h"
 
@@ -127,12 +128,6 @@ static void round_rows(void *user, size_t item)
     cz_free(off);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 enum cz_status cz_clusters_round(struct cz_clusters *clusters,
                                  const struct cz_lsq *lsq, const float *weights,
                                  struct cz_error *err)
@@ -145,7 +140,7 @@ enum cz_status cz_clusters_round(struct cz_clusters *clusters,
     r.inputs = cz_calloc(groups * n + 1, sizeof *r.inputs);
     if (r.factors && r.inputs) {
         qsort(clusters->values + 1, clusters->count - 1,
-              sizeof *clusters->values, by_value);
+              sizeof *clusters->values, cz_compare_floats);
         cz_parallel_for(groups, threads, factor, &r);
         cz_parallel_for(groups * pieces, threads, round_rows, &r);
     } else {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/compare.h"
 #include "core/random.h"
 #include "prune/cluster.h"
 #include "prune/cluster_internal.h"
@@ -34,12 +35,6 @@ struct kmeans {
 
 /* ---- numbers ---------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Those of the weights that are not zero. */
 static enum cz_status sort_numbers(struct numbers *s, const float *weights,
                                    size_t n, struct cz_error *err)
@@ -54,7 +49,7 @@ static enum cz_status sort_numbers(struct numbers *s, const float *weights,
         if (weights[i] != 0)
             s->sorted[s->n++] = weights[i];
     }
-    qsort(s->sorted, s->n, sizeof *s->sorted, by_value);
+    qsort(s->sorted, s->n, sizeof *s->sorted, cz_compare_floats);
     for (size_t i = 0; i < s->n; i++) {
         const double value = (double)s->sorted[i];
         s->sums[i + 1] = s->sums[i] + value;

@@ -65,20 +65,26 @@ struct addition {
     size_t count, bands;
 };
 
-/* The transposed `left` [count, rows of row_stride] times some columns of x, in
- * float32, added to `sum`. All of them begin where the first column is. */
-static void multiply(const struct addition *a, const float *left, size_t rows,
-                     size_t left_stride, const float *right, size_t columns,
-                     float *product, double *sum)
+/* One product of many: the transposed left, [count, rows], with columns of x,
+ * [count, columns], into the rows of `sum`, [rows, inputs]. */
+struct product {
+    const float *left, *x; /* their rows are all values of one window */
+    size_t rows, columns, left_stride;
+    float *sums; /* room for the new ones, as those of `sum` */
+    double *sum;
+};
+
+static void add_product(const struct addition *a, const struct product *p)
 {
     const struct cz_lsq_shape *s = &a->lsq->shape;
-    const int n = (int)s->inputs, right_stride = (int)(s->groups * s->inputs);
+    const size_t n = s->inputs;
     a->lsq->blas->sgemm(CZ_BLAS_ROW_MAJOR, CZ_BLAS_TRANSPOSED, CZ_BLAS_AS_IT_IS,
-                        (int)rows, (int)columns, (int)a->count, 1, left,
-                        (int)left_stride, right, right_stride, 0, product, n);
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t k = 0; k < columns; k++)
-            sum[i * s->inputs + k] += (double)product[i * s->inputs + k];
+                        (int)p->rows, (int)p->columns, (int)a->count, 1,
+                        p->left, (int)p->left_stride, p->x,
+                        (int)(s->groups * n), 0, p->sums, (int)n);
+    for (size_t i = 0; i < p->rows; i++) {
+        for (size_t k = 0; k < p->columns; k++)
+            p->sum[i * n + k] += (double)p->sums[i * n + k];
     }
 }
 
@@ -90,17 +96,27 @@ static void add_band(void *user, size_t i)
     const struct cz_lsq_shape *s = &a->lsq->shape;
     const size_t n = s->inputs, m = s->outputs;
     const size_t group = i / (a->bands + 1), band = i % (a->bands + 1);
-    const float *x = a->x + group * n, *y = a->y + group * m;
-    float *product = a->lsq->product + group * n * (n + m);
+    const float *x = a->x + group * n;
+    float *sums = a->lsq->product + group * n * (n + m);
     if (band == 0) {
-        multiply(a, y, m, s->groups * m, x, n, product + n * n,
-                 a->lsq->xy + group * m * n);
+        add_product(a, &(struct product){.left = a->y + group * m,
+                                         .rows = m,
+                                         .left_stride = s->groups * m,
+                                         .x = x,
+                                         .columns = n,
+                                         .sums = sums + n * n,
+                                         .sum = a->lsq->xy + group * m * n});
         return;
     }
     const size_t from = (band - 1) * BAND, left = n - from;
-    multiply(a, x + from, left, s->groups * n, x + from,
-             left < BAND ? left : BAND, product + from * n + from,
-             a->lsq->xx + group * n * n + from * n + from);
+    add_product(a, &(struct product){.left = x + from,
+                                     .rows = left,
+                                     .left_stride = s->groups * n,
+                                     .x = x + from,
+                                     .columns = left < BAND ? left : BAND,
+                                     .sums = sums + from * n + from,
+                                     .sum = a->lsq->xx + group * n * n +
+                                            from * n + from});
 }
 
 void cz_lsq_add(struct cz_lsq *lsq, const float *x, const float *y,

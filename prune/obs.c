@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/compare.h"
 #include "core/parallel.h"
 
 /* Weights that are chosen by the losses as they were before the first of them
@@ -308,12 +309,6 @@ static enum cz_status list_rows(struct obs *o, size_t count,
 
 /* ---- all output channels ---------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* The `count`-th smallest loss of all. */
 static enum cz_status find_threshold(float *threshold, const struct obs *o,
                                      size_t count, struct cz_error *err)
@@ -324,7 +319,7 @@ static enum cz_status find_threshold(float *threshold, const struct obs *o,
         return cz_error_nomem(err);
     for (size_t i = 0; i < all; i++)
         losses[i] = o->steps[i].loss;
-    qsort(losses, all, sizeof *losses, by_value);
+    qsort(losses, all, sizeof *losses, cz_compare_floats);
     *threshold = losses[count ? count - 1 : 0];
     cz_free(losses);
     return CZ_OK;
@@ -387,9 +382,9 @@ enum cz_status cz_obs_choose(bool *keep, const struct cz_lsq *lsq,
 #define NEVER 0.05
 
 /* Adds up the steps, smallest loss first. */
-static void add_up(double *losses, size_t count, const struct obs *o,
-                   struct step *steps)
+static void add_up(const struct cz_obs_curve *curve, const struct obs *o)
 {
+    const struct step *steps = o->steps;
     const size_t n = o->lsq->shape.inputs, taken = o->n_rows * o->most;
     const double channels =
         (double)(o->lsq->shape.groups * o->lsq->shape.outputs);
@@ -397,11 +392,11 @@ static void add_up(double *losses, size_t count, const struct obs *o,
     const double all = (double)(o->n_rows * n);
     double sum = 0;
     size_t at = 0;
-    for (size_t i = 0; i < count; i++) {
-        const double share = (double)i / (double)(count - 1);
+    for (size_t i = 0; i < curve->count; i++) {
+        const double share = (double)i / (double)(curve->count - 1);
         for (; at < taken && (double)at < share * all; at++)
             sum += (double)steps[at].loss * scale;
-        losses[i] = share * all > (double)taken ? INFINITY : sum;
+        curve->losses[i] = share * all > (double)taken ? INFINITY : sum;
     }
 }
 
@@ -412,7 +407,7 @@ static int by_loss(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-enum cz_status cz_obs_losses(double *losses, size_t count, size_t rows,
+enum cz_status cz_obs_losses(const struct cz_obs_curve *curve,
                              const struct cz_lsq *lsq, const float *weights,
                              struct cz_error *err)
 {
@@ -422,12 +417,13 @@ enum cz_status cz_obs_losses(double *losses, size_t count, size_t rows,
                     .options = &options,
                     .weights = weights,
                     .most = n - (size_t)ceil(NEVER * (double)n)};
-    enum cz_status status = list_rows(&o, rows < m ? rows : m, err);
+    enum cz_status status =
+        list_rows(&o, curve->rows < m ? curve->rows : m, err);
     if (status == CZ_OK)
         status = choose_rows(&o, err);
     if (status == CZ_OK) {
         qsort(o.steps, o.n_rows * o.most, sizeof *o.steps, by_loss);
-        add_up(losses, count, &o, o.steps);
+        add_up(curve, &o);
     }
     finish(&o);
     return status;

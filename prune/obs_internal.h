@@ -27,10 +27,18 @@ enum cz_status cz_obs_choose(bool *keep, const struct cz_lsq *lsq,
                              const struct cz_obs_options *options,
                              struct cz_error *err);
 
-/* The mean squared error that the layer's outputs have, summed over them, when
- * i / (count - 1) of its weights are gone: losses [count], estimated from
- * `rows` output channels of each group, evenly spread. */
-enum cz_status cz_obs_losses(double *losses, size_t count, size_t rows,
+/* What it costs. */
+struct cz_obs_curve {
+    double *losses; /* [count] the mean squared error that the layer's outputs
+                       have, summed over them, when i / (count - 1) of its
+                       weights are gone; infinite for nearly all */
+    size_t count;   /* 2 at least */
+    size_t rows;    /* output channels of each group that it is estimated from,
+                       evenly spread */
+};
+
+/* Fills the losses for a layer whose weights were [groups, outputs, inputs]. */
+enum cz_status cz_obs_losses(const struct cz_obs_curve *curve,
                              const struct cz_lsq *lsq, const float *weights,
                              struct cz_error *err);
 

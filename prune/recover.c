@@ -27,31 +27,19 @@ struct layer {
     struct cz_walk_layer place;
     size_t channels, count; /* outputs, weights */
     bool has_zeros;
-    float *original, *original_bias;
-    float *masked, *bias; /* of the pruned model; bias NULL: there is none */
+    float *original;      /* of the original model */
+    float *masked, *bias; /* of the pruned one; bias NULL: there is none */
     float *solved, *solved_bias;
     bool *keep;
     double *before, *after; /* [channels] */
     struct cz_lsq lsq;
 };
 
-static enum cz_status read_floats(float **floats,
-                                  const struct cz_tensor *tensor,
-                                  struct cz_error *err)
-{
-    /* Reading may load external data: see onnx.h. */
-    return tensor ? cz_tensor_floats((struct cz_tensor *)tensor, floats, err)
-                  : CZ_OK;
-}
-
 static enum cz_status read_layer(struct layer *l, struct cz_error *err)
 {
-    const struct cz_conv_view *o = &l->place.original, *p = &l->place.pruned;
     const size_t n = l->count;
-    CZ_TRY(read_floats(&l->original, o->weights, err));
-    CZ_TRY(read_floats(&l->original_bias, o->bias, err));
-    CZ_TRY(read_floats(&l->masked, p->weights, err));
-    CZ_TRY(read_floats(&l->bias, p->bias, err));
+    CZ_TRY(cz_conv_view_read(&l->original, NULL, &l->place.original, err));
+    CZ_TRY(cz_conv_view_read(&l->masked, &l->bias, &l->place.pruned, err));
     l->solved = cz_calloc(n + 1, sizeof *l->solved);
     l->solved_bias = cz_calloc(l->channels + 1, sizeof *l->solved_bias);
     l->keep = cz_calloc(n + 1, sizeof *l->keep);
@@ -70,7 +58,6 @@ static void free_layer(struct layer *l)
 {
     cz_lsq_fini(&l->lsq);
     cz_free(l->original);
-    cz_free(l->original_bias);
     cz_free(l->masked);
     cz_free(l->bias);
     cz_free(l->solved);
@@ -156,42 +143,50 @@ static void keep_weights(struct layer *l)
     memcpy(l->after, l->before, l->channels * sizeof *l->after);
 }
 
-/* What is not there is not wrong. */
-static void forget_gone(struct layer *l)
-{
-    for (size_t c = 0; c < l->channels; c++) {
-        if (is_gone(l, c))
-            l->before[c] = l->after[c] = l->lsq.variance[c] = 0;
-    }
-}
-
-static enum cz_status solve(struct cz_recover_layer *row, struct layer *l,
-                            struct cz_error *err)
+static enum cz_status solve(size_t *kept, struct layer *l, struct cz_error *err)
 {
     bool is_done = !l->has_zeros;
-    cz_lsq_finish(&l->lsq);
-    CZ_TRY(cz_lsq_errors(l->before, &l->lsq, l->masked, l->bias, err));
     if (is_done)
         keep_weights(l);
     else if (l->options->mask == CZ_RECOVER_MASK_OBS)
         CZ_TRY(solve_with_new_mask(&is_done, l, err));
-    if (!is_done)
-        CZ_TRY(solve_with_mask(&row->kept, l, err));
-    if (l->options->cuts)
-        forget_gone(l);
-    const double power = sum_of(l->lsq.variance, l->channels);
-    row->before = power > 0 ? sum_of(l->before, l->channels) / power : 0;
-    row->after = power > 0 ? sum_of(l->after, l->channels) / power : 0;
-    if (l->options->clusters) {
-        CZ_TRY(cz_clusters_solve(l->solved, l->solved_bias, &row->values,
-                                 &l->lsq, l->options->clusters, err));
-        CZ_TRY(
-            cz_lsq_errors(l->after, &l->lsq, l->solved, l->solved_bias, err));
+    return is_done ? CZ_OK : solve_with_mask(kept, l, err);
+}
+
+static enum cz_status cluster(size_t *values, struct layer *l,
+                              struct cz_error *err)
+{
+    CZ_TRY(cz_clusters_solve(l->solved, l->solved_bias, values, &l->lsq,
+                             l->options->clusters, err));
+    return cz_lsq_errors(l->after, &l->lsq, l->solved, l->solved_bias, err);
+}
+
+/* Errors of what stays, as a share of the variance that the outputs have. */
+static double share_of(const struct layer *l, const double *errors)
+{
+    double error = 0, power = 0;
+    for (size_t c = 0; c < l->channels; c++) {
+        if (is_gone(l, c))
+            continue;
+        error += errors[c];
+        power += l->lsq.variance[c];
     }
-    if (l->options->cuts)
-        forget_gone(l);
-    row->clustered = power > 0 ? sum_of(l->after, l->channels) / power : 0;
+    return power > 0 ? error / power : 0;
+}
+
+/* From moments to weights, with what the report says of it. */
+static enum cz_status work_out(struct cz_recover_layer *row, struct layer *l,
+                               struct cz_error *err)
+{
+    CZ_TRY(cz_lsq_errors(l->before, &l->lsq, l->masked, l->bias, err));
+    CZ_TRY(solve(&row->kept, l, err));
+    row->before = share_of(l, l->before);
+    row->after = row->clustered = share_of(l, l->after);
     row->is_deficient = l->has_zeros && l->lsq.count < l->place.shape.inputs;
+    if (!l->options->clusters)
+        return CZ_OK;
+    CZ_TRY(cluster(&row->values, l, err));
+    row->clustered = share_of(l, l->after);
     return CZ_OK;
 }
 
@@ -219,7 +214,7 @@ static enum cz_status store_floats(const struct cz_tensor *tensor,
         return CZ_OK;
     CZ_TRY(cz_tensor_elements(to, &e, err));
     for (size_t i = 0; i < e.count; i++)
-        memcpy((char *)e.data + i * e.stride, &floats[i], sizeof *floats);
+        cz_elements_set(&e, i, floats[i]);
     cz_tensor_touch(to);
     return CZ_OK;
 }
@@ -229,9 +224,8 @@ static enum cz_status recover_layer(struct recovery *r,
                                     struct layer *l, struct cz_error *err)
 {
     CZ_TRY(read_layer(l, err));
-    CZ_TRY(cz_walk_gather(&l->lsq, r->walk, &l->place, l->original,
-                          l->original_bias, err));
-    CZ_TRY(solve(row, l, err));
+    CZ_TRY(cz_walk_gather(&l->lsq, r->walk, &l->place, err));
+    CZ_TRY(work_out(row, l, err));
     if (!is_solved(l)) {
         row->skipped = "its numbers are too large for least squares";
         return CZ_OK;
@@ -259,35 +253,41 @@ static bool next_layer(struct layer *l, size_t *step, const struct recovery *r)
     return false;
 }
 
-/* Is it a Conv that the walk comes by? */
-static bool is_seen(const struct recovery *r,
-                    const struct cz_prune_target *target)
+/* A row for a target that has zeros and that the walk does not come by. */
+static enum cz_status add_unseen(struct cz_recover_report *report,
+                                 const struct cz_prune_target *target,
+                                 struct cz_error *err)
 {
-    struct cz_walk_layer layer;
-    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
-        if (layer.pruned.weights == target->tensor)
-            return true;
-    }
-    return false;
+    struct cz_recover_layer *row = &report->layers[report->n_layers];
+    *row = (struct cz_recover_layer){
+        .name = cz_strdup(cz_node_label(target->node)),
+        .skipped = "no Conv over one image in two dimensions"};
+    if (!row->name)
+        return cz_error_nomem(err);
+    report->n_layers++;
+    return CZ_OK;
 }
 
-/* A row for each that has zeros and is not seen. */
-static enum cz_status add_unseen(struct recovery *r, struct cz_error *err)
+static enum cz_status add_all_unseen(struct recovery *r, struct cz_error *err)
 {
-    struct cz_recover_report *report = r->report;
-    for (size_t i = 0; i < r->list.n_targets; i++) {
-        const struct cz_prune_target *target = &r->list.targets[i];
-        if (target->skipped || !target->zeros || is_seen(r, target))
-            continue;
-        struct cz_recover_layer *row = &report->layers[report->n_layers];
-        *row = (struct cz_recover_layer){
-            .name = cz_strdup(cz_node_label(target->node)),
-            .skipped = "no Conv over one image in two dimensions"};
-        if (!row->name)
-            return cz_error_nomem(err);
-        report->n_layers++;
+    struct cz_walk_layer layer;
+    enum cz_status status = CZ_OK;
+    bool *seen = cz_calloc(r->list.n_targets + 1, sizeof *seen);
+    if (!seen)
+        return cz_error_nomem(err);
+    for (size_t step = 0; cz_walk_next(&layer, &step, r->walk);) {
+        const struct cz_prune_target *target =
+            cz_prune_layers_target(&r->list, layer.pruned.weights);
+        if (target)
+            seen[target - r->list.targets] = true;
     }
-    return CZ_OK;
+    for (size_t i = 0; i < r->list.n_targets && status == CZ_OK; i++) {
+        const struct cz_prune_target *target = &r->list.targets[i];
+        if (!seen[i] && !target->skipped && target->zeros)
+            status = add_unseen(r->report, target, err);
+    }
+    cz_free(seen);
+    return status;
 }
 
 static enum cz_status start_report(struct recovery *r, struct cz_error *err)
@@ -299,7 +299,7 @@ static enum cz_status start_report(struct recovery *r, struct cz_error *err)
         cz_calloc(r->layers + r->list.n_targets + 1, sizeof *r->report->layers);
     if (!r->report->layers)
         return cz_error_nomem(err);
-    CZ_TRY(add_unseen(r, err));
+    CZ_TRY(add_all_unseen(r, err));
     if (r->layers || r->report->n_layers)
         return CZ_OK;
     return cz_error_set(err, CZ_EINVAL,

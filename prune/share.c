@@ -59,17 +59,20 @@ static void scale(struct cz_share_layer *row, const struct cz_lsq *lsq)
 }
 
 static enum cz_status measure_with(struct cz_share_layer *row,
-                                   struct cz_lsq *lsq, const struct sharing *s,
+                                   const struct cz_lsq *lsq,
                                    const struct cz_walk_layer *layer,
-                                   const float *const *floats,
                                    struct cz_error *err)
 {
-    CZ_TRY(cz_walk_gather(lsq, s->walk, layer, floats[0], floats[1], err));
-    cz_lsq_finish(lsq);
-    CZ_TRY(
-        cz_obs_losses(row->losses, CZ_SHARE_POINTS, ROWS, lsq, floats[0], err));
+    float *weights;
+    const struct cz_obs_curve curve = {
+        .losses = row->losses, .count = CZ_SHARE_POINTS, .rows = ROWS};
+    enum cz_status status =
+        cz_conv_view_read(&weights, NULL, &layer->original, err);
+    if (status == CZ_OK)
+        status = cz_obs_losses(&curve, lsq, weights, err);
+    cz_free(weights);
     scale(row, lsq);
-    return CZ_OK;
+    return status;
 }
 
 static enum cz_status measure(struct cz_share_layer *row,
@@ -77,26 +80,17 @@ static enum cz_status measure(struct cz_share_layer *row,
                               const struct cz_walk_layer *layer,
                               struct cz_error *err)
 {
-    const struct cz_tensor *tensors[2] = {layer->original.weights,
-                                          layer->original.bias};
-    float *floats[2] = {NULL, NULL};
-    struct cz_lsq lsq = {.count = 0};
-    enum cz_status status = CZ_OK;
-    for (size_t i = 0; i < 2 && tensors[i] && status == CZ_OK; i++)
-        status =
-            cz_tensor_floats((struct cz_tensor *)tensors[i], &floats[i], err);
+    struct cz_lsq lsq;
     const struct cz_lsq_options options = {.ridge = s->options->ridge,
-                                           .bias = floats[1],
-                                           .bias_is_free = floats[1] != NULL,
+                                           .bias_is_free =
+                                               layer->original.bias != NULL,
                                            .threads = s->options->plan.threads};
+    enum cz_status status = cz_lsq_init(&lsq, &layer->shape, &options, err);
     if (status == CZ_OK)
-        status = cz_lsq_init(&lsq, &layer->shape, &options, err);
+        status = cz_walk_gather(&lsq, s->walk, layer, err);
     if (status == CZ_OK)
-        status = measure_with(row, &lsq, s, layer, (const float *const *)floats,
-                              err);
+        status = measure_with(row, &lsq, layer, err);
     cz_lsq_fini(&lsq);
-    cz_free(floats[0]);
-    cz_free(floats[1]);
     return status;
 }
 

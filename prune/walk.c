@@ -257,10 +257,10 @@ bool cz_walk_next(struct cz_walk_layer *layer, size_t *step,
 struct gathering {
     struct cz_lsq *lsq;
     const struct cz_walk_layer *layer;
-    const float *weights, *bias;
-    size_t count;         /* windows */
-    size_t *places;       /* [count] in the output's plane */
-    float *x, *exact, *y; /* [count, inputs] twice, [count, outputs], all of
+    float *weights, *bias; /* of the original */
+    size_t count;          /* windows */
+    size_t *places;        /* [count] in the output's plane */
+    float *x, *exact, *y;  /* [count, inputs] twice, [count, outputs], all of
                              all groups; exact is x where nothing is pruned */
 };
 
@@ -344,6 +344,7 @@ static enum cz_status gather(struct gathering *g, struct cz_walk *w,
     const size_t m = l->shape.groups * l->shape.outputs;
     const bool has_pruned = w->pruned.model != NULL;
     const size_t threads = w->options.plan.threads;
+    CZ_TRY(cz_conv_view_read(&g->weights, &g->bias, &l->original, err));
     g->places = cz_calloc(g->count + 1, sizeof *g->places);
     g->x = cz_calloc(g->count * n + 1, sizeof *g->x);
     g->exact = has_pruned ? cz_calloc(g->count * n + 1, sizeof *g->x) : g->x;
@@ -364,15 +365,15 @@ static enum cz_status gather(struct gathering *g, struct cz_walk *w,
 
 enum cz_status cz_walk_gather(struct cz_lsq *lsq, struct cz_walk *walk,
                               const struct cz_walk_layer *layer,
-                              const float *weights, const float *bias,
                               struct cz_error *err)
 {
-    struct gathering g = {.lsq = lsq,
-                          .layer = layer,
-                          .weights = weights,
-                          .bias = bias,
-                          .count = walk->options.windows};
+    struct gathering g = {
+        .lsq = lsq, .layer = layer, .count = walk->options.windows};
     const enum cz_status status = gather(&g, walk, err);
+    if (status == CZ_OK)
+        cz_lsq_finish(lsq);
+    cz_free(g.weights);
+    cz_free(g.bias);
     cz_free(g.places);
     if (g.exact != g.x)
         cz_free(g.exact);

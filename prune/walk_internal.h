@@ -43,12 +43,11 @@ struct cz_walk_layer {
 bool cz_walk_next(struct cz_walk_layer *layer, size_t *step,
                   const struct cz_walk *walk);
 
-/* Lets all images go to the layer, never back, and adds windows of what the
- * pruned network gives it, and what it gives in the original one. weights
- * [groups, outputs, inputs], bias (or NULL) of the original. */
+/* Lets all images go to the layer, never back, and finds the moments of what
+ * the pruned network gives it with what it makes in the original one: all of
+ * `lsq` between _init and _fini. */
 enum cz_status cz_walk_gather(struct cz_lsq *lsq, struct cz_walk *walk,
                               const struct cz_walk_layer *layer,
-                              const float *weights, const float *bias,
                               struct cz_error *err);
 
 /* After the pruned model's weights have changed. */

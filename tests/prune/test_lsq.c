@@ -393,7 +393,8 @@ static void losses_rise_to_those_of_the_masks(void **state)
     const struct cz_lsq_options o = {.ridge = 1e-6, .threads = 1};
     fill(&p, 13);
     struct cz_lsq lsq = gather(&p, &o);
-    assert_ok(cz_obs_losses(losses, 17, 6, &lsq, p.weights, cz_test_error()));
+    assert_ok(cz_obs_losses(&(struct cz_obs_curve){losses, 17, 6}, &lsq,
+                            p.weights, cz_test_error()));
     for (size_t i = 1; i < 16; i++)
         assert_true(losses[i] >= losses[i - 1]);
     /* What half of the weights, gone and made up for, add to the error. */
@@ -432,7 +433,8 @@ static enum cz_status try_all(struct problem *p, struct cz_error *err)
         status = cz_obs_choose(p->keep, &lsq, p->weights, &obs, err);
     }
     if (status == CZ_OK)
-        status = cz_obs_losses(losses, 5, 2, &lsq, p->weights, err);
+        status = cz_obs_losses(&(struct cz_obs_curve){losses, 5, 2}, &lsq,
+                               p->weights, err);
     if (status == CZ_OK)
         status = cz_lsq_solve(solved, NULL, &lsq, p->keep, err);
     if (status == CZ_OK)
