@@ -4,15 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <yaml.h>
 
-#include "core/file.h"
 #include "core/path.h"
+#include "core/yaml.h"
 #include "eval/yolo_internal.h"
 
 #define CLASSES_MAX 1000000
-#define DEPTH_MAX 100
-#define FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 enum cz_status cz_texts_add(struct cz_texts *texts, struct cz_arena *arena,
                             const char *text, struct cz_error *err)
@@ -41,15 +38,6 @@ static enum cz_status wrong(const struct yaml *y, const yaml_node_t *node,
                         y->path, node->start_mark.line + 1, want, key);
 }
 
-/* The text of a scalar; NULL where it is none, or has a NUL in it. */
-static const char *scalar(const yaml_node_t *node)
-{
-    if (!node || node->type != YAML_SCALAR_NODE)
-        return NULL;
-    const char *text = (const char *)node->data.scalar.value;
-    return strlen(text) == node->data.scalar.length ? text : NULL;
-}
-
 static bool read_count(size_t *count, const char *text)
 {
     char *end;
@@ -64,7 +52,7 @@ static bool read_count(size_t *count, const char *text)
 
 static enum cz_status read_path(struct yaml *y, const yaml_node_t *node)
 {
-    const char *text = scalar(node);
+    const char *text = cz_yaml_scalar(node);
     if (!text)
         return wrong(y, node, "path", "a folder");
     y->yolo->root = cz_arena_strdup(&y->yolo->arena, text, strlen(text));
@@ -74,16 +62,16 @@ static enum cz_status read_path(struct yaml *y, const yaml_node_t *node)
 static enum cz_status read_val(struct yaml *y, yaml_node_t *node)
 {
     struct cz_yolo *yolo = y->yolo;
-    if (scalar(node) && *scalar(node))
-        return cz_texts_add(&yolo->val, &yolo->arena, scalar(node), y->err);
+    if (cz_yaml_scalar(node) && *cz_yaml_scalar(node))
+        return cz_texts_add(&yolo->val, &yolo->arena, cz_yaml_scalar(node), y->err);
     if (node->type != YAML_SEQUENCE_NODE)
         return wrong(y, node, "val", "a folder, a list file, or a list");
     for (yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         yaml_node_t *entry = yaml_document_get_node(&y->document, *item);
-        if (!scalar(entry) || !*scalar(entry))
+        if (!cz_yaml_scalar(entry) || !*cz_yaml_scalar(entry))
             return wrong(y, entry ? entry : node, "val", "folders and files");
-        CZ_TRY(cz_texts_add(&yolo->val, &yolo->arena, scalar(entry), y->err));
+        CZ_TRY(cz_texts_add(&yolo->val, &yolo->arena, cz_yaml_scalar(entry), y->err));
     }
     return CZ_OK;
 }
@@ -93,9 +81,9 @@ static enum cz_status read_name_list(struct yaml *y, const yaml_node_t *node)
     for (yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         yaml_node_t *entry = yaml_document_get_node(&y->document, *item);
-        if (!scalar(entry))
+        if (!cz_yaml_scalar(entry))
             return wrong(y, entry ? entry : node, "names", "a list of texts");
-        CZ_TRY(cz_texts_add(&y->yolo->names, &y->yolo->arena, scalar(entry),
+        CZ_TRY(cz_texts_add(&y->yolo->names, &y->yolo->arena, cz_yaml_scalar(entry),
                             y->err));
     }
     return CZ_OK;
@@ -116,13 +104,13 @@ static enum cz_status read_name_map(struct yaml *y, const yaml_node_t *node)
         yaml_node_t *key = yaml_document_get_node(&y->document, begin[i].key);
         yaml_node_t *name =
             yaml_document_get_node(&y->document, begin[i].value);
-        if (!read_count(&class, scalar(key)) || class >= count || seen[class] ||
-            !scalar(name))
+        if (!read_count(&class, cz_yaml_scalar(key)) || class >= count || seen[class] ||
+            !cz_yaml_scalar(name))
             return wrong(y, key ? key : node, "names",
                          "a text for each of 0, 1, 2, ...");
         seen[class] = true;
-        names->items[class] = cz_arena_strdup(&y->yolo->arena, scalar(name),
-                                              strlen(scalar(name)));
+        names->items[class] = cz_arena_strdup(&y->yolo->arena, cz_yaml_scalar(name),
+                                              strlen(cz_yaml_scalar(name)));
         if (!names->items[class])
             return cz_error_nomem(y->err);
     }
@@ -144,7 +132,7 @@ static enum cz_status check_class_count(struct yaml *y, const yaml_node_t *node)
     struct cz_texts *names = &y->yolo->names;
     size_t count;
     char name[32];
-    if (!read_count(&count, scalar(node)))
+    if (!read_count(&count, cz_yaml_scalar(node)))
         return wrong(y, node, "nc", "the number of classes");
     if (names->count && names->count != count)
         return cz_error_set(y->err, CZ_EPARSE,
@@ -166,7 +154,7 @@ static yaml_node_t *find(struct yaml *y, const yaml_node_t *root,
     for (yaml_node_pair_t *pair = root->data.mapping.pairs.start;
          pair < root->data.mapping.pairs.top; pair++) {
         const char *name =
-            scalar(yaml_document_get_node(&y->document, pair->key));
+            cz_yaml_scalar(yaml_document_get_node(&y->document, pair->key));
         if (name && strcmp(name, key) == 0)
             return yaml_document_get_node(&y->document, pair->value);
     }
@@ -193,60 +181,6 @@ static enum cz_status read_document(struct yaml *y)
     return nc ? check_class_count(y, nc) : CZ_OK;
 }
 
-/* libyaml takes time by the square of the depth. CZ_OK where it ends in an
- * error: that is found again. */
-static enum cz_status check_depth(struct yaml *y, const void *bytes,
-                                  size_t size)
-{
-    yaml_parser_t parser;
-    yaml_event_t event = {.type = YAML_NO_EVENT};
-    size_t depth = 0, line = 0;
-    if (!yaml_parser_initialize(&parser))
-        return cz_error_nomem(y->err);
-    yaml_parser_set_input_string(&parser, bytes, size);
-    while (depth <= DEPTH_MAX && event.type != YAML_STREAM_END_EVENT &&
-           yaml_parser_parse(&parser, &event)) {
-        depth += event.type == YAML_SEQUENCE_START_EVENT ||
-                 event.type == YAML_MAPPING_START_EVENT;
-        depth -= event.type == YAML_SEQUENCE_END_EVENT ||
-                 event.type == YAML_MAPPING_END_EVENT;
-        line = event.start_mark.line + 1;
-        const yaml_event_type_t type = event.type;
-        yaml_event_delete(&event);
-        event.type = type;
-    }
-    yaml_parser_delete(&parser);
-    if (depth <= DEPTH_MAX)
-        return CZ_OK;
-    return cz_error_set(y->err, CZ_EPARSE,
-                        "%s: line %zu: lists and maps in each other, more "
-                        "than %d deep",
-                        y->path, line, DEPTH_MAX);
-}
-
-static enum cz_status parse(struct yaml *y, const void *bytes, size_t size)
-{
-    yaml_parser_t parser;
-    CZ_TRY(check_depth(y, bytes, size));
-    if (!yaml_parser_initialize(&parser))
-        return cz_error_nomem(y->err);
-    yaml_parser_set_input_string(&parser, bytes, size);
-    enum cz_status status = CZ_OK;
-    if (yaml_parser_load(&parser, &y->document)) {
-        status = read_document(y);
-        yaml_document_delete(&y->document);
-    } else if (parser.error == YAML_MEMORY_ERROR) {
-        status = cz_error_nomem(y->err);
-    } else {
-        status =
-            cz_error_set(y->err, CZ_EPARSE, "%s: line %zu: is no YAML here: %s",
-                         y->path, parser.problem_mark.line + 1,
-                         parser.problem ? parser.problem : "?");
-    }
-    yaml_parser_delete(&parser);
-    return status;
-}
-
 static enum cz_status set_folder(struct cz_yolo *yolo, const char *path,
                                  struct cz_error *err)
 {
@@ -264,11 +198,9 @@ enum cz_status cz_yolo_read(struct cz_yolo *yolo, const char *path,
     CZ_TRY(set_folder(yolo, path, err));
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(EISDIR));
-    void *bytes;
-    size_t size;
-    CZ_TRY(cz_file_load(&bytes, &size, path, FILE_BYTES_MAX, err));
-    enum cz_status status = parse(&y, bytes, size);
-    cz_free(bytes);
+    CZ_TRY(cz_yaml_load(&y.document, path, err));
+    const enum cz_status status = read_document(&y);
+    yaml_document_delete(&y.document);
     return status;
 }
 

@@ -264,7 +264,7 @@ static void refuses_yaml_that_makes_no_sense(void **state)
     } cases[] = {
         {"", "data.yaml: want a map with 'val:' and 'names:'"},
         {"- 1\n- 2\n", "want a map"},
-        {"val: [\n", "data.yaml: line 2: is no YAML here: "},
+        {"val: [\n", "data.yaml: line 2, column 1: is no YAML here: "},
         {"names: [a]\n", "data.yaml: has no 'val:'"},
         {"val: images\n", "data.yaml: has no 'names:'"},
         {"val:\nnames: [a]\n", "line 1: want a folder, a list file, or a list "
