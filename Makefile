@@ -36,7 +36,7 @@ COMPILE_C = $(CC) $(C_FLAGS) $(OWN) $(CPPFLAGS) $(CFLAGS)
 COMPILE_CXX = $(CXX) $(CXX_FLAGS) $(OWN) $(CPPFLAGS) $(CXXFLAGS)
 LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lm
+LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lnettle -lm
 LINK_SHARED = $(CXX) $(MODE) -shared -Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
 OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem /usr/include/opencv4
 OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg -lexif

@@ -26,6 +26,7 @@ int app_bench(int argc, char **argv);
 int app_detect(int argc, char **argv);
 int app_eval(int argc, char **argv);
 int app_sensitivity(int argc, char **argv);
+int app_run(int argc, char **argv);
 
 /* Prints the message on stderr; gives the exit code of its status. */
 int app_fail(const struct cz_error *err);

@@ -267,7 +267,17 @@ static void print_text(const struct bench *bench)
     }
 }
 
-static json_t *run_json(const struct app_bench_run *run, size_t frames)
+/* From the fastest to the slowest: app_latency() sorts them. */
+static json_t *times_json(const struct app_bench_run *run, size_t frames)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < frames; i++)
+        json_array_append_new(list, app_json_ms(run->times_ms[i]));
+    return list;
+}
+
+static json_t *run_json(const struct app_bench_run *run,
+                        const struct app_bench_options *options)
 {
     const struct app_latency *l = &run->latency;
     json_t *object = json_object();
@@ -280,7 +290,7 @@ static json_t *run_json(const struct app_bench_run *run, size_t frames)
                         app_plan_json(cz_engine_plan(run->engine)));
     json_object_set_new(object, "threads",
                         app_json_count(run->options.plan.threads));
-    json_object_set_new(object, "frames", app_json_count(frames));
+    json_object_set_new(object, "frames", app_json_count(options->frames));
     json_object_set_new(object, "min_ms", app_json_ms(l->min_ms));
     json_object_set_new(object, "median_ms", app_json_ms(l->median_ms));
     json_object_set_new(object, "p90_ms", app_json_ms(l->p90_ms));
@@ -288,6 +298,9 @@ static json_t *run_json(const struct app_bench_run *run, size_t frames)
     json_object_set_new(object, "first_ms", app_json_ms(run->first_ms));
     json_object_set_new(object, "peak_rss_bytes",
                         app_json_count(run->peak_rss_bytes));
+    if (options->times)
+        json_object_set_new(object, "times_ms",
+                            times_json(run, options->frames));
     json_object_set_new(object, "profile", app_bench_profile_json(run));
     return object;
 }
@@ -296,8 +309,8 @@ static void print_json(const struct bench *bench)
 {
     json_t *runs = json_array();
     for (size_t i = 0; i < bench->n_runs; i++)
-        json_array_append_new(
-            runs, run_json(&bench->runs[i], bench->options->frames));
+        json_array_append_new(runs,
+                              run_json(&bench->runs[i], bench->options));
     json_t *root = json_object();
     json_object_set_new(root, "schema", json_string("compress.bench/1"));
     json_object_set_new(root, "runs", runs);

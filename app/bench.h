@@ -3,6 +3,7 @@
 #ifndef CZ_APP_BENCH_H
 #define CZ_APP_BENCH_H
 
+#include <getopt.h>
 #include <jansson.h>
 
 #include "app/arguments.h"
@@ -22,7 +23,7 @@ struct app_bench_options {
     size_t threads[APP_BENCH_THREADS_MAX]; /* [n_threads] */
     size_t n_threads;
     size_t frames, warmup;
-    bool profile, json, quiet;
+    bool profile, times, json, quiet;
     const char *trace; /* file for the Chrome trace, or NULL */
     bool force;        /* overwrite it */
     /* For the processes that measure a start: which run, and where to write
@@ -36,6 +37,9 @@ struct app_bench_options {
 bool app_bench_options_parse(struct app_bench_options *options, int argc,
                              char **argv, int *exit_code);
 void app_bench_options_fini(struct app_bench_options *options);
+
+/* The options that there are; the last has no name. */
+const struct option *app_bench_long_options(void);
 
 /* What the steps of a plan took: means over the frames. */
 struct app_bench_profile {

@@ -37,6 +37,7 @@ static const char help[] =
     "  --trace FILE        one frame's steps for chrome://tracing or "
     "Perfetto;\n"
     "                      goes with --profile\n"
+    "  --times             with --json: the time of each frame\n"
     "  -f, --force         overwrite FILE\n"
     "  -j, --json          print one JSON object on stdout, nothing else\n"
     "  -q, --quiet         print nothing but errors\n"
@@ -48,6 +49,7 @@ enum {
     OPTION_WARMUP,
     OPTION_PROFILE,
     OPTION_TRACE,
+    OPTION_TIMES,
     OPTION_START_OF,
 };
 
@@ -60,6 +62,7 @@ static const struct option long_options[] = {
     APP_ENGINE_LONG_OPTIONS,
     {"profile", no_argument, NULL, OPTION_PROFILE},
     {"trace", required_argument, NULL, OPTION_TRACE},
+    {"times", no_argument, NULL, OPTION_TIMES},
     {"start-of", required_argument, NULL, OPTION_START_OF}, /* not for users */
     {"force", no_argument, NULL, 'f'},
     {"json", no_argument, NULL, 'j'},
@@ -133,6 +136,9 @@ static bool parse_option(struct app_bench_options *o, int option,
     case OPTION_TRACE:
         o->trace = optarg;
         return true;
+    case OPTION_TIMES:
+        o->times = true;
+        return true;
     case OPTION_START_OF:
         return parse_start_of(o, optarg);
     case 'f':
@@ -169,6 +175,11 @@ static bool check_together(const struct app_bench_options *o)
                                "--profile goes with --engine compress"),
                false;
     return true;
+}
+
+const struct option *app_bench_long_options(void)
+{
+    return long_options;
 }
 
 bool app_bench_options_parse(struct app_bench_options *options, int argc,

@@ -324,9 +324,8 @@ static int out_of_memory(void)
     return app_fail(&err);
 }
 
-static bool parse_all(struct parser *p, int argc, char **argv)
+static bool read_all(struct parser *p, int argc, char **argv)
 {
-    struct app_compress_options *o = p->options;
     int option;
     optind = 0;
     while ((option = getopt_long(argc, argv, "o:fjqvt:hV", long_options,
@@ -334,6 +333,12 @@ static bool parse_all(struct parser *p, int argc, char **argv)
         if (!parse_option(p, option))
             return false;
     }
+    return true;
+}
+
+static bool check_all(struct parser *p, int argc, char **argv)
+{
+    struct app_compress_options *o = p->options;
     if (optind == argc)
         return app_usage_error("compress", "no model given"), false;
     if (optind + 1 < argc)
@@ -354,8 +359,13 @@ static bool parse_all(struct parser *p, int argc, char **argv)
     return o->output != NULL;
 }
 
-bool app_compress_options_parse(struct app_compress_options *options, int argc,
-                                char **argv, int *exit_code)
+const struct option *app_compress_long_options(void)
+{
+    return long_options;
+}
+
+static bool parse(struct app_compress_options *options, int argc, char **argv,
+                  int *exit_code, bool with_check)
 {
     *options = (struct app_compress_options){
         .fp16_options = CZ_FP16_OPTIONS_INIT,
@@ -366,9 +376,27 @@ bool app_compress_options_parse(struct app_compress_options *options, int argc,
         *exit_code = out_of_memory();
         return false;
     }
-    bool go_on = parse_all(&parser, argc, argv);
+    const bool go_on = read_all(&parser, argc, argv) &&
+                       (!with_check || check_all(&parser, argc, argv));
     *exit_code = parser.exit_code;
     return go_on;
+}
+
+bool app_compress_options_read(struct app_compress_options *options, int argc,
+                               char **argv, int *exit_code)
+{
+    return parse(options, argc, argv, exit_code, false);
+}
+
+bool app_compress_options_parse(struct app_compress_options *options, int argc,
+                                char **argv, int *exit_code)
+{
+    return parse(options, argc, argv, exit_code, true);
+}
+
+bool app_compress_needs_images(const struct app_compress_options *options)
+{
+    return options->int8 || app_prune_needs_images(&options->pruning);
 }
 
 void app_compress_options_fini(struct app_compress_options *options)

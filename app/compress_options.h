@@ -2,6 +2,7 @@
 #ifndef CZ_APP_COMPRESS_OPTIONS_H
 #define CZ_APP_COMPRESS_OPTIONS_H
 
+#include <getopt.h>
 #include <stdbool.h>
 
 #include "app/board.h"
@@ -26,6 +27,17 @@ struct app_compress_options {
 bool app_compress_options_parse(struct app_compress_options *options, int argc,
                                 char **argv, int *exit_code);
 
+/* The same without a model, and without asking whether the options go together.
+ */
+bool app_compress_options_read(struct app_compress_options *options, int argc,
+                               char **argv, int *exit_code);
+
+/* Is there something that only images can tell? */
+bool app_compress_needs_images(const struct app_compress_options *options);
+
 void app_compress_options_fini(struct app_compress_options *options);
+
+/* The options that there are; the last has no name. */
+const struct option *app_compress_long_options(void);
 
 #endif

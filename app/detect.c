@@ -87,13 +87,6 @@ static enum cz_status check_outputs(const struct app_detect *detect,
     return image->txt ? cz_output_check(image->txt, force, err) : CZ_OK;
 }
 
-static enum cz_status make_folder(const char *folder, struct cz_error *err)
-{
-    if (!folder || mkdir(folder, 0777) == 0 || errno == EEXIST)
-        return CZ_OK;
-    return cz_error_set(err, CZ_EIO, "%s: %s", folder, strerror(errno));
-}
-
 static enum cz_status prepare(struct app_detect *detect, struct cz_error *err)
 {
     const struct app_detect_options *options = detect->options;
@@ -263,8 +256,10 @@ static enum cz_status work(struct app_detect *detect,
     CZ_TRY(prepare(detect, err));
     CZ_TRY(app_detector_open(&detect->detector, options->model,
                              &options->detector, err));
-    CZ_TRY(make_folder(options->folder, err));
-    CZ_TRY(make_folder(options->txt, err));
+    if (options->folder)
+        CZ_TRY(cz_file_make_folder(options->folder, err));
+    if (options->txt)
+        CZ_TRY(cz_file_make_folder(options->txt, err));
     return do_images(detect, err);
 }
 

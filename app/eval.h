@@ -3,6 +3,8 @@
 #ifndef CZ_APP_EVAL_H
 #define CZ_APP_EVAL_H
 
+#include <getopt.h>
+
 #include "app/app.h"
 #include "app/detector.h"
 #include "app/latency.h"
@@ -29,6 +31,9 @@ struct app_eval_options {
 bool app_eval_options_parse(struct app_eval_options *options, int argc,
                             char **argv, int *exit_code);
 void app_eval_options_fini(struct app_eval_options *options);
+
+/* The options that there are; the last has no name. */
+const struct option *app_eval_long_options(void);
 
 /* Detections, and what they are worth. */
 struct app_eval_result {

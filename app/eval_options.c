@@ -241,6 +241,11 @@ static bool parse(struct app_eval_options *options, int argc, char **argv,
     return check_together(options);
 }
 
+const struct option *app_eval_long_options(void)
+{
+    return long_options;
+}
+
 bool app_eval_options_parse(struct app_eval_options *options, int argc,
                             char **argv, int *exit_code)
 {

@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "app/text.h"
+#include "app/weights.h"
 #include "onnx/onnx.h"
 #include "prune/prune.h"
 
@@ -261,6 +262,7 @@ static void print_json(const struct inspection *in)
     json_object_set_new(root, "parameters",
                         app_json_count(in->stats.parameters));
     json_object_set_new(root, "macs", macs);
+    json_object_set_new(root, "weights", app_weights_json(graph));
     json_object_set_new(root, "layers", layers);
     app_print_json(root);
 }

@@ -69,6 +69,24 @@ void app_print_xml(FILE *file, const char *text)
     cz_free(copy);
 }
 
+void app_print_shell(FILE *file, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789%+,-./:=@_";
+    if (*text && text[strspn(text, plain)] == 0) {
+        fputs(text, file);
+        return;
+    }
+    fputc('\'', file);
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\'", file);
+        fputc(*text, file);
+    }
+    fputc('\'', file);
+}
+
 json_t *app_json_text(const char *text)
 {
     json_t *string = json_string(text);

@@ -153,6 +153,22 @@ enum cz_status cz_file_load(void **bytes, size_t *size, const char *path,
     return status;
 }
 
+enum cz_status cz_file_make_folder(const char *path, struct cz_error *err)
+{
+    char *part = cz_strdup(path);
+    enum cz_status status = part ? CZ_OK : cz_error_nomem(err);
+    for (size_t i = 1; part && i <= strlen(path) && status == CZ_OK; i++) {
+        if (path[i] && path[i] != '/')
+            continue;
+        part[i] = 0;
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            status = cz_file_fail(part, err);
+        part[i] = path[i];
+    }
+    cz_free(part);
+    return status;
+}
+
 bool cz_file_is_same(const char *a, const char *b)
 {
     struct stat x, y;

@@ -32,6 +32,9 @@ enum cz_status cz_file_load(void **bytes, size_t *size, const char *path,
 enum cz_status cz_file_drain(void **bytes, size_t *size, const char *path,
                              size_t most, struct cz_error *err);
 
+/* Makes a folder, and those above it, where they are not there. CZ_EIO. */
+enum cz_status cz_file_make_folder(const char *path, struct cz_error *err);
+
 /* Whether both names lead to one file that exists. */
 bool cz_file_is_same(const char *a, const char *b);
 

@@ -1,0 +1,364 @@
+/* See run_step.h. Each step is a process of its own: what it uses is free again
+ * when it is done, and its end is not that of the run. */
+#include "app/run_step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/run_machine.h"
+#include "app/run_progress.h"
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/output.h"
+
+#define PROGRAM "/proc/self/exe"
+#define SCHEMA "compress.step/1"
+#define OUTPUT_BYTES_MAX ((size_t)256 << 20)
+#define WAIT_NS 20000000
+
+/* ---- keys ------------------------------------------------------------- */
+
+static enum cz_status hash_images(char text[CZ_HASH_TEXT_BYTES],
+                                  const struct app_image_files *files,
+                                  struct cz_error *err)
+{
+    struct cz_hash hash;
+    cz_hash_start(&hash);
+    for (size_t i = 0; i < files->count; i++) {
+        struct stat info;
+        cz_hash_add_text(&hash, files->paths[i]);
+        /* What cannot be read is named by the step that tries. */
+        if (stat(files->paths[i], &info) == 0 && S_ISREG(info.st_mode))
+            CZ_TRY(cz_hash_add_file(&hash, files->paths[i], err));
+    }
+    cz_hash_end(text, &hash);
+    return CZ_OK;
+}
+
+enum cz_status app_run_worker_init(struct app_run_worker *worker,
+                                   struct app_run_plan *plan,
+                                   struct cz_error *err)
+{
+    struct cz_hash hash;
+    *worker = (struct app_run_worker){.plan = plan, .start_ms = cz_now_ms()};
+    CZ_TRY(cz_hash_file(worker->program, PROGRAM, err));
+    cz_hash_start(&hash);
+    app_run_machine_hash(&hash);
+    cz_hash_end(worker->machine, &hash);
+    CZ_TRY(hash_images(worker->val, &plan->val, err));
+    return hash_images(worker->calib, &plan->calib, err);
+}
+
+/* A model's data may be in files beside it. */
+static enum cz_status add_file(struct cz_hash *hash, const char *path,
+                               struct cz_error *err)
+{
+    char data[4096];
+    CZ_TRY(cz_hash_add_file(hash, path, err));
+    const int size = snprintf(data, sizeof data, "%s.data", path);
+    return size > 0 && (size_t)size < sizeof data && access(data, R_OK) == 0
+               ? cz_hash_add_file(hash, data, err)
+               : CZ_OK;
+}
+
+static enum cz_status key_of(char key[CZ_HASH_TEXT_BYTES],
+                             const struct app_run_worker *w,
+                             const struct app_run_step *step,
+                             struct cz_error *err)
+{
+    struct cz_hash hash;
+    cz_hash_start(&hash);
+    cz_hash_add_text(&hash, w->program);
+    for (size_t i = 0; i < step->args.count; i++)
+        cz_hash_add_text(&hash, step->args.items[i]);
+    for (size_t i = 0; i < step->files.count; i++)
+        CZ_TRY(add_file(&hash, step->files.items[i], err));
+    cz_hash_add_text(&hash, step->uses_val ? w->val : "");
+    cz_hash_add_text(&hash, step->uses_calib ? w->calib : "");
+    cz_hash_add_text(&hash, step->uses_machine ? w->machine : "");
+    cz_hash_end(key, &hash);
+    return CZ_OK;
+}
+
+/* ---- the cache -------------------------------------------------------- */
+
+static const char *record_path(const struct app_run_worker *w,
+                               const struct app_run_step *step)
+{
+    struct app_run_config *c = w->plan->config;
+    return app_run_text(c, "%s/cache/%s.json", c->output, step->id);
+}
+
+static bool are_products_right(const json_t *record,
+                               const struct app_run_step *step)
+{
+    const json_t *products = json_object_get(record, "products");
+    for (size_t i = 0; i < step->products.count; i++) {
+        char hash[CZ_HASH_TEXT_BYTES];
+        const char *path = step->products.items[i];
+        const char *kept =
+            json_string_value(json_object_get(products, path));
+        if (!kept || cz_hash_file(hash, path, NULL) != CZ_OK ||
+            strcmp(hash, kept) != 0)
+            return false;
+    }
+    return true;
+}
+
+enum cz_status app_run_look_up(struct app_run_worker *worker,
+                               struct app_run_step *step, struct cz_error *err)
+{
+    char key[CZ_HASH_TEXT_BYTES];
+    const char *path = record_path(worker, step);
+    if (!path)
+        return cz_error_nomem(err);
+    json_t *record = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    step->seconds = json_number_value(json_object_get(record, "seconds"));
+    const char *kept = json_string_value(json_object_get(record, "key"));
+    json_t *result = json_object_get(record, "result");
+    if (kept && result && !worker->redo &&
+        key_of(key, worker, step, NULL) == CZ_OK && strcmp(kept, key) == 0 &&
+        are_products_right(record, step)) {
+        step->result = json_incref(result);
+        step->state = APP_RUN_CACHED;
+    }
+    json_decref(record);
+    return CZ_OK;
+}
+
+static void print_json(FILE *file, const void *user)
+{
+    json_dumpf(user, file, JSON_COMPACT | JSON_ENSURE_ASCII);
+    fputc('\n', file);
+}
+
+static enum cz_status keep(const struct app_run_worker *w,
+                           const struct app_run_step *step, const char *key,
+                           struct cz_error *err)
+{
+    const char *path = record_path(w, step);
+    json_t *record = json_object(), *products = json_object();
+    enum cz_status status = path ? CZ_OK : cz_error_nomem(err);
+    for (size_t i = 0; i < step->products.count && status == CZ_OK; i++) {
+        char hash[CZ_HASH_TEXT_BYTES];
+        status = cz_hash_file(hash, step->products.items[i], err);
+        json_object_set_new(products, step->products.items[i],
+                            json_string(hash));
+    }
+    json_object_set_new(record, "schema", json_string(SCHEMA));
+    json_object_set_new(record, "key", json_string(key));
+    json_object_set_new(record, "seconds", json_real(step->seconds));
+    json_object_set_new(record, "products", products);
+    json_object_set(record, "result", step->result);
+    if (status == CZ_OK)
+        status = cz_output_print(path, true, print_json, record, err);
+    json_decref(record);
+    return status;
+}
+
+/* ---- processes -------------------------------------------------------- */
+
+struct process {
+    pid_t pid;
+    int out, messages; /* files in memory for what it prints */
+};
+
+/* In the child: becomes the program. */
+static void become(const struct process *process, char *const *argv)
+{
+    const int nothing = open("/dev/null", O_RDONLY);
+    if (nothing >= 0 && dup2(nothing, 0) == 0 && dup2(process->out, 1) == 1 &&
+        dup2(process->messages, 2) == 2)
+        execv(PROGRAM, argv);
+    _exit(APP_FAILED);
+}
+
+static enum cz_status start(struct process *process,
+                            const struct app_run_step *step,
+                            struct cz_error *err)
+{
+    const char **argv = cz_calloc(step->args.count + 2, sizeof *argv);
+    if (!argv)
+        return cz_error_nomem(err);
+    argv[0] = "compress";
+    for (size_t i = 0; i < step->args.count; i++)
+        argv[i + 1] = step->args.items[i];
+    process->out = memfd_create("output", MFD_CLOEXEC);
+    process->messages = memfd_create("messages", MFD_CLOEXEC);
+    process->pid = process->out < 0 || process->messages < 0 ? -1 : fork();
+    if (process->pid == 0)
+        become(process, (char *const *)argv);
+    cz_free(argv);
+    return process->pid > 0
+               ? CZ_OK
+               : cz_error_set(err, CZ_EINTERNAL, "cannot start a process: %s",
+                              strerror(errno));
+}
+
+/* Ctrl-C reaches all processes of a terminal, a signal from elsewhere only this
+ * one, which hands it on. */
+static int wait_for(const struct process *process, struct app_run_meter *meter)
+{
+    int status;
+    pid_t ended;
+    bool was_told = false;
+    while ((ended = waitpid(process->pid, &status, WNOHANG)) == 0 ||
+           (ended < 0 && errno == EINTR)) {
+        const struct timespec pause = {.tv_nsec = WAIT_NS};
+        if (app_interrupted() && !was_told) {
+            kill(process->pid, SIGTERM);
+            was_told = true;
+        }
+        app_run_meter_draw(meter);
+        nanosleep(&pause, NULL);
+    }
+    if (ended < 0)
+        return APP_FAILED;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* What is in a file in memory; the arena's. NULL: no memory. */
+static char *text_of(struct cz_arena *arena, int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0 || (size_t)info.st_size > OUTPUT_BYTES_MAX)
+        return NULL;
+    const size_t size = (size_t)info.st_size;
+    char *text = cz_arena_alloc(arena, size + 1, 1);
+    size_t done = 0;
+    ssize_t n = 1;
+    while (text && done < size && n > 0) {
+        n = pread(fd, text + done, size - done, (off_t)done);
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return done == size ? text : NULL;
+}
+
+static json_t *result_of(int fd)
+{
+    lseek(fd, 0, SEEK_SET);
+    return json_loadfd(fd, 0, NULL);
+}
+
+/* What it said last, in one line and without the program's name. */
+static const char *last_words(struct app_run_config *config, const char *text,
+                              int exit_code)
+{
+    static const char program[] = "compress: ";
+    const char *line = text;
+    for (const char *at = text; at && *at; at++) {
+        if ((at == text || at[-1] == '\n') &&
+            strncmp(at, program, sizeof program - 1) == 0)
+            line = at + sizeof program - 1;
+    }
+    if (line && *line && exit_code <= 128)
+        return cz_arena_strdup(&config->arena, line, strcspn(line, "\n"));
+    return app_run_text(config, "ended with %s %d without a word",
+                        exit_code > 128 ? "signal" : "exit code",
+                        exit_code > 128 ? exit_code - 128 : exit_code);
+}
+
+/* ---- a step ----------------------------------------------------------- */
+
+/* The folders of what it writes. */
+static enum cz_status make_folders(const struct app_run_step *step,
+                                   struct app_run_config *config,
+                                   struct cz_error *err)
+{
+    for (size_t i = 0; i < step->products.count; i++) {
+        const char *path = step->products.items[i], *slash = strrchr(path, '/');
+        const char *folder =
+            cz_arena_strdup(&config->arena, path, (size_t)(slash - path));
+        if (!folder)
+            return cz_error_nomem(err);
+        CZ_TRY(cz_file_make_folder(folder, err));
+    }
+    return CZ_OK;
+}
+
+static enum cz_status finish(struct app_run_worker *w,
+                             struct app_run_step *step,
+                             const struct process *process,
+                             struct cz_error *err)
+{
+    struct app_run_config *c = w->plan->config;
+    char key[CZ_HASH_TEXT_BYTES];
+    if (step->exit_code == APP_DONE)
+        step->result = result_of(process->out);
+    if (!step->result) {
+        step->state = APP_RUN_FAILED;
+        step->message = last_words(c, text_of(&c->arena, process->messages),
+                                   step->exit_code);
+        return step->message ? CZ_OK : cz_error_nomem(err);
+    }
+    step->state = APP_RUN_MADE;
+    CZ_TRY(key_of(key, w, step, err));
+    return keep(w, step, key, err);
+}
+
+static enum cz_status run_step(struct app_run_worker *w,
+                               struct app_run_step *step,
+                               struct app_run_meter *meter,
+                               struct cz_error *err)
+{
+    struct process process = {.pid = -1, .out = -1, .messages = -1};
+    const double start_ms = cz_now_ms();
+    CZ_TRY(make_folders(step, w->plan->config, err));
+    enum cz_status status = start(&process, step, err);
+    if (status == CZ_OK) {
+        step->exit_code = wait_for(&process, meter);
+        step->seconds = (cz_now_ms() - start_ms) / 1e3;
+        status = app_interrupted()
+                     ? cz_error_set(err, CZ_EINTERRUPTED,
+                                    "interrupted; the same command goes on "
+                                    "where this one was")
+                     : finish(w, step, &process, err);
+    }
+    close(process.out);
+    close(process.messages);
+    return status;
+}
+
+static bool can_start(const struct app_run_plan *plan,
+                      const struct app_run_step *step)
+{
+    for (size_t i = 0; i < step->n_needs; i++) {
+        const enum app_run_state state = plan->steps[step->needs[i]].state;
+        if (state == APP_RUN_FAILED || state == APP_RUN_LEFT_OUT)
+            return false;
+    }
+    return true;
+}
+
+enum cz_status app_run_work(struct app_run_worker *worker, struct cz_error *err)
+{
+    struct app_run_plan *plan = worker->plan;
+    struct app_run_meter meter;
+    enum cz_status status = CZ_OK;
+    app_run_meter_init(&meter, worker);
+    for (size_t i = 0; i < plan->n_steps && status == CZ_OK; i++) {
+        struct app_run_step *step = &plan->steps[i];
+        if (!can_start(plan, step)) {
+            step->state = APP_RUN_LEFT_OUT;
+        } else {
+            status = app_run_look_up(worker, step, err);
+            if (status == CZ_OK && step->state == APP_RUN_TO_DO) {
+                app_run_meter_start(&meter, i);
+                status = run_step(worker, step, &meter, err);
+            }
+        }
+        app_run_meter_end(&meter, i);
+    }
+    app_run_meter_fini(&meter);
+    return status;
+}
