@@ -34,6 +34,16 @@ static const char style[] =
     ".grid { stroke: var(--grid); }\n"
     ".bar { fill: var(--bar); }\n"
     ".worst { fill: var(--worst); }\n"
+    ".line { fill: none; stroke-width: 2; stroke: var(--s); }\n"
+    ".point { fill: var(--s); }\n"
+    ".front { fill: none; stroke: var(--dim); stroke-dasharray: 5 4; }\n"
+    ".s0 { --s: #2f6fd0; } .s1 { --s: #d9480f; } .s2 { --s: #0b8a6a; }\n"
+    ".s3 { --s: #a3348e; } .s4 { --s: #8a6d00; } .s5 { --s: #5c3fc4; }\n"
+    ".s6 { --s: #0086a8; } .s7 { --s: #6b7280; }\n"
+    "@media (prefers-color-scheme: dark) {\n"
+    "  .s0 { --s: #74a7ff; } .s1 { --s: #ff9b5e; } .s2 { --s: #4fd1ac; }\n"
+    "  .s3 { --s: #f08bdc; } .s4 { --s: #e3c04f; } .s5 { --s: #b3a0ff; }\n"
+    "  .s6 { --s: #5fd0ee; } .s7 { --s: #b4bcc6; } }\n"
     "text.rank { fill: var(--worst); font-size: 11px; }\n"
     "@media (max-width: 520px) { text { font-size: 18px; }\n"
     "  text.rank { font-size: 16px; } }\n"
@@ -171,6 +181,11 @@ static void print_list(FILE *file, const struct app_plot *plot,
 
 /* ---- all of it -------------------------------------------------------- */
 
+void app_plot_print_style(FILE *file)
+{
+    fputs(style, file);
+}
+
 void app_plot_print(FILE *file, const struct app_plot *plot)
 {
     size_t worst[APP_PLOT_NAMED];
@@ -184,7 +199,8 @@ void app_plot_print(FILE *file, const struct app_plot *plot)
             "role=\"img\">\n<title>",
             WIDTH, height);
     app_print_xml(file, plot->title);
-    fprintf(file, "</title>\n%s", style);
+    fputs("</title>\n", file);
+    app_plot_print_style(file);
     print_axes(file, plot, &scale);
     for (size_t i = 0; i < plot->n_bars; i++)
         print_bar(file, plot, i, &scale, rank_of(i, worst, n_worst));

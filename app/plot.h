@@ -33,6 +33,9 @@ void app_plot_print(FILE *file, const struct app_plot *plot);
 enum cz_status app_plot_save(const struct app_plot *plot, const char *path,
                              bool overwrite, struct cz_error *err);
 
+/* The style of all charts, for within <svg>. */
+void app_plot_print_style(FILE *file);
+
 /* A step of 1, 2 or 5 times a power of ten, of which at most `most` lead from 0
  * to `value`. */
 double app_plot_step(double value, unsigned most);

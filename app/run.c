@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/run_charts.h"
 #include "app/run_page.h"
 #include "app/run_rows.h"
 #include "app/run_step.h"
@@ -162,6 +163,60 @@ static enum cz_status write_one(struct run *run, const char *name,
                 : cz_error_nomem(err);
 }
 
+struct chart {
+    const struct app_run_page *page;
+    enum app_run_chart chart;
+    size_t model;
+};
+
+static void print_chart(FILE *file, const void *user)
+{
+    const struct chart *chart = user;
+    app_run_chart_print(file, chart->page, chart->chart, chart->model);
+}
+
+/* Those of all models, or of one. */
+static enum cz_status write_chart(struct run *run, const struct chart *chart,
+                                  struct cz_error *err)
+{
+    FILE *nothing = fopen("/dev/null", "we");
+    const bool is_there =
+        nothing && app_run_chart_print(nothing, chart->page, chart->chart,
+                                       chart->model);
+    const bool of_all = chart->model == APP_RUN_ALL;
+    const char *name = app_run_text(
+        &run->config, "charts/%s%s%s.svg",
+        of_all ? "" : run->config.models[chart->model].name, of_all ? "" : "-",
+        app_run_chart_name(chart->chart));
+    if (nothing)
+        fclose(nothing);
+    if (!name)
+        return cz_error_nomem(err);
+    return is_there ? write_one(run, name, print_chart, chart, err) : CZ_OK;
+}
+
+static enum cz_status write_charts(struct run *run,
+                                   const struct app_run_page *page,
+                                   struct cz_error *err)
+{
+    const char *folder =
+        app_run_text(&run->config, "%s/charts", run->config.output);
+    if (!folder)
+        return cz_error_nomem(err);
+    CZ_TRY(cz_file_make_folder(folder, err));
+    for (int k = 0; k < APP_RUN_CHART_COUNT; k++) {
+        struct chart chart = {page, (enum app_run_chart)k, APP_RUN_ALL};
+        if (k < APP_RUN_CHART_OF_MODEL)
+            CZ_TRY(write_chart(run, &chart, err));
+        for (size_t m = 0; m < run->config.n_models; m++) {
+            chart.model = m;
+            if (k >= APP_RUN_CHART_OF_MODEL)
+                CZ_TRY(write_chart(run, &chart, err));
+        }
+    }
+    return CZ_OK;
+}
+
 static enum cz_status write_reports(struct run *run, const json_t *root,
                                     struct cz_error *err)
 {
@@ -169,6 +224,7 @@ static enum cz_status write_reports(struct run *run, const json_t *root,
     CZ_TRY(write_one(run, "run.json", print_json, root, err));
     CZ_TRY(write_one(run, "table.csv", print_csv, root, err));
     CZ_TRY(write_one(run, "table.md", print_markdown, root, err));
+    CZ_TRY(write_charts(run, &page, err));
     return write_one(run, "report.html", app_run_page_print, &page, err);
 }
 

@@ -499,7 +499,10 @@ static enum cz_status read_name(struct reader *r, yaml_node_t *node)
 
 static enum cz_status read_output(struct reader *r, yaml_node_t *node)
 {
-    return read_path(&r->config->output, r, node, "a folder");
+    const char *text;
+    CZ_TRY(read_text(&text, r, node, "a folder"));
+    r->config->output = cz_arena_strdup(&r->config->arena, text, strlen(text));
+    return r->config->output ? CZ_OK : cz_error_nomem(r->err);
 }
 
 static enum cz_status read_annotations(struct reader *r, yaml_node_t *node)

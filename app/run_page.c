@@ -1,9 +1,382 @@
 /* See run_page.h. */
 #include "app/run_page.h"
 
+#include <math.h>
+#include <nettle/base64.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/run_charts.h"
+#include "app/run_rows.h"
+#include "app/run_table.h"
+#include "app/text.h"
+#include "core/alloc.h"
+#include "core/file.h"
+#include "core/path.h"
+
+/* Larger pictures are named and not shown. */
+#define PICTURE_BYTES_MAX ((size_t)4 << 20)
+/* Bytes of a picture that are written at once: a multiple of 3. */
+#define PIECE_BYTES 3072
+
+static const char style[] =
+    "<style>\n"
+    ":root { color-scheme: light dark; --paper: #fff; --ink: #1c2126;\n"
+    "  --dim: #59636e; --edge: #dfe3e8; --soft: #f5f7f9; --good: #0b7a3b;\n"
+    "  --bad: #b42318; }\n"
+    "@media (prefers-color-scheme: dark) { :root { --paper: #14171b;\n"
+    "  --ink: #e8ebee; --dim: #a3adb8; --edge: #333a42; --soft: #1c2127;\n"
+    "  --good: #5cd68b; --bad: #ff8a7a; } }\n"
+    "* { box-sizing: border-box; }\n"
+    "body { margin: 0 auto; padding: 24px 20px 64px; max-width: 1240px;\n"
+    "  background: var(--paper); color: var(--ink);\n"
+    "  font: 15px/1.5 system-ui, sans-serif; }\n"
+    "h1 { font-size: 26px; margin: 0 0 4px; }\n"
+    "h2 { font-size: 19px; margin: 40px 0 12px; }\n"
+    "h3 { font-size: 15px; margin: 20px 0 8px; }\n"
+    "p { margin: 0 0 8px; } .dim { color: var(--dim); }\n"
+    ".good { color: var(--good); } .bad { color: var(--bad); }\n"
+    ".scroll { overflow-x: auto; border: 1px solid var(--edge);\n"
+    "  border-radius: 8px; }\n"
+    "table { border-collapse: collapse; width: 100%;\n"
+    "  font-variant-numeric: tabular-nums; }\n"
+    "th, td { padding: 6px 9px; font-size: 14px; text-align: right; white-space: nowrap; }\n"
+    "th { color: var(--dim); font-weight: 500; background: var(--soft); }\n"
+    "td { border-top: 1px solid var(--edge); }\n"
+    "tr.baseline td { background: var(--soft); }\n"
+    ".left { text-align: left; }\n"
+    ".charts { display: grid; gap: 20px;\n"
+    "  grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr));"
+    "\n  }\n"
+    ".charts > div { border: 1px solid var(--edge); border-radius: 8px;\n"
+    "  padding: 8px; }\n"
+    "svg { display: block; width: 100%; height: auto; }\n"
+    ".pictures { display: grid; gap: 12px; grid-template-columns:\n"
+    "  repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }\n"
+    "figure { margin: 0; } figcaption { color: var(--dim); }\n"
+    "img { width: 100%; border-radius: 6px; display: block; }\n"
+    "pre { overflow-x: auto; background: var(--soft); padding: 12px;\n"
+    "  border-radius: 8px; font-size: 13px; }\n"
+    "dl { display: grid; grid-template-columns: max-content 1fr;\n"
+    "  gap: 4px 16px; margin: 0; } dt { color: var(--dim); }\n"
+    "dd { margin: 0; overflow-wrap: anywhere; }\n"
+    "</style>\n";
+
+static void print_element(FILE *file, const char *open, const char *text,
+                          const char *close)
+{
+    fputs(open, file);
+    app_print_xml(file, text);
+    fputs(close, file);
+}
+
+/* ---- the head --------------------------------------------------------- */
+
+static void print_verdict(FILE *file, const json_t *root)
+{
+    const json_t *gates = json_object_get(root, "gates");
+    const double drop = app_run_number(gates, "max_drop");
+    const double ms = app_run_number(gates, "max_ms");
+    if (app_run_rows_fail(root))
+        fputs("<p class=\"bad\">Not all could be done; see below.</p>\n", file);
+    if (isnan(drop) && isnan(ms))
+        return;
+    fputs("<p>Gates:", file);
+    if (!isnan(drop))
+        fprintf(file, " mAP50-95 loses at most %g%s", drop,
+                isnan(ms) ? ". " : ",");
+    if (!isnan(ms))
+        fprintf(file, " a frame takes at most %g ms. ", ms);
+    fputs(app_run_rows_miss(root)
+              ? "<span class=\"bad\">Not all hold.</span></p>\n"
+              : "<span class=\"good\">All hold.</span></p>\n",
+          file);
+}
+
+static void print_failures(FILE *file, const json_t *root)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(root, "rows"), i, row)
+    {
+        if (!*app_run_word(row, "failed"))
+            continue;
+        fputs("<p class=\"bad\">", file);
+        print_element(file, "", app_run_word(row, "model"), " ");
+        print_element(file, "", app_run_word(row, "variant"), ": ");
+        print_element(file, "", app_run_word(row, "failed"), " failed: ");
+        print_element(file, "", app_run_word(row, "message"), "</p>\n");
+    }
+}
+
+/* ---- the table -------------------------------------------------------- */
+
+static bool is_left(size_t cell)
+{
+    return cell <= APP_RUN_CELL_VARIANT || cell == APP_RUN_CELL_GATES;
+}
+
+static const char *class_of(size_t cell, const char *text)
+{
+    if (cell != APP_RUN_CELL_GATES)
+        return is_left(cell) ? "left" : "";
+    if (strcmp(text, "pass") == 0)
+        return "left good";
+    return strcmp(text, "-") == 0 ? "left" : "left bad";
+}
+
+static void print_row(FILE *file, const json_t *row)
+{
+    char cells[APP_RUN_CELLS][APP_RUN_CELL_BYTES];
+    app_run_cells(cells, row);
+    fputs(json_is_true(json_object_get(row, "is_baseline"))
+              ? "<tr class=\"baseline\">"
+              : "<tr>",
+          file);
+    for (size_t k = 0; k < APP_RUN_CELLS; k++) {
+        fprintf(file, "<td class=\"%s\">", class_of(k, cells[k]));
+        print_element(file, "", cells[k], "</td>");
+    }
+    fputs("</tr>\n", file);
+}
+
+static void print_table(FILE *file, const json_t *root)
+{
+    size_t i;
+    const json_t *row;
+    fputs("<div class=\"scroll\" tabindex=\"0\"><table>\n<tr>", file);
+    for (size_t k = 0; k < APP_RUN_CELLS; k++) {
+        fprintf(file, "<th class=\"%s\">", is_left(k) ? "left" : "");
+        print_element(file, "", app_run_heads[k], "</th>");
+    }
+    fputs("</tr>\n", file);
+    json_array_foreach(json_object_get(root, "rows"), i, row)
+    {
+        print_row(file, row);
+    }
+    fputs("</table></div>\n<p class=\"dim\">ms, relative, fps and memory are "
+          "those of the first engine and number of threads of the benchmark, "
+          "whose files took turns frame by frame; the change of mAP50-95 has "
+          "its 95 % interval from resampled images: one with 0 in it may be "
+          "chance.</p>\n",
+          file);
+}
+
+/* Of the benchmark, where it has more than one of each file. */
+static void print_runs(FILE *file, const json_t *root)
+{
+    const json_t *rows = json_object_get(root, "rows"), *row, *run;
+    size_t i, k;
+    if (json_array_size(json_object_get(json_array_get(rows, 0), "runs")) < 2)
+        return;
+    fputs("<h2>Benchmark</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n"
+          "<tr><th class=\"left\">model</th><th class=\"left\">variant</th>"
+          "<th class=\"left\">engine</th><th>threads</th><th>median ms</th>"
+          "<th>p90</th><th>p99</th><th>first ms</th><th>relative</th>"
+          "<th>memory</th></tr>\n",
+          file);
+    json_array_foreach(rows, i, row)
+    {
+        json_array_foreach(json_object_get(row, "runs"), k, run)
+        {
+            char memory[APP_NUMBER_BYTES];
+            print_element(file, "<tr><td class=\"left\">",
+                          app_run_word(row, "model"), "</td>");
+            print_element(file, "<td class=\"left\">",
+                          app_run_word(row, "variant"), "</td>");
+            print_element(file, "<td class=\"left\">",
+                          app_run_word(run, "engine"), "</td>");
+            fprintf(file,
+                    "<td>%g</td><td>%.2f</td><td>%.2f</td><td>%.2f</td>"
+                    "<td>%.1f</td><td>%.3f</td><td>%s</td></tr>\n",
+                    app_run_number(run, "threads"),
+                    app_run_number(run, "median_ms"),
+                    app_run_number(run, "p90_ms"),
+                    app_run_number(run, "p99_ms"),
+                    app_run_number(run, "first_ms"),
+                    app_run_number(run, "ratio"),
+                    app_bytes(memory, (uint64_t)app_run_number(
+                                          run, "peak_rss_bytes")));
+        }
+    }
+    fputs("</table></div>\n", file);
+}
+
+/* ---- charts ----------------------------------------------------------- */
+
+static void print_chart(FILE *file, const struct app_run_page *page,
+                        enum app_run_chart chart, size_t model)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&bytes, &size);
+    if (!memory)
+        return;
+    const bool is_there = app_run_chart_print(memory, page, chart, model);
+    fclose(memory);
+    if (is_there)
+        fprintf(file, "<div>\n%s</div>\n", bytes);
+    free(bytes);
+}
+
+static void print_charts(FILE *file, const struct app_run_page *page)
+{
+    const struct app_run_config *c = page->plan->config;
+    fputs("<h2>Accuracy and cost</h2>\n<div class=\"charts\">\n", file);
+    for (int chart = 0; chart < APP_RUN_CHART_OF_MODEL; chart++)
+        print_chart(file, page, (enum app_run_chart)chart, APP_RUN_ALL);
+    fputs("</div>\n", file);
+    for (size_t m = 0; m < c->n_models; m++) {
+        print_element(file, "<h2>", c->models[m].name,
+                      "</h2>\n<div class=\"charts\">\n");
+        for (int k = APP_RUN_CHART_OF_MODEL; k < APP_RUN_CHART_COUNT; k++)
+            print_chart(file, page, (enum app_run_chart)k, m);
+        fputs("</div>\n", file);
+    }
+}
+
+/* ---- pictures --------------------------------------------------------- */
+
+static void print_base64(FILE *file, const uint8_t *bytes, size_t size)
+{
+    for (size_t at = 0; at < size; at += PIECE_BYTES) {
+        char text[BASE64_ENCODE_RAW_LENGTH(PIECE_BYTES)];
+        const size_t n = size - at < PIECE_BYTES ? size - at : PIECE_BYTES;
+        base64_encode_raw(text, n, bytes + at);
+        fwrite(text, 1, BASE64_ENCODE_RAW_LENGTH(n), file);
+    }
+}
+
+static void print_picture(FILE *file, const char *path, const char *caption)
+{
+    void *bytes;
+    size_t size;
+    fputs("<figure>", file);
+    if (cz_file_load(&bytes, &size, path, PICTURE_BYTES_MAX, NULL) == CZ_OK) {
+        fprintf(file, "<img loading=\"lazy\" alt=\"");
+        app_print_xml(file, caption);
+        fprintf(file, "\" src=\"data:image/%s;base64,",
+                cz_path_ends_in(path, ".png") ? "png" : "jpeg");
+        print_base64(file, bytes, size);
+        fputs("\">", file);
+        cz_free(bytes);
+    } else {
+        print_element(file, "<p class=\"dim\">", path, "</p>");
+    }
+    print_element(file, "<figcaption>", caption, "</figcaption></figure>\n");
+}
+
+/* The same image with the boxes of each variant. */
+static void print_image(FILE *file, const struct app_run_page *page,
+                        size_t model, size_t image)
+{
+    const struct app_run_config *c = page->plan->config;
+    fputs("<div class=\"pictures\">\n", file);
+    for (size_t v = 0; v < c->n_variants; v++) {
+        const struct app_run_step *step =
+            app_run_find(page->plan, APP_RUN_DETECT, model, v);
+        if (step && step->result && image < step->products.count)
+            print_picture(file, step->products.items[image],
+                          c->variants[v].name);
+    }
+    fputs("</div>\n", file);
+}
+
+static void print_pictures(FILE *file, const struct app_run_page *page)
+{
+    const struct app_run_config *c = page->plan->config;
+    for (size_t m = 0; m < c->n_models; m++) {
+        const struct app_run_step *step =
+            app_run_find(page->plan, APP_RUN_DETECT, m, c->baseline);
+        if (!step)
+            continue;
+        print_element(file, "<h2>Boxes of ", c->models[m].name, "</h2>\n");
+        for (size_t i = 0; i < step->products.count; i++) {
+            print_element(file, "<h3>", cz_path_base(step->products.items[i]),
+                          "</h3>\n");
+            print_image(file, page, m, i);
+        }
+    }
+}
+
+/* ---- how it was made -------------------------------------------------- */
+
+static void print_fact(FILE *file, const char *name, const char *value)
+{
+    if (!*value)
+        return;
+    print_element(file, "<dt>", name, "</dt>");
+    print_element(file, "<dd>", value, "</dd>\n");
+}
+
+static void print_facts(FILE *file, const json_t *root)
+{
+    const json_t *machine = json_object_get(root, "machine");
+    char memory[APP_NUMBER_BYTES], cores[APP_NUMBER_BYTES];
+    fputs("<h2>Made on</h2>\n<dl>\n", file);
+    print_fact(file, "CPU", app_run_word(machine, "cpu"));
+    print_fact(file, "model", app_run_word(machine, "cpu_family"));
+    print_fact(
+        file, "cores",
+        app_count(cores, (uint64_t)app_run_number(machine, "cores")));
+    print_fact(
+        file, "memory",
+        app_bytes(memory, (uint64_t)app_run_number(machine, "memory_bytes")));
+    print_fact(file, "system", app_run_word(machine, "system"));
+    print_fact(file, "compress", app_run_word(machine, "compress"));
+    print_fact(file, "annotations", app_run_word(root, "annotations"));
+    print_fact(file, "calibration", app_run_word(root, "calib"));
+    fputs("</dl>\n", file);
+}
+
+static void print_words(FILE *file, const struct app_run_step *step)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&bytes, &size);
+    if (!memory)
+        return;
+    fputs("compress", memory);
+    for (size_t i = 0; i < step->args.count; i++) {
+        fputc(' ', memory);
+        app_print_shell(memory, step->args.items[i]);
+    }
+    fclose(memory);
+    app_print_xml(file, bytes);
+    fputc('\n', file);
+    free(bytes);
+}
+
+static void print_commands(FILE *file, const struct app_run_page *page)
+{
+    fputs("<h2>Commands</h2>\n<p>All of it again:</p>\n<pre>", file);
+    print_element(file, "compress run ", page->plan->config->path, "</pre>\n");
+    fputs("<p>Step by step:</p>\n<pre>", file);
+    for (size_t i = 0; i < page->plan->n_steps; i++)
+        print_words(file, &page->plan->steps[i]);
+    fputs("</pre>\n", file);
+}
+
 void app_run_page_print(FILE *file, const void *user)
 {
     const struct app_run_page *page = user;
-    (void)page;
-    fputs("<!doctype html>\n", file);
+    fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n"
+          "<meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, "
+          "initial-scale=1\">\n<link rel=\"icon\" href=\"data:,\">\n",
+          file);
+    print_element(file, "<title>", app_run_word(page->root, "name"),
+                  "</title>\n");
+    fputs(style, file);
+    fputs("</head>\n<body>\n", file);
+    print_element(file, "<h1>", app_run_word(page->root, "name"), "</h1>\n");
+    print_verdict(file, page->root);
+    print_failures(file, page->root);
+    print_table(file, page->root);
+    print_runs(file, page->root);
+    print_charts(file, page);
+    print_pictures(file, page);
+    print_facts(file, page->root);
+    print_commands(file, page);
+    fputs("</body>\n</html>\n", file);
 }

@@ -35,35 +35,47 @@ static void fill(struct spread *s, const float *weights, size_t count)
     }
 }
 
-/* A constant, or the numbers of constant codes: of each output channel, or of
- * all, one scale. No weights: NULL. */
+/* The floats of a constant; NULL: there are none, or no memory. */
+static float *read_floats(const struct cz_value *value, size_t *count)
+{
+    struct cz_elements elements;
+    float *floats = NULL;
+    *count = 0;
+    if (!value || !value->constant ||
+        cz_tensor_elements(value->constant, &elements, NULL) != CZ_OK ||
+        cz_tensor_floats(value->constant, &floats, NULL) != CZ_OK)
+        return NULL;
+    *count = elements.count;
+    return floats;
+}
+
+/* Codes become (code - zero point) * scale, of each output channel or of all:
+ * the channels are the first axis of a Conv's weights. */
+static void decode(float *weights, size_t count, const struct cz_node *node)
+{
+    size_t n_scales, n_zeros;
+    float *scales = read_floats(cz_node_input(node, 1), &n_scales);
+    float *zeros = read_floats(cz_node_input(node, 2), &n_zeros);
+    for (size_t i = 0; i < count && n_scales && count % n_scales == 0; i++) {
+        const size_t channel = i / (count / n_scales);
+        const float zero = n_zeros == n_scales ? zeros[channel] : 0;
+        weights[i] = (weights[i] - zero) * scales[channel];
+    }
+    cz_free(scales);
+    cz_free(zeros);
+}
+
+/* A constant, or the numbers of constant codes. */
 static float *read_weights(const struct cz_node *conv, size_t *count)
 {
     const struct cz_value *value = cz_node_input(conv, 1);
-    const struct cz_node *codes = value ? value->producer : NULL;
-    float *weights = NULL, *scales = NULL;
-    *count = 0;
-    if (value && !value->constant && codes &&
-        cz_node_is(codes, "DequantizeLinear"))
-        value = cz_node_input(codes, 0);
-    else
-        codes = NULL;
-    if (!value || !value->constant || !value->shape.known ||
-        cz_tensor_floats(value->constant, &weights, NULL) != CZ_OK)
-        return NULL;
-    struct cz_elements elements;
-    if (cz_tensor_elements(value->constant, &elements, NULL) == CZ_OK)
-        *count = elements.count;
-    const struct cz_value *scale = codes ? cz_node_input(codes, 1) : NULL;
-    struct cz_elements s = {.count = 0};
-    if (scale && scale->constant &&
-        cz_tensor_elements(scale->constant, &s, NULL) == CZ_OK &&
-        s.count && *count % s.count == 0 &&
-        cz_tensor_floats(scale->constant, &scales, NULL) == CZ_OK) {
-        for (size_t i = 0; i < *count; i++)
-            weights[i] *= scales[i / (*count / s.count)];
-    }
-    cz_free(scales);
+    const struct cz_node *node = value ? value->producer : NULL;
+    const bool is_coded =
+        node && !value->constant && cz_node_is(node, "DequantizeLinear");
+    float *weights =
+        read_floats(is_coded ? cz_node_input(node, 0) : value, count);
+    if (weights && is_coded)
+        decode(weights, *count, node);
     return weights;
 }
 
