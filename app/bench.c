@@ -309,8 +309,7 @@ static void print_json(const struct bench *bench)
 {
     json_t *runs = json_array();
     for (size_t i = 0; i < bench->n_runs; i++)
-        json_array_append_new(runs,
-                              run_json(&bench->runs[i], bench->options));
+        json_array_append_new(runs, run_json(&bench->runs[i], bench->options));
     json_t *root = json_object();
     json_object_set_new(root, "schema", json_string("compress.bench/1"));
     json_object_set_new(root, "runs", runs);

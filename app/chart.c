@@ -50,8 +50,7 @@ static struct axis axis_of(double low, double high, bool are_points)
     }
     struct axis axis = {.step = app_plot_step(high - low, TICKS_MOST)};
     axis.low = floor(low / axis.step + 1e-9) * axis.step;
-    axis.steps =
-        (unsigned)fmax(1, ceil((high - axis.low) / axis.step - 1e-9));
+    axis.steps = (unsigned)fmax(1, ceil((high - axis.low) / axis.step - 1e-9));
     return axis;
 }
 
@@ -163,8 +162,9 @@ static void print_point(FILE *file, const struct app_chart_series *s,
                         const struct app_chart_point *point,
                         const struct scale *scale, size_t colour)
 {
-    fprintf(file, "<circle class=\"point s%zu\" cx=\"%.1f\" cy=\"%.1f\" "
-                  "r=\"5\"><title>",
+    fprintf(file,
+            "<circle class=\"point s%zu\" cx=\"%.1f\" cy=\"%.1f\" "
+            "r=\"5\"><title>",
             colour, x_of(scale, point->x), y_of(scale, point->y));
     app_print_xml(file, s->name);
     fprintf(file, ": %.5g, %.5g</title></circle>\n", point->x, point->y);
@@ -193,8 +193,8 @@ static void print_entry(FILE *file, const struct app_chart_series *s,
                         size_t number)
 {
     char text[APP_NUMBER_BYTES];
-    const double x = LEFT + (double)(number % COLUMNS) *
-                                (WIDTH - LEFT) / COLUMNS;
+    const double x =
+        LEFT + (double)(number % COLUMNS) * (WIDTH - LEFT) / COLUMNS;
     const double y = LIST_TOP + LINE_HEIGHT * (double)(number / COLUMNS);
     fprintf(file,
             "<circle class=\"point s%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n",

@@ -116,23 +116,22 @@ static bool parse(struct run *run, int argc, char **argv, int *exit_code)
 /* One run at a time works in a folder. */
 static enum cz_status lock_folder(struct run *run, struct cz_error *err)
 {
-    struct app_run_config *c = &run->config;
-    const char *cache = app_run_text(c, "%s/cache", c->output);
-    const char *path = app_run_text(c, "%s/.lock", c->output);
-    if (!cache || !path)
+    const char *output = run->config.output;
+    const char *cache = app_run_text(&run->config, "%s/cache", output);
+    if (!cache)
         return cz_error_nomem(err);
     CZ_TRY(cz_file_make_folder(cache, err));
-    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    run->lock = open(output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->lock < 0)
-        return cz_file_fail(path, err);
+        return cz_file_fail(output, err);
     if (flock(run->lock, LOCK_EX | LOCK_NB) == 0)
         return CZ_OK;
     return errno == EWOULDBLOCK
                ? cz_error_set(err, CZ_EINVAL,
                               "%s: another 'compress run' works here; wait "
                               "for it, or give another folder with -o",
-                              c->output)
-               : cz_file_fail(path, err);
+                              output)
+               : cz_file_fail(output, err);
 }
 
 /* ---- reports ---------------------------------------------------------- */
@@ -179,20 +178,16 @@ static void print_chart(FILE *file, const void *user)
 static enum cz_status write_chart(struct run *run, const struct chart *chart,
                                   struct cz_error *err)
 {
-    FILE *nothing = fopen("/dev/null", "we");
-    const bool is_there =
-        nothing && app_run_chart_print(nothing, chart->page, chart->chart,
-                                       chart->model);
     const bool of_all = chart->model == APP_RUN_ALL;
-    const char *name = app_run_text(
-        &run->config, "charts/%s%s%s.svg",
-        of_all ? "" : run->config.models[chart->model].name, of_all ? "" : "-",
-        app_run_chart_name(chart->chart));
-    if (nothing)
-        fclose(nothing);
+    const char *name =
+        app_run_text(&run->config, "charts/%s%s%s.svg",
+                     of_all ? "" : run->config.models[chart->model].name,
+                     of_all ? "" : "-", app_run_chart_name(chart->chart));
     if (!name)
         return cz_error_nomem(err);
-    return is_there ? write_one(run, name, print_chart, chart, err) : CZ_OK;
+    return app_run_chart_print(NULL, chart->page, chart->chart, chart->model)
+               ? write_one(run, name, print_chart, chart, err)
+               : CZ_OK;
 }
 
 static enum cz_status write_charts(struct run *run,
@@ -253,8 +248,10 @@ static void print_command(const struct app_run_step *step)
 {
     fputs("compress", stdout);
     for (size_t i = 0; i < step->args.count; i++) {
+        char *word = app_shell_word(step->args.items[i]);
         putchar(' ');
-        app_print_shell(stdout, step->args.items[i]);
+        app_print_clean(stdout, word ? word : "?");
+        cz_free(word);
     }
     putchar('\n');
 }
@@ -305,9 +302,10 @@ static enum cz_status work(struct run *run, struct cz_error *err)
     CZ_TRY(app_run_plan_make(&run->plan, &run->config, err));
     if (run->check) {
         if (!run->quiet)
-            printf("%s: %zu models, %zu variants, %zu steps\n", run->path,
-                   run->config.n_models, run->config.n_variants,
-                   run->plan.n_steps);
+            printf("%s: %zu model%s, %zu variant%s, %zu steps\n", run->path,
+                   run->config.n_models, run->config.n_models == 1 ? "" : "s",
+                   run->config.n_variants,
+                   run->config.n_variants == 1 ? "" : "s", run->plan.n_steps);
         return CZ_OK;
     }
     CZ_TRY(app_run_worker_init(&run->worker, &run->plan, err));

@@ -45,9 +45,8 @@ static struct app_chart_series *add_series(struct builder *b, const char *name,
                                            enum app_chart_mark mark,
                                            size_t most)
 {
-    struct app_chart_series *grown =
-        cz_arena_grow(&b->arena, b->series, b->n_series, &b->capacity,
-                      sizeof *grown);
+    struct app_chart_series *grown = cz_arena_grow(
+        &b->arena, b->series, b->n_series, &b->capacity, sizeof *grown);
     struct app_chart_point *points =
         cz_arena_alloc(&b->arena, most, sizeof *points);
     const char *copy = cz_arena_strdup(&b->arena, name, strlen(name));
@@ -81,7 +80,7 @@ static bool print(FILE *file, struct builder *b, struct app_chart chart)
     drop_empty(b);
     chart.series = b->series;
     chart.n_series = b->n_series;
-    if (b->n_series)
+    if (b->n_series && file)
         app_chart_print(file, &chart);
     return b->n_series > 0;
 }
@@ -108,8 +107,7 @@ static const json_t *result_of(const struct builder *b, enum app_run_kind kind,
     return step ? step->result : NULL;
 }
 
-static void name_row(char name[256], const struct builder *b,
-                     const json_t *row)
+static void name_row(char name[256], const struct builder *b, const json_t *row)
 {
     const bool several = config_of(b)->n_models > 1;
     snprintf(name, 256, "%s%s%s", several ? app_run_word(row, "model") : "",
@@ -172,17 +170,16 @@ static bool print_accuracy(FILE *file, struct builder *b, const char *number,
 
 static bool print_latency(FILE *file, struct builder *b)
 {
-    return print_accuracy(
-        file, b, "runs.median_ms", 1,
-        (struct app_chart){.title = "Accuracy by latency",
-                           .x_label = "ms a frame, median"});
+    return print_accuracy(file, b, "runs.median_ms", 1,
+                          (struct app_chart){.title = "Accuracy by latency",
+                                             .x_label = "ms a frame, median"});
 }
 
 static bool print_size(FILE *file, struct builder *b)
 {
-    return print_accuracy(file, b, "bytes", 1e6,
-                          (struct app_chart){.title = "Accuracy by size",
-                                             .x_label = "MB"});
+    return print_accuracy(
+        file, b, "bytes", 1e6,
+        (struct app_chart){.title = "Accuracy by size", .x_label = "MB"});
 }
 
 /* ---- accuracy by sparsity --------------------------------------------- */
@@ -370,13 +367,12 @@ static void add_layers(struct builder *b, size_t variant)
     size_t i;
     if (app_run_number(row_of(b, b->model, variant), "sparsity") < PRUNED)
         return;
-    struct app_chart_series *series =
-        add_series(b, config_of(b)->variants[variant].name, APP_CHART_STEPS,
-                   n + 1);
+    struct app_chart_series *series = add_series(
+        b, config_of(b)->variants[variant].name, APP_CHART_STEPS, n + 1);
     json_array_foreach(layers, i, layer)
     {
-        const double share = app_run_number(layer, "zeros") /
-                             app_run_number(layer, "weights");
+        const double share =
+            app_run_number(layer, "zeros") / app_run_number(layer, "weights");
         add_point(series, (double)i, isfinite(share) ? share : 0);
     }
     if (series && n) /* so that the last one has a width, too */
@@ -401,12 +397,12 @@ static void add_weights(struct builder *b, size_t variant)
     const json_t *density = json_object_get(weights, "density");
     const size_t n = json_array_size(density);
     const double width = app_run_number(weights, "width");
-    struct app_chart_series *series =
-        add_series(b, config_of(b)->variants[variant].name, APP_CHART_STEPS,
-                   n + 1);
+    struct app_chart_series *series = add_series(
+        b, config_of(b)->variants[variant].name, APP_CHART_STEPS, n + 1);
     for (size_t i = 0; i <= n && n; i++)
-        add_point(series, ((double)i - (double)n / 2) * width,
-                  json_number_value(json_array_get(density, i < n ? i : n - 1)));
+        add_point(
+            series, ((double)i - (double)n / 2) * width,
+            json_number_value(json_array_get(density, i < n ? i : n - 1)));
 }
 
 static bool print_weights(FILE *file, struct builder *b)
@@ -434,9 +430,9 @@ static bool print_sensitivity(FILE *file, struct builder *b)
     json_array_foreach(layers, i, layer)
     {
         if (bars)
-            bars[i] = (struct app_plot_bar){
-                app_run_word(layer, "name"),
-                app_run_number(layer, "difference")};
+            bars[i] =
+                (struct app_plot_bar){app_run_word(layer, "name"),
+                                      app_run_number(layer, "difference")};
     }
     const struct app_plot plot = {
         .title = "Sensitivity: each Conv alone in int8",
@@ -444,7 +440,7 @@ static bool print_sensitivity(FILE *file, struct builder *b)
         .x_label = "Convs, the most sensitive first",
         .bars = bars,
         .n_bars = n};
-    if (n && bars)
+    if (n && bars && file)
         app_plot_print(file, &plot);
     return n && bars;
 }
@@ -454,7 +450,7 @@ static bool print_sensitivity(FILE *file, struct builder *b)
 bool app_run_chart_print(FILE *file, const struct app_run_page *page,
                          enum app_run_chart chart, size_t model)
 {
-    static bool (*const printers[])(FILE *file, struct builder *b) = {
+    static bool (*const printers[])(FILE * file, struct builder * b) = {
         [APP_RUN_CHART_LATENCY] = print_latency,
         [APP_RUN_CHART_SIZE] = print_size,
         [APP_RUN_CHART_SPARSITY] = print_sparsity,

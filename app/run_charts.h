@@ -22,8 +22,8 @@ enum app_run_chart {
 /* A name fit for files. */
 const char *app_run_chart_name(enum app_run_chart chart);
 
-/* An SVG; false, and nothing printed, where there is nothing to show. `model`
- * is APP_RUN_ALL for those of all models. */
+/* An SVG; false, and nothing printed, where there is nothing to show. Without a
+ * file it only tells that. `model` is APP_RUN_ALL for those of all models. */
 bool app_run_chart_print(FILE *file, const struct app_run_page *page,
                          enum app_run_chart chart, size_t model);
 

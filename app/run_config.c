@@ -1,11 +1,13 @@
 /* The keys of a run's YAML file; see run_config.h. */
 #include "app/run_config.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/near.h"
 #include "app/run_options.h"
@@ -14,6 +16,9 @@
 
 #define SAMPLES_MOST 16
 #define SAMPLES_DEFAULT 2
+#define NAME_MOST 100
+#define NAME_LETTERS                                                           \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
 
 struct reader {
     struct app_run_config *config;
@@ -25,24 +30,25 @@ struct reader {
 
 const char *app_run_text(struct app_run_config *config, const char *format, ...)
 {
-    va_list args;
+    va_list args, again;
     va_start(args, format);
-    char *text = NULL;
-    const int size = vasprintf(&text, format, args);
+    va_copy(again, args);
+    const int size = vsnprintf(NULL, 0, format, args);
+    char *text =
+        size < 0 ? NULL : cz_arena_alloc(&config->arena, (size_t)size + 1, 1);
+    if (text)
+        vsnprintf(text, (size_t)size + 1, format, again);
+    va_end(again);
     va_end(args);
-    const char *copy =
-        size < 0 ? NULL : cz_arena_strdup(&config->arena, text, (size_t)size);
-    free(size < 0 ? NULL : text);
-    return copy;
+    return text;
 }
 
 enum cz_status app_run_add(struct app_run_config *config,
                            struct app_run_args *args, const char *text,
                            struct cz_error *err)
 {
-    const char **grown =
-        cz_arena_grow(&config->arena, args->items, args->count, &args->capacity,
-                      sizeof *grown);
+    const char **grown = cz_arena_grow(&config->arena, args->items, args->count,
+                                       &args->capacity, sizeof *grown);
     const char *copy =
         text ? cz_arena_strdup(&config->arena, text, strlen(text)) : NULL;
     if (!grown || !copy)
@@ -114,8 +120,9 @@ static enum cz_status read_number(double *number, struct reader *r,
     *number = text && *text ? strtod(text, &end) : 0;
     if (end && !*end && *number >= 0 && *number <= most)
         return CZ_OK;
-    return isinf(most) ? wrong(r, node, "want a number of at least 0 here")
-                       : wrong(r, node, "want a number from 0 to %g here", most);
+    return isinf(most)
+               ? wrong(r, node, "want a number of at least 0 here")
+               : wrong(r, node, "want a number from 0 to %g here", most);
 }
 
 static enum cz_status read_bool(bool *value, struct reader *r,
@@ -143,12 +150,11 @@ struct key {
 };
 
 /* Calls `read` for each pair of a map; no key comes twice. */
-static enum cz_status each_pair(struct reader *r, const yaml_node_t *map,
-                                enum cz_status (*read)(struct reader *r,
-                                                       const yaml_node_t *key,
-                                                       yaml_node_t *value,
-                                                       void *user),
-                                void *user)
+static enum cz_status
+each_pair(struct reader *r, const yaml_node_t *map,
+          enum cz_status (*read)(struct reader *r, const yaml_node_t *key,
+                                 yaml_node_t *value, void *user),
+          void *user)
 {
     const yaml_node_pair_t *begin = map->data.mapping.pairs.start;
     for (const yaml_node_pair_t *pair = begin;
@@ -175,7 +181,8 @@ static enum cz_status unknown_key(const struct reader *r,
     for (size_t i = 0; names[i]; i++)
         app_near_try(&near, names[i]);
     return near.nearest
-               ? wrong(r, node, "there is no key '%.100s:' %s; did you mean '%s:'?",
+               ? wrong(r, node,
+                       "there is no key '%.100s:' %s; did you mean '%s:'?",
                        name, where, near.nearest)
                : wrong(r, node, "there is no key '%.100s:' %s", name, where);
 }
@@ -321,28 +328,35 @@ static enum cz_status read_option(struct reader *r, const yaml_node_t *key,
                    ? unknown_key(r, key, names, s->options->where)
                    : cz_error_nomem(r->err);
     }
-    return value->type == YAML_SEQUENCE_NODE
-               ? add_list(r, s, option, value)
-               : add_value(r, s, option, value);
+    return value->type == YAML_SEQUENCE_NODE ? add_list(r, s, option, value)
+                                             : add_value(r, s, option, value);
 }
 
 /* ---- variants --------------------------------------------------------- */
 
+/* Names become parts of file names. */
 static enum cz_status check_name(struct reader *r, const yaml_node_t *node,
                                  const char *name)
 {
-    struct app_run_config *c = r->config;
-    if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                     "0123456789._+-") != strlen(name) ||
-        *name == '.' || *name == '-' || strlen(name) > 100)
-        return wrong(r, node,
-                     "'%.100s' becomes part of file names: want letters, "
-                     "digits, '.', '_', '+' and '-', at most 100",
-                     name);
+    if (strspn(name, NAME_LETTERS) == strlen(name) && *name != '.' &&
+        *name != '-' && strlen(name) <= NAME_MOST)
+        return CZ_OK;
+    return wrong(r, node,
+                 "'%.100s' becomes part of file names: want letters, digits, "
+                 "'.', '_', '+' and '-', at most %d",
+                 name, NAME_MOST);
+}
+
+static enum cz_status
+check_variant_name(struct reader *r, const yaml_node_t *node, const char *name)
+{
+    const struct app_run_config *c = r->config;
+    CZ_TRY(check_name(r, node, name));
     for (size_t i = 0; i < c->n_variants; i++) {
         if (strcmp(c->variants[i].name, name) == 0)
-            return wrong(r, node, "there is another variant '%s'; give this "
-                                  "one a 'name:' of its own",
+            return wrong(r, node,
+                         "there is another variant '%s'; give this one a "
+                         "'name:' of its own",
                          name);
     }
     return CZ_OK;
@@ -353,7 +367,7 @@ static enum cz_status add_variant(struct reader *r, const yaml_node_t *node,
                                   const char *name, struct app_run_args args)
 {
     struct app_run_config *c = r->config;
-    CZ_TRY(check_name(r, node, name));
+    CZ_TRY(check_variant_name(r, node, name));
     struct app_run_variant *grown =
         cz_arena_grow(&c->arena, c->variants, c->n_variants,
                       &c->variants_capacity, sizeof *grown);
@@ -394,8 +408,9 @@ static enum cz_status read_variant(struct reader *r, yaml_node_t *node)
     const struct app_run_options options = app_run_options_compress();
     struct section s = {.options = &options, .args = &args};
     if (node->type != YAML_MAPPING_NODE)
-        return wrong(r, node, "want a variant, such as {name: pruned, prune: "
-                              "0.05}");
+        return wrong(r, node,
+                     "want a variant, such as {name: pruned, prune: "
+                     "0.05}");
     CZ_TRY(each_pair(r, node, read_option, &s));
     const char *name = s.name;
     if (!name)
@@ -427,29 +442,48 @@ static enum cz_status read_variants(struct reader *r, yaml_node_t *list)
 
 /* ---- models ----------------------------------------------------------- */
 
+/* The file's name without its ending, with '_' for what no name may have. */
+static const char *name_of_file(struct app_run_config *c, const char *path)
+{
+    const char *base = cz_path_base(path);
+    char *name = cz_arena_strdup(&c->arena, base, cz_path_stem_size(base));
+    for (char *at = name; at && *at; at++) {
+        if (!strchr(NAME_LETTERS, *at) || (at == name && strchr(".-", *at)))
+            *at = '_';
+    }
+    return name;
+}
+
+static enum cz_status check_model(struct reader *r, const yaml_node_t *node,
+                                  const char *name, const char *path)
+{
+    const struct app_run_config *c = r->config;
+    CZ_TRY(check_name(r, node, name));
+    for (size_t i = 0; i < c->n_models; i++) {
+        if (strcmp(c->models[i].name, name) == 0)
+            return wrong(r, node,
+                         "there is another model '%.100s'; give this one a "
+                         "name: {name: other, path: %.100s}",
+                         name, path);
+    }
+    return access(path, R_OK) == 0
+               ? CZ_OK
+               : wrong(r, node, "%.200s: %s", path, strerror(errno));
+}
+
 static enum cz_status add_model(struct reader *r, const yaml_node_t *node,
                                 const char *name, const char *path)
 {
     struct app_run_config *c = r->config;
-    struct app_run_model *grown =
-        cz_arena_grow(&c->arena, c->models, c->n_models, &c->models_capacity,
-                      sizeof *grown);
-    if (!name) {
-        const char *base = cz_path_base(path);
-        name = cz_arena_strdup(&c->arena, base, cz_path_stem_size(base));
-    } else {
-        name = cz_arena_strdup(&c->arena, name, strlen(name));
-    }
+    struct app_run_model *grown = cz_arena_grow(
+        &c->arena, c->models, c->n_models, &c->models_capacity, sizeof *grown);
+    name = name ? cz_arena_strdup(&c->arena, name, strlen(name))
+                : name_of_file(c, path);
     if (!grown || !name)
         return cz_error_nomem(r->err);
-    for (size_t i = 0; i < c->n_models; i++) {
-        if (strcmp(c->models[i].name, name) == 0)
-            return wrong(r, node, "there is another model '%.100s'; give this "
-                                  "one a name: {name: other, path: %.100s}",
-                         name, path);
-    }
+    CZ_TRY(check_model(r, node, name, path));
     c->models = grown;
-    grown[c->n_models++] = (struct app_run_model){name, path, place_of(node)};
+    grown[c->n_models++] = (struct app_run_model){name, path};
     return CZ_OK;
 }
 
@@ -568,7 +602,8 @@ static enum cz_status read_samples(struct reader *r, yaml_node_t *node)
     double number;
     CZ_TRY(read_number(&number, r, node, SAMPLES_MOST));
     r->config->samples = (size_t)number;
-    return CZ_OK;
+    return number == floor(number) ? CZ_OK
+                                   : wrong(r, node, "want a whole number here");
 }
 
 static enum cz_status read_max_drop(struct reader *r, yaml_node_t *node)
@@ -592,13 +627,17 @@ static enum cz_status read_gates(struct reader *r, yaml_node_t *node)
 
 static enum cz_status read_root(struct reader *r, const yaml_node_t *root)
 {
-    static const struct key keys[] = {
-        {"name", read_name},         {"output", read_output},
-        {"models", read_models},     {"data", read_data},
-        {"variants", read_variants}, {"evaluate", read_evaluate},
-        {"bench", read_bench},       {"sensitivity", read_sensitivity},
-        {"samples", read_samples},   {"gates", read_gates},
-        {NULL, NULL}};
+    static const struct key keys[] = {{"name", read_name},
+                                      {"output", read_output},
+                                      {"models", read_models},
+                                      {"data", read_data},
+                                      {"variants", read_variants},
+                                      {"evaluate", read_evaluate},
+                                      {"bench", read_bench},
+                                      {"sensitivity", read_sensitivity},
+                                      {"samples", read_samples},
+                                      {"gates", read_gates},
+                                      {NULL, NULL}};
     if (!root)
         return cz_error_set(r->err, CZ_EPARSE,
                             "%s: is empty; want at least 'models:'",
@@ -620,8 +659,7 @@ static enum cz_status find_baseline(struct reader *r)
         }
     }
     const yaml_node_t *root = yaml_document_get_root_node(&r->document);
-    CZ_TRY(add_variant(r, root, "baseline",
-                       (struct app_run_args){.count = 0}));
+    CZ_TRY(add_variant(r, root, "baseline", (struct app_run_args){.count = 0}));
     const struct app_run_variant baseline = c->variants[c->n_variants - 1];
     memmove(c->variants + 1, c->variants,
             (c->n_variants - 1) * sizeof *c->variants);

@@ -25,7 +25,6 @@ struct app_run_args {
 
 struct app_run_model {
     const char *name, *path;
-    struct app_run_place place;
 };
 
 /* What becomes of each model. */
@@ -43,15 +42,15 @@ struct app_run_config {
     size_t n_models, models_capacity;
     struct app_run_variant *variants;
     size_t n_variants, variants_capacity;
-    size_t baseline;               /* the variant without arguments */
-    const char *annotations;       /* NULL: nothing is evaluated */
-    const char *images, *calib;    /* or NULL */
+    size_t baseline;            /* the variant without arguments */
+    const char *annotations;    /* NULL: nothing is evaluated */
+    const char *images, *calib; /* or NULL */
     struct app_run_args evaluate, bench;
     struct app_run_place evaluate_place, bench_place;
-    bool benches;                  /* `bench: false` switches it off */
-    bool sensitivity;              /* of each model, layer by layer */
-    size_t samples;                /* pictures with boxes in the report */
-    double max_drop, max_ms;       /* gates; infinite: none */
+    bool benches;            /* `bench: false` switches it off */
+    bool sensitivity;        /* of each model, layer by layer */
+    size_t samples;          /* pictures with boxes in the report */
+    double max_drop, max_ms; /* gates; infinite: none */
     struct cz_arena arena;
 };
 

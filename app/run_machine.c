@@ -55,9 +55,8 @@ json_t *app_run_machine_json(void)
     json_object_set_new(object, "cpu", app_json_text(cpu));
     if (find_line(family, "/proc/cpuinfo", "cpu family") &&
         find_line(model, "/proc/cpuinfo", "model\t"))
-        json_object_set_new(
-            object, "cpu_family",
-            json_sprintf("family %s model %s", family, model));
+        json_object_set_new(object, "cpu_family",
+                            json_sprintf("family %s model %s", family, model));
     json_object_set_new(object, "cores", app_json_count(cz_cpu_count()));
     json_object_set_new(object, "memory_bytes",
                         app_json_count((uint64_t)sysconf(_SC_PHYS_PAGES) *

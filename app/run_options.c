@@ -10,15 +10,15 @@
 
 #define NAME_BYTES 101
 
-static const char *const hidden_compress[] = {
-    "calib", "output", "force", "json",    "quiet",
-    "verbose", "help", "version", NULL};
+static const char *const hidden_compress[] = {"calib", "output",  "force",
+                                              "json",  "quiet",   "verbose",
+                                              "help",  "version", NULL};
 static const char *const hidden_eval[] = {
     "dets",  "ann",  "images", "save-dets", "curves",    "per-class",
     "force", "json", "quiet",  "help",      "confusion", NULL};
-static const char *const hidden_bench[] = {
-    "profile", "trace", "start-of", "times", "force",
-    "json",    "quiet", "help",     NULL};
+static const char *const hidden_bench[] = {"profile", "trace", "start-of",
+                                           "times",   "force", "json",
+                                           "quiet",   "help",  NULL};
 
 struct app_run_options app_run_options_compress(void)
 {

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <nettle/base64.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/run_charts.h"
@@ -40,7 +39,8 @@ static const char style[] =
     "  border-radius: 8px; }\n"
     "table { border-collapse: collapse; width: 100%;\n"
     "  font-variant-numeric: tabular-nums; }\n"
-    "th, td { padding: 6px 9px; font-size: 14px; text-align: right; white-space: nowrap; }\n"
+    "th, td { padding: 6px 9px; font-size: 14px; text-align: right; "
+    "white-space: nowrap; }\n"
     "th { color: var(--dim); font-weight: 500; background: var(--soft); }\n"
     "td { border-top: 1px solid var(--edge); }\n"
     "tr.baseline td { background: var(--soft); }\n"
@@ -186,17 +186,16 @@ static void print_runs(FILE *file, const json_t *root)
                           app_run_word(row, "variant"), "</td>");
             print_element(file, "<td class=\"left\">",
                           app_run_word(run, "engine"), "</td>");
-            fprintf(file,
-                    "<td>%g</td><td>%.2f</td><td>%.2f</td><td>%.2f</td>"
-                    "<td>%.1f</td><td>%.3f</td><td>%s</td></tr>\n",
-                    app_run_number(run, "threads"),
-                    app_run_number(run, "median_ms"),
-                    app_run_number(run, "p90_ms"),
-                    app_run_number(run, "p99_ms"),
-                    app_run_number(run, "first_ms"),
-                    app_run_number(run, "ratio"),
-                    app_bytes(memory, (uint64_t)app_run_number(
-                                          run, "peak_rss_bytes")));
+            fprintf(
+                file,
+                "<td>%g</td><td>%.2f</td><td>%.2f</td><td>%.2f</td>"
+                "<td>%.1f</td><td>%.3f</td><td>%s</td></tr>\n",
+                app_run_number(run, "threads"),
+                app_run_number(run, "median_ms"), app_run_number(run, "p90_ms"),
+                app_run_number(run, "p99_ms"), app_run_number(run, "first_ms"),
+                app_run_number(run, "ratio"),
+                app_bytes(memory,
+                          (uint64_t)app_run_number(run, "peak_rss_bytes")));
         }
     }
     fputs("</table></div>\n", file);
@@ -207,16 +206,11 @@ static void print_runs(FILE *file, const json_t *root)
 static void print_chart(FILE *file, const struct app_run_page *page,
                         enum app_run_chart chart, size_t model)
 {
-    char *bytes = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&bytes, &size);
-    if (!memory)
+    if (!app_run_chart_print(NULL, page, chart, model))
         return;
-    const bool is_there = app_run_chart_print(memory, page, chart, model);
-    fclose(memory);
-    if (is_there)
-        fprintf(file, "<div>\n%s</div>\n", bytes);
-    free(bytes);
+    fputs("<div>\n", file);
+    app_run_chart_print(file, page, chart, model);
+    fputs("</div>\n", file);
 }
 
 static void print_charts(FILE *file, const struct app_run_page *page)
@@ -316,9 +310,8 @@ static void print_facts(FILE *file, const json_t *root)
     fputs("<h2>Made on</h2>\n<dl>\n", file);
     print_fact(file, "CPU", app_run_word(machine, "cpu"));
     print_fact(file, "model", app_run_word(machine, "cpu_family"));
-    print_fact(
-        file, "cores",
-        app_count(cores, (uint64_t)app_run_number(machine, "cores")));
+    print_fact(file, "cores",
+               app_count(cores, (uint64_t)app_run_number(machine, "cores")));
     print_fact(
         file, "memory",
         app_bytes(memory, (uint64_t)app_run_number(machine, "memory_bytes")));
@@ -331,20 +324,14 @@ static void print_facts(FILE *file, const json_t *root)
 
 static void print_words(FILE *file, const struct app_run_step *step)
 {
-    char *bytes = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&bytes, &size);
-    if (!memory)
-        return;
-    fputs("compress", memory);
+    fputs("compress", file);
     for (size_t i = 0; i < step->args.count; i++) {
-        fputc(' ', memory);
-        app_print_shell(memory, step->args.items[i]);
+        char *word = app_shell_word(step->args.items[i]);
+        fputc(' ', file);
+        app_print_xml(file, word ? word : "?");
+        cz_free(word);
     }
-    fclose(memory);
-    app_print_xml(file, bytes);
     fputc('\n', file);
-    free(bytes);
 }
 
 static void print_commands(FILE *file, const struct app_run_page *page)

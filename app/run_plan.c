@@ -14,11 +14,13 @@
 
 const char *app_run_kind_name(enum app_run_kind kind)
 {
-    static const char *const names[] = {
-        [APP_RUN_MAKE] = "make",       [APP_RUN_INSPECT] = "inspect",
-        [APP_RUN_EVAL] = "evaluate",   [APP_RUN_COMPARE] = "compare",
-        [APP_RUN_BENCH] = "benchmark", [APP_RUN_DETECT] = "draw",
-        [APP_RUN_SENSITIVITY] = "sensitivity"};
+    static const char *const names[] = {[APP_RUN_MAKE] = "make",
+                                        [APP_RUN_INSPECT] = "inspect",
+                                        [APP_RUN_EVAL] = "evaluate",
+                                        [APP_RUN_COMPARE] = "compare",
+                                        [APP_RUN_BENCH] = "benchmark",
+                                        [APP_RUN_DETECT] = "draw",
+                                        [APP_RUN_SENSITIVITY] = "sensitivity"};
     return names[kind];
 }
 
@@ -59,13 +61,13 @@ static enum cz_status add_step(struct planner *p, enum app_run_kind kind,
 {
     struct app_run_config *c = p->config;
     struct app_run_plan *plan = p->plan;
-    struct app_run_step *grown =
-        cz_arena_grow(&c->arena, plan->steps, plan->n_steps, &plan->capacity,
-                      sizeof *grown);
-    const char *id = app_run_text(
-        c, "%s%s%s.%s", c->models[model].name, variant == APP_RUN_ALL ? "" : "-",
-        variant == APP_RUN_ALL ? "" : c->variants[variant].name,
-        app_run_kind_name(kind));
+    struct app_run_step *grown = cz_arena_grow(
+        &c->arena, plan->steps, plan->n_steps, &plan->capacity, sizeof *grown);
+    const char *id =
+        app_run_text(c, "%s%s%s.%s", c->models[model].name,
+                     variant == APP_RUN_ALL ? "" : "-",
+                     variant == APP_RUN_ALL ? "" : c->variants[variant].name,
+                     app_run_kind_name(kind));
     if (!grown || !id)
         return cz_error_nomem(p->err);
     plan->steps = grown;
@@ -142,8 +144,8 @@ static char **argv_of(struct planner *p, const struct app_run_args *args,
 {
     struct cz_arena *arena = &p->config->arena;
     char **argv = cz_arena_alloc(arena, args->count + 2, sizeof *argv);
-    bool is_done = argv && (argv[0] = cz_arena_strdup(arena, command,
-                                                      strlen(command)));
+    bool is_done =
+        argv && (argv[0] = cz_arena_strdup(arena, command, strlen(command)));
     for (size_t i = 0; i < args->count && is_done; i++)
         is_done = (argv[i + 1] = cz_arena_strdup(arena, args->items[i],
                                                  strlen(args->items[i])));
@@ -189,10 +191,9 @@ static enum cz_status check_make(struct planner *p)
     const bool is_right = app_compress_options_parse(
         &options, (int)p->step->args.count + 1, argv, &exit_code);
     app_compress_options_fini(&options);
-    return is_right
-               ? CZ_OK
-               : refuse(p, p->config->variants[p->step->variant].place,
-                        "this variant is not right");
+    return is_right ? CZ_OK
+                    : refuse(p, p->config->variants[p->step->variant].place,
+                             "this variant is not right");
 }
 
 static enum cz_status plan_make(struct planner *p, size_t model, size_t variant)
@@ -321,9 +322,7 @@ static enum cz_status plan_compare(struct planner *p, size_t model)
     CZ_TRY(add_step(p, APP_RUN_COMPARE, model, APP_RUN_ALL));
     CZ_TRY(add(p, "eval"));
     for (size_t i = 0; i < c->n_variants; i++) {
-        const size_t v = i == 0             ? c->baseline
-                         : i <= c->baseline ? i - 1
-                                            : i;
+        const size_t v = i == 0 ? c->baseline : i <= c->baseline ? i - 1 : i;
         CZ_TRY(add(p, "--dets"));
         CZ_TRY(add_input(p, detections_of(p, model, v)));
         CZ_TRY(need(p, APP_RUN_EVAL, v));
@@ -374,8 +373,8 @@ static enum cz_status add_pictures(struct planner *p, const char *folder)
     for (size_t i = 0; i < count; i++) {
         const char *path = val->paths[i * val->count / count];
         CZ_TRY(add_input(p, path));
-        CZ_TRY(add_product(p, app_run_text(p->config, "%s/%s", folder,
-                                           cz_path_base(path))));
+        CZ_TRY(add_product(
+            p, app_run_text(p->config, "%s/%s", folder, cz_path_base(path))));
     }
     return CZ_OK;
 }
@@ -439,9 +438,9 @@ static enum cz_status list_images(struct planner *p)
         CZ_TRY(c->images ? app_image_files_add(&p->plan->val, c->images, p->err)
                          : app_calibration_files_add(&p->plan->val,
                                                      c->annotations, p->err));
-    return c->calib ? app_calibration_files_add(&p->plan->calib, c->calib,
-                                                p->err)
-                    : CZ_OK;
+    return c->calib
+               ? app_calibration_files_add(&p->plan->calib, c->calib, p->err)
+               : CZ_OK;
 }
 
 enum cz_status app_run_plan_make(struct app_run_plan *plan,

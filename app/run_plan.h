@@ -37,17 +37,17 @@ enum app_run_state {
 struct app_run_step {
     enum app_run_kind kind;
     size_t model, variant;
-    const char *id;                  /* fit for a file: "yolov8n-int8.eval" */
-    struct app_run_args args;        /* without the program's name */
-    struct app_run_args files;       /* that its result depends on */
-    struct app_run_args products;    /* files that it writes */
-    bool uses_val, uses_calib;       /* their images count, too */
-    bool uses_machine;               /* its result is that of this machine */
-    size_t *needs, n_needs;          /* [n_needs] steps before it */
+    const char *id;               /* fit for a file: "yolov8n-int8.eval" */
+    struct app_run_args args;     /* without the program's name */
+    struct app_run_args files;    /* that its result depends on */
+    struct app_run_args products; /* files that it writes */
+    bool uses_val, uses_calib;    /* their images count, too */
+    bool uses_machine;            /* its result is that of this machine */
+    size_t *needs, n_needs;       /* [n_needs] steps before it */
     /* When it is done. */
     enum app_run_state state;
-    json_t *result;      /* what it printed; owned */
-    double seconds;      /* that it took when it was made */
+    json_t *result; /* what it printed; owned */
+    double seconds; /* that it took when it was made */
     int exit_code;
     const char *message; /* why it failed */
 };

@@ -10,7 +10,7 @@ struct app_run_worker;
 
 struct app_run_meter {
     const struct app_run_worker *worker;
-    size_t step;     /* that runs */
+    size_t step; /* that runs */
     double start_ms, drawn_ms;
 };
 

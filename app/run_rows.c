@@ -81,8 +81,7 @@ static void add_size(json_t *row, const struct place *at)
     copy(row, "bytes", made, is_baseline(at) ? "input.bytes" : "output.bytes");
     copy(row, "bytes_gzip", made,
          is_baseline(at) ? "input.bytes_gzip" : "output.bytes_gzip");
-    if (!made && is_baseline(at) &&
-        stat(c->models[at->model].path, &info) == 0)
+    if (!made && is_baseline(at) && stat(c->models[at->model].path, &info) == 0)
         json_object_set_new(row, "bytes",
                             app_json_count((uint64_t)info.st_size));
 }
@@ -104,10 +103,10 @@ static const json_t *compared_of(const struct place *at)
     const struct app_run_step *step =
         app_run_find(at->plan, APP_RUN_COMPARE, at->model, APP_RUN_ALL);
     const json_t *list = step ? find(step->result, "compared") : NULL;
-    return is_baseline(at) ? NULL
-                           : json_array_get(list, at->variant < baseline
-                                                      ? at->variant
-                                                      : at->variant - 1);
+    return is_baseline(at)
+               ? NULL
+               : json_array_get(list, at->variant < baseline ? at->variant
+                                                             : at->variant - 1);
 }
 
 static void add_accuracy(json_t *row, const struct place *at)
@@ -167,14 +166,12 @@ static void add_state(json_t *row, const struct place *at)
             failed = step;
     }
     json_object_set_new(row, "failed",
-                        failed
-                            ? json_string(app_run_kind_name(failed->kind))
-                            : json_null());
+                        failed ? json_string(app_run_kind_name(failed->kind))
+                               : json_null());
     json_object_set_new(row, "message",
                         app_json_maybe(failed ? failed->message : NULL));
-    json_object_set_new(
-        row, "exit_code",
-        failed ? json_integer(failed->exit_code) : json_null());
+    json_object_set_new(row, "exit_code",
+                        failed ? json_integer(failed->exit_code) : json_null());
 }
 
 static json_t *gate(double value, double most)
@@ -186,15 +183,13 @@ static json_t *gate(double value, double most)
 static void add_gates(json_t *row, const struct place *at)
 {
     const struct app_run_config *c = at->plan->config;
-    const double lost = is_baseline(at)
-                            ? 0
-                            : -app_run_number(row, "delta_AP.difference");
+    const double lost =
+        is_baseline(at) ? 0 : -app_run_number(row, "delta_AP.difference");
     json_t *gates = json_object();
     /* AP has ten digits. */
     json_object_set_new(gates, "max_drop", gate(lost, c->max_drop + 1e-9));
-    json_object_set_new(
-        gates, "max_ms",
-        gate(app_run_number(row, "runs.median_ms"), c->max_ms));
+    json_object_set_new(gates, "max_ms",
+                        gate(app_run_number(row, "runs.median_ms"), c->max_ms));
     json_object_set_new(row, "gates", gates);
 }
 
@@ -211,8 +206,7 @@ static json_t *row_json(const struct place *at)
     struct app_run_config *c = at->plan->config;
     const struct app_run_variant *variant = &c->variants[at->variant];
     json_t *row = json_object();
-    json_object_set_new(row, "model",
-                        app_json_text(c->models[at->model].name));
+    json_object_set_new(row, "model", app_json_text(c->models[at->model].name));
     json_object_set_new(row, "variant", app_json_text(variant->name));
     json_object_set_new(row, "is_baseline", json_boolean(is_baseline(at)));
     json_object_set_new(
@@ -239,10 +233,11 @@ static json_t *gates_json(const struct app_run_config *c)
 
 static json_t *steps_json(const struct app_run_plan *plan)
 {
-    static const char *const states[] = {
-        [APP_RUN_TO_DO] = "to do",   [APP_RUN_CACHED] = "cached",
-        [APP_RUN_MADE] = "made",     [APP_RUN_FAILED] = "failed",
-        [APP_RUN_LEFT_OUT] = "left out"};
+    static const char *const states[] = {[APP_RUN_TO_DO] = "to do",
+                                         [APP_RUN_CACHED] = "cached",
+                                         [APP_RUN_MADE] = "made",
+                                         [APP_RUN_FAILED] = "failed",
+                                         [APP_RUN_LEFT_OUT] = "left out"};
     json_t *list = json_array();
     for (size_t i = 0; i < plan->n_steps; i++) {
         const struct app_run_step *step = &plan->steps[i];

@@ -106,8 +106,7 @@ static bool are_products_right(const json_t *record,
     for (size_t i = 0; i < step->products.count; i++) {
         char hash[CZ_HASH_TEXT_BYTES];
         const char *path = step->products.items[i];
-        const char *kept =
-            json_string_value(json_object_get(products, path));
+        const char *kept = json_string_value(json_object_get(products, path));
         if (!kept || cz_hash_file(hash, path, NULL) != CZ_OK ||
             strcmp(hash, kept) != 0)
             return false;

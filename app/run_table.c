@@ -8,8 +8,8 @@
 #include "app/text.h"
 
 const char *const app_run_heads[APP_RUN_CELLS] = {
-    "model", "variant", "size",     "gzip",  "zeros", "AP",     "change (95 %)",
-    "AP50",  "ms",      "relative", "fps",   "memory", "gates"};
+    "model", "variant", "size",     "gzip", "zeros",  "AP",   "change (95 %)",
+    "AP50",  "ms",      "relative", "fps",  "memory", "gates"};
 
 #define NOT_KNOWN "-"
 
@@ -169,12 +169,12 @@ void app_run_table_markdown(FILE *file, const json_t *root)
 /* ---- CSV -------------------------------------------------------------- */
 
 static const char *const columns[] = {
-    "bytes",           "bytes_gzip",   "parameters",    "macs",
-    "sparsity",        "AP",           "AP50",          "delta_AP.difference",
-    "delta_AP.low",    "delta_AP.high"};
-static const char *const run_columns[] = {"threads",   "min_ms",   "median_ms",
-                                          "p90_ms",    "p99_ms",   "first_ms",
-                                          "ratio",     "fps",      "peak_rss_bytes"};
+    "bytes",        "bytes_gzip",   "parameters", "macs",
+    "sparsity",     "AP",           "AP50",       "delta_AP.difference",
+    "delta_AP.low", "delta_AP.high"};
+static const char *const run_columns[] = {
+    "threads",  "min_ms", "median_ms", "p90_ms",        "p99_ms",
+    "first_ms", "ratio",  "fps",       "peak_rss_bytes"};
 
 static void print_quoted(FILE *file, const char *text)
 {

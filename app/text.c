@@ -69,22 +69,27 @@ void app_print_xml(FILE *file, const char *text)
     cz_free(copy);
 }
 
-void app_print_shell(FILE *file, const char *text)
+char *app_shell_word(const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                 "0123456789%+,-./:=@_";
-    if (*text && text[strspn(text, plain)] == 0) {
-        fputs(text, file);
-        return;
+    if (*text && text[strspn(text, plain)] == 0)
+        return cz_strdup(text);
+    char *word = cz_calloc(strlen(text) + 1, sizeof "'\\''");
+    size_t size = 0;
+    for (size_t i = 0; word && text[i]; i++) {
+        if (i == 0)
+            word[size++] = '\'';
+        if (text[i] == '\'') {
+            memcpy(word + size, "'\\'", 3);
+            size += 3;
+        }
+        word[size++] = text[i];
     }
-    fputc('\'', file);
-    for (; *text; text++) {
-        if (*text == '\'')
-            fputs("'\\'", file);
-        fputc(*text, file);
-    }
-    fputc('\'', file);
+    if (word)
+        memcpy(word + size, size ? "'" : "''", size ? 2 : 3);
+    return word;
 }
 
 json_t *app_json_text(const char *text)

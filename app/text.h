@@ -15,8 +15,9 @@ void app_print_clean(FILE *file, const char *text);
 /* The same as text of an XML file. */
 void app_print_xml(FILE *file, const char *text);
 
-/* The same as a word of a shell, in quotes where it needs them. */
-void app_print_shell(FILE *file, const char *text);
+/* The text as a word of a shell, in quotes where it needs them; cz_free() it.
+ * NULL when memory is short. */
+char *app_shell_word(const char *text);
 
 /* A JSON string, cleaned where it is no UTF-8; null for NULL with _maybe. */
 json_t *app_json_text(const char *text);

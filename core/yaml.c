@@ -55,16 +55,14 @@ static enum cz_status parse(yaml_document_t *document, yaml_parser_t *parser,
         return CZ_OK;
     if (parser->error == YAML_MEMORY_ERROR)
         return cz_error_nomem(err);
-    return cz_error_set(err, CZ_EPARSE,
-                        "%s: line %zu, column %zu: is no YAML here: %s", path,
-                        parser->problem_mark.line + 1,
-                        parser->problem_mark.column + 1,
-                        parser->problem ? parser->problem : "?");
+    return cz_error_set(
+        err, CZ_EPARSE, "%s: line %zu, column %zu: is no YAML here: %s", path,
+        parser->problem_mark.line + 1, parser->problem_mark.column + 1,
+        parser->problem ? parser->problem : "?");
 }
 
 static enum cz_status load(yaml_document_t *document, const char *path,
-                           const void *bytes, size_t size,
-                           struct cz_error *err)
+                           const void *bytes, size_t size, struct cz_error *err)
 {
     yaml_parser_t parser;
     CZ_TRY(check_depth(path, bytes, size, err));

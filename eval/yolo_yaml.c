@@ -63,7 +63,8 @@ static enum cz_status read_val(struct yaml *y, yaml_node_t *node)
 {
     struct cz_yolo *yolo = y->yolo;
     if (cz_yaml_scalar(node) && *cz_yaml_scalar(node))
-        return cz_texts_add(&yolo->val, &yolo->arena, cz_yaml_scalar(node), y->err);
+        return cz_texts_add(&yolo->val, &yolo->arena, cz_yaml_scalar(node),
+                            y->err);
     if (node->type != YAML_SEQUENCE_NODE)
         return wrong(y, node, "val", "a folder, a list file, or a list");
     for (yaml_node_item_t *item = node->data.sequence.items.start;
@@ -71,7 +72,8 @@ static enum cz_status read_val(struct yaml *y, yaml_node_t *node)
         yaml_node_t *entry = yaml_document_get_node(&y->document, *item);
         if (!cz_yaml_scalar(entry) || !*cz_yaml_scalar(entry))
             return wrong(y, entry ? entry : node, "val", "folders and files");
-        CZ_TRY(cz_texts_add(&yolo->val, &yolo->arena, cz_yaml_scalar(entry), y->err));
+        CZ_TRY(cz_texts_add(&yolo->val, &yolo->arena, cz_yaml_scalar(entry),
+                            y->err));
     }
     return CZ_OK;
 }
@@ -83,8 +85,8 @@ static enum cz_status read_name_list(struct yaml *y, const yaml_node_t *node)
         yaml_node_t *entry = yaml_document_get_node(&y->document, *item);
         if (!cz_yaml_scalar(entry))
             return wrong(y, entry ? entry : node, "names", "a list of texts");
-        CZ_TRY(cz_texts_add(&y->yolo->names, &y->yolo->arena, cz_yaml_scalar(entry),
-                            y->err));
+        CZ_TRY(cz_texts_add(&y->yolo->names, &y->yolo->arena,
+                            cz_yaml_scalar(entry), y->err));
     }
     return CZ_OK;
 }
@@ -104,13 +106,14 @@ static enum cz_status read_name_map(struct yaml *y, const yaml_node_t *node)
         yaml_node_t *key = yaml_document_get_node(&y->document, begin[i].key);
         yaml_node_t *name =
             yaml_document_get_node(&y->document, begin[i].value);
-        if (!read_count(&class, cz_yaml_scalar(key)) || class >= count || seen[class] ||
-            !cz_yaml_scalar(name))
+        if (!read_count(&class, cz_yaml_scalar(key)) || class >= count ||
+            seen[class] || !cz_yaml_scalar(name))
             return wrong(y, key ? key : node, "names",
                          "a text for each of 0, 1, 2, ...");
         seen[class] = true;
-        names->items[class] = cz_arena_strdup(&y->yolo->arena, cz_yaml_scalar(name),
-                                              strlen(cz_yaml_scalar(name)));
+        names->items[class] =
+            cz_arena_strdup(&y->yolo->arena, cz_yaml_scalar(name),
+                            strlen(cz_yaml_scalar(name)));
         if (!names->items[class])
             return cz_error_nomem(y->err);
     }
