@@ -3,13 +3,15 @@
 #
 # Variables: BUILD=release|asan|tsan|coverage, WERROR=1 (warnings are errors),
 # V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
-# CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
+# PROGRAM (what it is called where it is installed), CC, CXX, CFLAGS, CXXFLAGS,
+# CPPFLAGS, LDFLAGS.
 
 FOLDERS := core onnx engine prune quant detect eval search app
 
 BUILD ?= release
 OUT := build/$(BUILD)
 PREFIX ?= /usr/local
+PROGRAM ?= compress
 FUZZ_SECONDS ?= 60
 # Debian's own: the one that sees python3-onnx.
 PYTHON ?= /usr/bin/python3
@@ -71,8 +73,9 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
+# `make completions` makes files of a folder of that name.
 .PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
-	lint format asan tsan fuzz clean help test-build fuzz-build FORCE
+	install-built deb completions lint format asan tsan fuzz clean help test-build fuzz-build FORCE
 
 all: $(BINARY) $(OPENCV) ## Build build/release/compress; nothing is installed or fetched.
 
@@ -105,17 +108,20 @@ bench-eval: ## Measure the evaluation beside numpy and beside inference.
 	tests/bench/eval
 	tests/bench/eval_models
 
-install: all ## Install the program and its manual (PREFIX, DESTDIR).
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress
-	install -D -m 755 $(OPENCV) \
-		$(DESTDIR)$(PREFIX)/lib/compress/compress-opencv.so
-	install -D -m 644 docs/compress.1 \
-		$(DESTDIR)$(PREFIX)/share/man/man1/compress.1
+install: all ## Install program, manual, completions, samples (PREFIX, DESTDIR).
+	+@$(MAKE) --no-print-directory install-built
 
 uninstall: ## Remove what install put there (PREFIX, DESTDIR).
-	rm -f $(DESTDIR)$(PREFIX)/bin/compress
-	rm -rf $(DESTDIR)$(PREFIX)/lib/compress
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/compress.1
+	rm -f $(BIN)/$(PROGRAM) $(MAN)/$(PROGRAM).1
+	rm -f $(BASH_COMPLETIONS)/$(PROGRAM) $(ZSH_COMPLETIONS)/_$(PROGRAM)
+	rm -rf $(SHIMS) $(DATA)
+
+deb: ## Build the Debian package compress-yolo into build/deb (tools/deb).
+	tools/setup build deb
+	tools/deb
+
+completions: all ## Write completions/ anew, after an option has changed.
+	tools/completions $(BINARY)
 
 lint: ## Check format, include directions and the ban list (tools/lint).
 	tools/setup dev
@@ -141,6 +147,35 @@ clean: ## Remove build/ but for what was fetched for the tests.
 
 help: ## Print this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+# --- installing --------------------------------------------------------------
+
+PLACE := $(DESTDIR)$(PREFIX)
+BIN := $(PLACE)/bin
+MAN := $(PLACE)/share/man/man1
+DATA := $(PLACE)/share/$(PROGRAM)
+BASH_COMPLETIONS := $(PLACE)/share/bash-completion/completions
+ZSH_COMPLETIONS ?= $(PLACE)/share/zsh/site-functions
+# The program looks for it there, whatever it is called: detect/opencv.c.
+SHIMS := $(PLACE)/lib/compress
+
+# The manual goes by the name of the program.
+install-built:
+	install -D -m 755 $(BINARY) $(BIN)/$(PROGRAM)
+	install -D -m 755 $(OPENCV) $(SHIMS)/compress-opencv.so
+	install -d $(MAN) $(DATA)
+	sed 's/^\.Nm compress$$/.Nm $(PROGRAM)/; s/^\(\.Dt\) .* 1$$/\1 \U$(PROGRAM)\E 1/' \
+		docs/compress.1 > $(MAN)/$(PROGRAM).1
+	chmod 644 $(MAN)/$(PROGRAM).1
+	install -D -m 644 completions/compress.bash $(BASH_COMPLETIONS)/$(PROGRAM)
+	install -D -m 644 completions/_compress $(ZSH_COMPLETIONS)/_$(PROGRAM)
+	for file in $(INSTALLED_DATA); do \
+		install -D -m 644 $$file $(DATA)/$$file || exit; \
+	done
+
+# The sample detector, its images and annotations; configurations.
+INSTALLED_DATA = $(shell find samples/README.md samples/shapes8n.onnx \
+	samples/data $(wildcard configs) -type f)
 
 # --- rules -------------------------------------------------------------------
 
