@@ -1,15 +1,23 @@
 # Every way in. `make help` says what each target does; packages.txt holds what
 # has to be installed, and `make setup` installs it.
 #
-# Variables: BUILD=release|asan|tsan|coverage, WERROR=1 (warnings are errors),
-# V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
-# PROGRAM (what it is called where it is installed), CC, CXX, CFLAGS, CXXFLAGS,
-# CPPFLAGS, LDFLAGS.
+# Variables: BUILD=release|asan|tsan|coverage, CROSS=aarch64 (`make cross` sets
+# it), WERROR=1 (warnings are errors), V=1 (show commands), ONLY=part of a test's
+# path, FUZZ_SECONDS, PREFIX, DESTDIR, PROGRAM (what it is called where it is
+# installed), CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
 
 FOLDERS := core onnx engine prune quant detect eval search app
 
 BUILD ?= release
-OUT := build/$(BUILD)
+# For another machine: with Debian's compilers for it, and the libraries that
+# tools/sysroot has unpacked. An empty SYSROOT: those that are installed here.
+OUT := build/$(BUILD)$(CROSS:%=-%)
+ifneq ($(CROSS),)
+CC := $(CROSS)-linux-gnu-gcc
+CXX := $(CROSS)-linux-gnu-g++
+AR := $(CROSS)-linux-gnu-ar
+SYSROOT ?= $(CURDIR)/build/sysroot/$(CROSS)
+endif
 PREFIX ?= /usr/local
 PROGRAM ?= compress
 FUZZ_SECONDS ?= 60
@@ -25,7 +33,8 @@ MODE_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 MODE_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 MODE_coverage := -O0 -g --coverage
 MODE_fuzz := $(MODE_asan) -fsanitize=fuzzer-no-link
-MODE := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): unknown))
+MODE := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): unknown)) \
+	$(SYSROOT:%=--sysroot=%)
 
 WARN := -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
 COMMON := -iquote . $(MODE) $(WARN) -fPIE -ffunction-sections -fdata-sections \
@@ -40,7 +49,7 @@ LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lm
 LINK_SHARED = $(CXX) $(MODE) -shared -Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
-OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem /usr/include/opencv4
+OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem $(SYSROOT)/usr/include/opencv4
 OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg -lexif
 
 # --- files -------------------------------------------------------------------
@@ -75,7 +84,7 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .SECONDARY:
 # `make completions` makes files of a folder of that name.
 .PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
-	install-built deb completions lint format asan tsan fuzz clean help test-build fuzz-build FORCE
+	install-built deb cross completions lint format asan tsan fuzz clean help test-build fuzz-build FORCE
 
 all: $(BINARY) $(OPENCV) ## Build build/release/compress; nothing is installed or fetched.
 
@@ -119,6 +128,11 @@ uninstall: ## Remove what install put there (PREFIX, DESTDIR).
 deb: ## Build the Debian package compress-yolo into build/deb (tools/deb).
 	tools/setup build deb
 	tools/deb
+
+cross: ## Build for aarch64 on this machine, into build/release-aarch64.
+	tools/setup cross
+	tools/sysroot aarch64
+	+$(SUBMAKE) CROSS=aarch64 all
 
 completions: all ## Write completions/ anew, after an option has changed.
 	tools/completions $(BINARY)

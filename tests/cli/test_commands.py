@@ -33,8 +33,8 @@ PROGRAM = re.compile(
 NOT_RUN = [
     (r"sudo |apt ", "changes the machine"),
     (r"git clone|cd ", "is how one got here"),
-    (r"make (demo|test|bench|bench-\w+|deb)\b", "takes minutes; demo, deb and "
-     "this are tested by themselves"),
+    (r"make (demo|test|bench|bench-\w+|deb|cross|install)\b",
+     "takes minutes, or tests/install does it"),
     (r"tests/(verify|peers|engine)/", "tests of their own, or minutes of torch"),
     (r"yolo ", "is Ultralytics' own"),
     (r"trtexec |export PATH=.*tensorrt|gst-launch-1.0 |cat /etc/nv_|dpkg -l lib|"
