@@ -1,15 +1,25 @@
 # Every way in. `make help` says what each target does; packages.txt holds what
 # has to be installed, and `make setup` installs it.
 #
-# Variables: BUILD=release|asan|tsan|coverage, WERROR=1 (warnings are errors),
-# V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR,
-# CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
+# Variables: BUILD=release|asan|tsan|coverage, CROSS=aarch64 (`make cross` sets
+# it), WERROR=1 (warnings are errors), V=1 (show commands), ONLY=part of a test's
+# path, FUZZ_SECONDS, PREFIX, DESTDIR, PROGRAM (what it is called where it is
+# installed), CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
 
 FOLDERS := core onnx engine prune quant detect eval search app
 
 BUILD ?= release
-OUT := build/$(BUILD)
+# For another machine: with Debian's compilers for it, and the libraries that
+# tools/sysroot has unpacked. An empty SYSROOT: those that are installed here.
+OUT := build/$(BUILD)$(CROSS:%=-%)
+ifneq ($(CROSS),)
+CC := $(CROSS)-linux-gnu-gcc
+CXX := $(CROSS)-linux-gnu-g++
+AR := $(CROSS)-linux-gnu-ar
+SYSROOT ?= $(CURDIR)/build/sysroot/$(CROSS)
+endif
 PREFIX ?= /usr/local
+PROGRAM ?= compress
 FUZZ_SECONDS ?= 60
 # Debian's own: the one that sees python3-onnx.
 PYTHON ?= /usr/bin/python3
@@ -23,7 +33,8 @@ MODE_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 MODE_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 MODE_coverage := -O0 -g --coverage
 MODE_fuzz := $(MODE_asan) -fsanitize=fuzzer-no-link
-MODE := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): unknown))
+MODE := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): unknown)) \
+	$(SYSROOT:%=--sysroot=%)
 
 WARN := -Wall -Wextra -Wshadow $(if $(WERROR),-Werror)
 COMMON := -iquote . $(MODE) $(WARN) -fPIE -ffunction-sections -fdata-sections \
@@ -38,7 +49,7 @@ LINK = $(CXX) $(MODE) -pie -pthread -Wl,--gc-sections -Wl,--as-needed \
 	-Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lnettle -lm
 LINK_SHARED = $(CXX) $(MODE) -shared -Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
-OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem /usr/include/opencv4
+OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem $(SYSROOT)/usr/include/opencv4
 OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg -lexif
 
 # --- files -------------------------------------------------------------------
@@ -71,8 +82,9 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
+# `make completions` makes files of a folder of that name.
 .PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
-	lint format asan tsan fuzz clean help test-build fuzz-build FORCE
+	install-built deb cross completions lint format asan tsan fuzz clean help test-build fuzz-build FORCE
 
 all: $(BINARY) $(OPENCV) ## Build build/release/compress; nothing is installed or fetched.
 
@@ -105,17 +117,25 @@ bench-eval: ## Measure the evaluation beside numpy and beside inference.
 	tests/bench/eval
 	tests/bench/eval_models
 
-install: all ## Install the program and its manual (PREFIX, DESTDIR).
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress
-	install -D -m 755 $(OPENCV) \
-		$(DESTDIR)$(PREFIX)/lib/compress/compress-opencv.so
-	install -D -m 644 docs/compress.1 \
-		$(DESTDIR)$(PREFIX)/share/man/man1/compress.1
+install: all ## Install program, manual, completions, samples (PREFIX, DESTDIR).
+	+@$(MAKE) --no-print-directory install-built
 
 uninstall: ## Remove what install put there (PREFIX, DESTDIR).
-	rm -f $(DESTDIR)$(PREFIX)/bin/compress
-	rm -rf $(DESTDIR)$(PREFIX)/lib/compress
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/compress.1
+	rm -f $(BIN)/$(PROGRAM) $(MAN)/$(PROGRAM).1
+	rm -f $(BASH_COMPLETIONS)/$(PROGRAM) $(ZSH_COMPLETIONS)/_$(PROGRAM)
+	rm -rf $(SHIMS) $(DATA)
+
+deb: ## Build the Debian package compress-yolo into build/deb (tools/deb).
+	tools/setup build deb
+	tools/deb
+
+cross: ## Build for aarch64 on this machine, into build/release-aarch64.
+	tools/setup cross
+	tools/sysroot aarch64
+	+$(SUBMAKE) CROSS=aarch64 all
+
+completions: all ## Write completions/ anew, after an option has changed.
+	tools/completions $(BINARY)
 
 lint: ## Check format, include directions and the ban list (tools/lint).
 	tools/setup dev
@@ -141,6 +161,35 @@ clean: ## Remove build/ but for what was fetched for the tests.
 
 help: ## Print this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+# --- installing --------------------------------------------------------------
+
+PLACE := $(DESTDIR)$(PREFIX)
+BIN := $(PLACE)/bin
+MAN := $(PLACE)/share/man/man1
+DATA := $(PLACE)/share/$(PROGRAM)
+BASH_COMPLETIONS := $(PLACE)/share/bash-completion/completions
+ZSH_COMPLETIONS ?= $(PLACE)/share/zsh/site-functions
+# The program looks for it there, whatever it is called: detect/opencv.c.
+SHIMS := $(PLACE)/lib/compress
+
+# The manual goes by the name of the program.
+install-built:
+	install -D -m 755 $(BINARY) $(BIN)/$(PROGRAM)
+	install -D -m 755 $(OPENCV) $(SHIMS)/compress-opencv.so
+	install -d $(MAN) $(DATA)
+	sed 's/^\.Nm compress$$/.Nm $(PROGRAM)/; s/^\(\.Dt\) .* 1$$/\1 \U$(PROGRAM)\E 1/' \
+		docs/compress.1 > $(MAN)/$(PROGRAM).1
+	chmod 644 $(MAN)/$(PROGRAM).1
+	install -D -m 644 completions/compress.bash $(BASH_COMPLETIONS)/$(PROGRAM)
+	install -D -m 644 completions/_compress $(ZSH_COMPLETIONS)/_$(PROGRAM)
+	for file in $(INSTALLED_DATA); do \
+		install -D -m 644 $$file $(DATA)/$$file || exit; \
+	done
+
+# The sample detector, its images and annotations; configurations.
+INSTALLED_DATA = $(shell find samples/README.md samples/shapes8n.onnx \
+	samples/data $(wildcard configs) -type f)
 
 # --- rules -------------------------------------------------------------------
 
