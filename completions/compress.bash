@@ -22,8 +22,8 @@ _compress_options()
             --help' ;;
     bench)
         echo '--engine --precision --threads --frames --warmup --shape
-            --passes --tune --ort-lib --profile --trace --force --json
-            --quiet --help' ;;
+            --passes --tune --ort-lib --profile --trace --times --force
+            --json --quiet --help' ;;
     detect)
         echo '--output --txt --conf --multi-label --engine --precision
             --threads --decoder --pixels --size --names --anchors --rect

@@ -143,6 +143,7 @@ def make_files(folder):
     shutil.copy(folder / "images" / found["images"][0]["file_name"],
                 folder / "a.jpg")
     write_yolo_labels(folder / "val" / "instances.json", folder)
+    (folder / "configs").symlink_to(ROOT / "configs")
     (folder / "x.f32").write_bytes(bytes(3 * 320 * 320 * 4))
     for name in ("before.json", "after.json"):
         subprocess.run(["compress", "eval", SAMPLES / "shapes8n.onnx", "--ann",

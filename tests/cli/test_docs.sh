@@ -63,8 +63,12 @@ described_options 'compress detect' 'compress sensitivity' >manual.txt
 same 'options of compress detect in docs/compress.1' help.txt manual.txt
 
 compress sensitivity --help | listed_options >help.txt
-described_options 'compress sensitivity' ENVIRONMENT >manual.txt
+described_options 'compress sensitivity' 'compress run' >manual.txt
 same 'options of compress sensitivity in docs/compress.1' help.txt manual.txt
+
+compress run --help | listed_options >help.txt
+described_options 'compress run' ENVIRONMENT >manual.txt
+same 'options of compress run in docs/compress.1' help.txt manual.txt
 
 # --- JSON ---------------------------------------------------------------------
 
@@ -114,7 +118,7 @@ compress infer "$runs" -i x.f32 --json | printed_keys >keys.txt
 documented_keys compress.infer/1 >formats.txt
 same 'keys of compress infer --json in docs/formats.md' keys.txt formats.txt
 
-compress bench "$runs" --frames 1 --profile --json | printed_keys >keys.txt
+compress bench "$runs" --frames 1 --profile --times --json | printed_keys >keys.txt
 documented_keys compress.bench/1 >formats.txt
 same 'keys of compress bench --json in docs/formats.md' keys.txt formats.txt
 
@@ -133,6 +137,15 @@ if [[ -e samples/shapes8n.onnx ]]; then
         2>/dev/null | printed_keys >keys.txt
     documented_keys compress.detect/1 >formats.txt
     same 'keys of compress detect --json in docs/formats.md' keys.txt formats.txt
+fi
+
+if [[ -e samples/shapes8n.onnx ]]; then
+    printf '%s\n' "models: $model" "data: {val: val/instances.json}" \
+        "variants: [{prune: 0.05}]" "evaluate: {limit: 3}" \
+        "bench: {frames: 1, warmup: 0}" "samples: 0" >run.yaml
+    compress run run.yaml --json | printed_keys >keys.txt
+    documented_keys compress.run/1 >formats.txt
+    same 'keys of compress run --json in docs/formats.md' keys.txt formats.txt
 fi
 
 # --- README -------------------------------------------------------------------
