@@ -40,13 +40,18 @@ LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lm
 LINK_SHARED = $(CXX) $(MODE) -shared -Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
 OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem /usr/include/opencv4
 OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg -lexif
+VIDEO_LIBS := -lopencv_videoio -lopencv_imgproc -lopencv_core
+WINDOW_LIBS := -lopencv_highgui -lopencv_core
 
 # --- files -------------------------------------------------------------------
 
 objects = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
-# OpenCV's shim is a shared object of its own: see detect/opencv_shim.h.
+# OpenCV's shims are shared objects of their own: see detect/opencv_shim.h.
 OPENCV_SOURCES := detect/opencv_shim.cpp detect/jpeg.c
-SOURCES := $(filter-out $(OPENCV_SOURCES), \
+VIDEO_SOURCES := detect/video_shim.cpp
+WINDOW_SOURCES := detect/window_shim.cpp
+SHIM_SOURCES := $(OPENCV_SOURCES) $(VIDEO_SOURCES) $(WINDOW_SOURCES)
+SOURCES := $(filter-out $(SHIM_SOURCES), \
 	$(wildcard $(FOLDERS:%=%/*.c) $(FOLDERS:%=%/*_shim.cpp)))
 MAIN := $(call objects,app/main.c)
 OBJECTS := $(filter-out $(MAIN),$(call objects,$(SOURCES)))
@@ -56,7 +61,10 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB := $(OUT)/libcompress.a
 BINARY := $(OUT)/compress
 OPENCV := $(OUT)/compress-opencv.so
-OPENCV_OBJECTS := $(call objects,$(OPENCV_SOURCES))
+VIDEO := $(OUT)/compress-video.so
+WINDOW := $(OUT)/compress-window.so
+SHIMS := $(OPENCV) $(VIDEO) $(WINDOW)
+SHIM_OBJECTS := $(call objects,$(SHIM_SOURCES))
 MODELS := $(OUT)/models/.made
 
 # One short line for a command, or the command itself with V=1.
@@ -74,7 +82,7 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
 	lint format asan tsan fuzz clean help test-build fuzz-build FORCE
 
-all: $(BINARY) $(OPENCV) ## Build build/release/compress; nothing is installed or fetched.
+all: $(BINARY) $(SHIMS) ## Build build/release/compress; nothing is installed or fetched.
 
 setup: ## Install the Debian packages that building, testing, linting need.
 	tools/setup build test dev
@@ -107,8 +115,7 @@ bench-eval: ## Measure the evaluation beside numpy and beside inference.
 
 install: all ## Install the program and its manual (PREFIX, DESTDIR).
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress
-	install -D -m 755 $(OPENCV) \
-		$(DESTDIR)$(PREFIX)/lib/compress/compress-opencv.so
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/compress $(SHIMS)
 	install -D -m 644 docs/compress.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/compress.1
 
@@ -150,10 +157,16 @@ fuzz-build: $(FUZZERS) $(MODELS)
 $(BINARY): $(MAIN) $(LIB)
 	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
 
-$(OPENCV): $(OPENCV_OBJECTS)
+$(OPENCV): $(call objects,$(OPENCV_SOURCES))
 	$(call run,LINK,$(LINK_SHARED) -o $@ $^ $(OPENCV_LIBS))
 
-$(OPENCV_OBJECTS): private OWN = $(OPENCV_FLAGS)
+$(VIDEO): $(call objects,$(VIDEO_SOURCES))
+	$(call run,LINK,$(LINK_SHARED) -o $@ $^ $(VIDEO_LIBS))
+
+$(WINDOW): $(call objects,$(WINDOW_SOURCES))
+	$(call run,LINK,$(LINK_SHARED) -o $@ $^ $(WINDOW_LIBS))
+
+$(SHIM_OBJECTS): private OWN = $(OPENCV_FLAGS)
 
 $(LIB): $(OBJECTS)
 	@rm -f $@
@@ -187,6 +200,9 @@ $(OUT)/%.o: %.cpp $(OUT)/flags | $(OUT)/headers
 	@mkdir -p $(@D)
 	$(call run,CXX,$(COMPILE_CXX) -c -o $@ $<)
 
+# The page that `compress camera --http` shows stands inside the program.
+$(OUT)/app/camera_page.o: app/camera_page.html
+
 # SCHEMA(operator, domain, version) for each that libonnx's headers declare.
 SCHEMAS := $(OUT)/onnx/schemas.inc
 $(SCHEMAS): $(OUT)/flags | $(OUT)/headers
@@ -211,7 +227,8 @@ $(OUT)/headers: packages.txt
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h \
 		yajl/yajl_parse.h yaml.h cstdio jpeglib.h libexif/exif-data.h \
-		opencv2/imgcodecs.hpp opencv2/imgproc.hpp > $@.cpp
+		opencv2/imgcodecs.hpp opencv2/imgproc.hpp \
+		opencv2/videoio.hpp opencv2/highgui.hpp microhttpd.h > $@.cpp
 	@$(COMPILE_CXX) $(OPENCV_FLAGS) -fsyntax-only -MF /dev/null $@.cpp \
 		2> $@.log || { \
 		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
@@ -223,5 +240,5 @@ $(MODELS): $(wildcard tests/models/*.py)
 	$(call run,MAKE,$(PYTHON) -B tests/models/make_models.py $(@D))
 	@touch $@
 
--include $(patsubst %.o,%.d,$(OBJECTS) $(OPENCV_OBJECTS) $(MAIN) $(SUPPORT) \
+-include $(patsubst %.o,%.d,$(OBJECTS) $(SHIM_OBJECTS) $(MAIN) $(SUPPORT) \
 	$(TESTS:=.o) $(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))
