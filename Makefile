@@ -201,7 +201,7 @@ $(OUT)/%.o: %.cpp $(OUT)/flags | $(OUT)/headers
 	$(call run,CXX,$(COMPILE_CXX) -c -o $@ $<)
 
 # The page that `compress camera --http` shows stands inside the program.
-$(OUT)/app/camera_page.o: app/camera_page.html
+$(OUT)/app/camera_http.o: app/camera_page.html
 
 # SCHEMA(operator, domain, version) for each that libonnx's headers declare.
 SCHEMAS := $(OUT)/onnx/schemas.inc

@@ -22,6 +22,7 @@ static const struct {
     {"inspect", app_inspect}, {"infer", app_infer},
     {"bench", app_bench},     {"detect", app_detect},
     {"eval", app_eval},       {"sensitivity", app_sensitivity},
+    {"camera", app_camera},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)

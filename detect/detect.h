@@ -448,7 +448,11 @@ enum cz_status cz_draw_panel(const struct cz_image *image,
  * is. */
 struct cz_video;
 
-enum cz_status cz_video_open(struct cz_video **video, struct cz_error *err);
+/* `source`: what will be opened. An address gets another environment than a
+ * file, for the libraries below OpenCV; so call this before there are threads.
+ */
+enum cz_status cz_video_open(struct cz_video **video, const char *source,
+                             struct cz_error *err);
 void cz_video_close(struct cz_video *video);
 
 enum cz_source_kind {
@@ -479,6 +483,9 @@ struct cz_source_facts {
 
 /* Where frames come from; for one thread at a time. */
 struct cz_source;
+
+/* CZ_EIO for a file that is missing, or a folder: before anything is opened. */
+enum cz_status cz_source_check(const char *text, struct cz_error *err);
 
 /* CZ_EIO for a file that is missing or no video, and for a camera or an
  * address that does not answer. Waits for the writer of a pipe. */

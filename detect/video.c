@@ -38,16 +38,19 @@ struct cz_writer {
 /* ---- the library ------------------------------------------------------ */
 
 /* FFmpeg and GStreamer would write what they think to stderr. Addresses are
- * asked for frames as they come, none kept back. */
-static void prepare_environment(void)
+ * asked for frames as they come, none kept back; of a file that would cost the
+ * last frame. */
+static void prepare_environment(const char *source)
 {
     setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);
-    setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS",
-           "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay", 0);
     setenv("GST_DEBUG", "none", 0);
+    if (cz_source_kind(source) == CZ_SOURCE_URL)
+        setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS",
+               "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay", 0);
 }
 
-enum cz_status cz_video_open(struct cz_video **video, struct cz_error *err)
+enum cz_status cz_video_open(struct cz_video **video, const char *source,
+                             struct cz_error *err)
 {
     static const struct cz_shim shim = {
         .file = "compress-video.so",
@@ -57,7 +60,7 @@ enum cz_status cz_video_open(struct cz_video **video, struct cz_error *err)
         .abi = CZ_VS_ABI};
     const void *table;
     *video = NULL;
-    prepare_environment();
+    prepare_environment(source);
     CZ_TRY(cz_shim_open(&table, &shim, err));
     *video = cz_calloc(1, sizeof **video);
     if (!*video)
@@ -108,10 +111,10 @@ enum cz_source_kind cz_source_kind(const char *text)
 
 /* ---- sources ---------------------------------------------------------- */
 
-static enum cz_status check_file(const char *path, struct cz_error *err)
+enum cz_status cz_source_check(const char *path, struct cz_error *err)
 {
     struct stat info;
-    if (strcmp(path, "-") == 0)
+    if (cz_source_kind(path) != CZ_SOURCE_FILE || strcmp(path, "-") == 0)
         return CZ_OK;
     if (stat(path, &info) != 0)
         return cz_file_fail(path, err);
@@ -184,8 +187,7 @@ enum cz_status cz_source_open(struct cz_source **source,
     struct cz_vs_facts told = {0};
     char why[CZ_CV_WHY_BYTES] = "";
     *source = NULL;
-    if (kind == CZ_SOURCE_FILE)
-        CZ_TRY(check_file(options->text, err));
+    CZ_TRY(cz_source_check(options->text, err));
     struct cz_source *opened = cz_calloc(1, sizeof *opened);
     if (!opened)
         return cz_error_nomem(err);
