@@ -2,6 +2,7 @@
  * again when it is lost, with longer and longer pauses. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app/app.h"
 #include "app/camera.h"
@@ -10,11 +11,20 @@
 
 #define PAUSE_MIN_MS 250
 #define PAUSE_MAX_MS 5000
+/* OpenCV (4.6) does not see it when a stream goes on in another size: from
+ * then on the picture, or the lower part of it, stands still. An address whose
+ * last row has been the same for so many frames is opened again. Where that
+ * changes nothing, the row is just so, and patience grows. */
+#define STILL_FRAMES 10
+#define STILL_GROWTH 8
 
 struct capture {
     struct app_pipeline *pipeline;
     struct cz_source *source;
     size_t tries; /* in a row, without a frame in between */
+    uint64_t last_row;
+    size_t still, still_limit; /* frames with the same one */
+    size_t width, height;      /* before it was opened again; 0: it was not */
 };
 
 static void tell(const struct app_camera_options *options, const char *what)
@@ -73,6 +83,48 @@ static bool reconnect(struct capture *c)
     return true;
 }
 
+/* ---- pictures that stand still ---------------------------------------- */
+
+/* FNV-1a, eight bytes at a time. */
+static uint64_t hash_last_row(const struct cz_image *image)
+{
+    const uint8_t *row = image->pixels + (image->height - 1) * image->step;
+    uint64_t hash = 14695981039346656037U, part;
+    for (size_t i = 0; i + sizeof part <= 3 * image->width; i += sizeof part) {
+        memcpy(&part, row + i, sizeof part);
+        hash = (hash ^ part) * 1099511628211U;
+    }
+    return hash;
+}
+
+/* Whether the frame, and many before it, are what such a stream looks like. */
+static bool is_stuck(struct capture *c, const struct cz_image *image)
+{
+    const uint64_t row = hash_last_row(image);
+    if (c->width) {
+        const bool is_same =
+            c->width == image->width && c->height == image->height;
+        c->still_limit = is_same ? c->still_limit * STILL_GROWTH : STILL_FRAMES;
+        c->width = c->height = 0;
+    }
+    c->still = row == c->last_row ? c->still + 1 : 0;
+    c->last_row = row;
+    return c->pipeline->facts.kind == CZ_SOURCE_URL &&
+           c->pipeline->facts.is_live && c->still >= c->still_limit;
+}
+
+static void open_again(struct capture *c, const struct cz_image *image)
+{
+    c->width = image->width;
+    c->height = image->height;
+    c->still = 0;
+    tell(c->pipeline->options, "stands still; opening it again");
+    cz_source_close(c->source);
+    c->source = NULL;
+    if (open_source(c, NULL) == CZ_OK)
+        atomic_fetch_add(&c->pipeline->reconnects, 1);
+}
+
 /* ---- frames ----------------------------------------------------------- */
 
 /* The latency of a live source begins when the frame is there: how long one
@@ -80,7 +132,7 @@ static bool reconnect(struct capture *c)
 static bool read_frame(struct capture *c, struct app_camera_frame *frame)
 {
     frame->start_ms = cz_now_ms();
-    if (!cz_source_grab(c->source))
+    if (!c->source || !cz_source_grab(c->source))
         return false;
     if (c->pipeline->facts.is_live)
         frame->start_ms = cz_now_ms();
@@ -146,16 +198,19 @@ static void read_frames(struct capture *c)
             return;
         if (!p->facts.is_live)
             app_pace_wait(&p->pace);
-        if (read_frame(c, frame))
-            give(p, frame);
-        else
+        if (!read_frame(c, frame)) {
             goes_on = without_frame(c, frame);
+            continue;
+        }
+        if (is_stuck(c, &frame->image))
+            open_again(c, &frame->image);
+        give(p, frame);
     }
 }
 
 void *app_camera_capture(void *pipeline)
 {
-    struct capture c = {.pipeline = pipeline};
+    struct capture c = {.pipeline = pipeline, .still_limit = STILL_FRAMES};
     struct cz_error err = CZ_ERROR_INIT;
     if (open_source(&c, &err) == CZ_OK)
         read_frames(&c);

@@ -26,17 +26,12 @@ static void add_row(struct cz_panel *panel, const char *name, double now_ms,
              app_histogram_percentile(all, 0.99));
 }
 
-static void add_head(struct cz_panel *panel, double fps, size_t dropped)
+static void add_head(struct cz_panel *panel)
 {
     static const char *const heads[] = {"ms", "now", "p50", "p99"};
     for (size_t c = 0; c < CZ_PANEL_COLUMNS; c++)
-        snprintf(panel->cells[1][c], CZ_PANEL_BYTES, "%s", heads[c]);
-    snprintf(panel->cells[0][0], CZ_PANEL_BYTES, "%.1f fps", fps);
-    for (size_t c = 1; c < CZ_PANEL_COLUMNS; c++)
-        panel->cells[0][c][0] = 0;
-    if (dropped)
-        snprintf(panel->cells[0][3], CZ_PANEL_BYTES, "%zu dropped", dropped);
-    panel->rows = 2;
+        snprintf(panel->cells[0][c], CZ_PANEL_BYTES, "%s", heads[c]);
+    panel->rows = 1;
     panel->columns = CZ_PANEL_COLUMNS;
 }
 
@@ -56,11 +51,13 @@ static void make_panel(struct cz_panel *panel, struct app_camera *camera,
         {APP_TIME_LATENCY, false, "latency"},
     };
     struct app_camera_stats *stats = &camera->stats;
-    snprintf(panel->title, sizeof panel->title, "%s",
+    snprintf(panel->lines[0], sizeof panel->lines[0], "%s",
              cz_path_base(camera->detectors[model].model));
     pthread_mutex_lock(&stats->lock);
-    add_head(panel, app_camera_rate(stats),
+    snprintf(panel->lines[1], sizeof panel->lines[1],
+             "%.1f fps, %zu frames dropped", app_camera_rate(stats),
              atomic_load(&camera->pipeline->dropped));
+    add_head(panel);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const size_t t =
             rows[i].time + (rows[i].is_models ? model * APP_TIMES_MODEL : 0);

@@ -359,7 +359,7 @@ static struct MHD_Response *make_text(const struct app_http *http, char *text,
 static struct MHD_Response *make_stats(struct app_http *http)
 {
     json_t *root = http->stats(http->user);
-    char *text = json_dumps(root, JSON_COMPACT);
+    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(10));
     json_decref(root);
     if (!text)
         return NULL;

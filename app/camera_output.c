@@ -216,7 +216,8 @@ enum cz_status app_camera_output_frame(struct app_camera *camera,
     const double start_ms = cz_now_ms();
     const bool is_seen = camera->window || camera->options->save ||
                          (camera->http && app_http_is_watched(camera->http));
-    frame->times[APP_TIME_DRAW] = 0;
+    if (!is_seen)
+        frame->times[APP_TIME_DRAW] = 0;
     if (is_seen) {
         CZ_TRY(app_camera_draw(&picture, camera, frame, err));
         CZ_TRY(show(camera, picture, frame, err));

@@ -421,14 +421,15 @@ enum cz_status cz_draw_boxes(const struct cz_image *image,
                              const struct cz_boxes *boxes,
                              struct cz_error *err);
 
+#define CZ_PANEL_LINES 2
 #define CZ_PANEL_ROWS 12
 #define CZ_PANEL_COLUMNS 4
 #define CZ_PANEL_BYTES 32
 
-/* A table of short texts under a title; the first column is flush left, the
+/* A table of short texts under two lines; the first column is flush left, the
  * others right. */
 struct cz_panel {
-    char title[96];
+    char lines[CZ_PANEL_LINES][96];
     char cells[CZ_PANEL_ROWS][CZ_PANEL_COLUMNS][CZ_PANEL_BYTES];
     size_t rows, columns;
 };

@@ -30,7 +30,7 @@ static void choose_size(struct layout *l)
     const double smaller =
         (double)(l->picture.width < l->picture.height ? l->picture.width
                                                       : l->picture.height);
-    l->scale = fmax(SCALE_MIN, smaller * 0.0007);
+    l->scale = fmax(SCALE_MIN, smaller * 0.0008);
     l->thickness = (int)fmax(1, rint(l->scale * 1.4));
     l->gap = (int)fmax(3, rint(l->scale * 12));
     l->line = (int)rint(l->scale * 22) + l->gap / 2 + 2;
@@ -47,9 +47,13 @@ static void measure(struct layout *l, const struct cz_panel *panel)
         }
         table += l->widths[c] + (c ? 2 * l->gap : 0);
     }
-    const int title = text_width(l, panel->title);
-    l->width = (title > table ? title : table) + 2 * l->gap;
-    l->height = (int)(panel->rows + 1) * l->line + l->gap;
+    l->width = table;
+    for (size_t i = 0; i < CZ_PANEL_LINES; i++) {
+        const int width = text_width(l, panel->lines[i]);
+        l->width = width > l->width ? width : l->width;
+    }
+    l->width += 2 * l->gap;
+    l->height = (int)(panel->rows + CZ_PANEL_LINES) * l->line + l->gap;
 }
 
 static void darken(const struct layout *l)
@@ -79,7 +83,7 @@ static bool put_row(const struct layout *l, const struct cz_panel *panel,
     for (size_t c = 0; c < panel->columns; c++) {
         const char *text = panel->cells[row][c];
         const int free = c ? l->widths[c] - text_width(l, text) : 0;
-        is_good &= put(l, x + free, row + 1, text);
+        is_good &= put(l, x + free, row + CZ_PANEL_LINES, text);
         x += l->widths[c] + 2 * l->gap;
     }
     return is_good;
@@ -97,7 +101,9 @@ enum cz_status cz_draw_panel(const struct cz_image *image,
     choose_size(&l);
     measure(&l, panel);
     darken(&l);
-    bool is_good = put(&l, l.gap, 0, panel->title);
+    bool is_good = true;
+    for (size_t i = 0; i < CZ_PANEL_LINES; i++)
+        is_good &= put(&l, l.gap, i, panel->lines[i]);
     for (size_t r = 0; r < panel->rows; r++)
         is_good &= put_row(&l, panel, r);
     return is_good ? CZ_OK
