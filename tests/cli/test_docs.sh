@@ -59,8 +59,12 @@ described_options 'compress eval' 'compress detect' >manual.txt
 same 'options of compress eval in docs/compress.1' help.txt manual.txt
 
 compress detect --help | listed_options >help.txt
-described_options 'compress detect' 'compress sensitivity' >manual.txt
+described_options 'compress detect' 'compress camera' >manual.txt
 same 'options of compress detect in docs/compress.1' help.txt manual.txt
+
+compress camera --help | listed_options >help.txt
+described_options 'compress camera' 'compress sensitivity' >manual.txt
+same 'options of compress camera in docs/compress.1' help.txt manual.txt
 
 compress sensitivity --help | listed_options >help.txt
 described_options 'compress sensitivity' ENVIRONMENT >manual.txt
@@ -133,6 +137,12 @@ if [[ -e samples/shapes8n.onnx ]]; then
         2>/dev/null | printed_keys >keys.txt
     documented_keys compress.detect/1 >formats.txt
     same 'keys of compress detect --json in docs/formats.md' keys.txt formats.txt
+fi
+
+if [[ -e samples/shapes8n.onnx ]] && test-video v.avi 5 2>/dev/null; then
+    compress camera "$model" --source v.avi --save o.avi --json | printed_keys >keys.txt
+    documented_keys compress.camera/1 >formats.txt
+    same 'keys of compress camera --json in docs/formats.md' keys.txt formats.txt
 fi
 
 # --- README -------------------------------------------------------------------
