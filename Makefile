@@ -79,8 +79,8 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
-	lint format asan tsan fuzz clean help test-build fuzz-build FORCE
+.PHONY: all setup demo test bench bench-engine bench-eval bench-camera install \
+	uninstall lint format asan tsan fuzz clean help test-build fuzz-build FORCE
 
 all: $(BINARY) $(SHIMS) ## Build build/release/compress; nothing is installed or fetched.
 
@@ -112,6 +112,11 @@ bench-eval: ## Measure the evaluation beside numpy and beside inference.
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/eval
 	tests/bench/eval_models
+
+bench-camera: ## Measure compress camera beside pure inference.
+	tools/setup build test
+	+$(SUBMAKE) BUILD=release all
+	tests/bench/camera
 
 install: all ## Install the program and its manual (PREFIX, DESTDIR).
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/compress

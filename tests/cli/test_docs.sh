@@ -92,7 +92,7 @@ walk(json.load(sys.stdin), "")'
 # Those in the tables of formats.md below the heading of this schema.
 documented_keys() {
     awk -v heading="## $1" '/^## / { on = $0 == heading } on' \
-        "$ROOT/docs/formats.md" |
+        "$ROOT"/docs/formats*.md |
         sed -n 's/^| `\([][A-Za-z0-9_.]*\)` |.*/\1/p'
 }
 
@@ -142,7 +142,7 @@ fi
 if [[ -e samples/shapes8n.onnx ]] && test-video v.avi 5 2>/dev/null; then
     compress camera "$model" --source v.avi --save o.avi --json | printed_keys >keys.txt
     documented_keys compress.camera/1 >formats.txt
-    same 'keys of compress camera --json in docs/formats.md' keys.txt formats.txt
+    same 'keys of compress camera --json in docs/formats_camera.md' keys.txt formats.txt
 fi
 
 # --- README -------------------------------------------------------------------
