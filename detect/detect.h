@@ -538,7 +538,8 @@ void cz_writer_abort(struct cz_writer *writer); /* NULL is fine */
 /* A window on the screen; for one thread, the program's first. */
 struct cz_window;
 
-/* Whether there is a display: $DISPLAY or $WAYLAND_DISPLAY. */
+/* Whether there is a display: $DISPLAY, and an X server answers there, or
+ * $WAYLAND_DISPLAY. */
 bool cz_window_possible(void);
 enum cz_status cz_window_open(struct cz_window **window, const char *title,
                               struct cz_error *err);

@@ -1,5 +1,8 @@
 /* A window on the screen, on OpenCV's highgui. */
+#include <dlfcn.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "detect/image_internal.h"
@@ -7,16 +10,39 @@
 #include "detect/window_shim.h"
 
 #define ESCAPE 27
+/* A larger picture begins smaller; the window can be resized. */
+#define WIDTH_MAX 1280
+#define HEIGHT_MAX 800
 
 struct cz_window {
     const struct cz_ws_table *ws;
     char *title;
+    bool is_sized;
 };
+
+/* Qt ends the whole program where $DISPLAY leads nowhere, so it is tried
+ * before. Without Xlib that is up to the toolkit. */
+static bool is_x_there(void)
+{
+    void *library = dlopen("libX11.so.6", RTLD_NOW | RTLD_LOCAL);
+    void *(*open)(const char *) = NULL;
+    int (*close)(void *) = NULL;
+    void *found[2] = {library ? dlsym(library, "XOpenDisplay") : NULL,
+                      library ? dlsym(library, "XCloseDisplay") : NULL};
+    if (!found[0] || !found[1])
+        return true;
+    memcpy(&open, &found[0], sizeof open);
+    memcpy(&close, &found[1], sizeof close);
+    void *display = open(NULL);
+    if (display)
+        close(display);
+    return display != NULL;
+}
 
 bool cz_window_possible(void)
 {
     const char *x = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
-    return (x && *x) || (wayland && *wayland);
+    return (x && *x) ? is_x_there() : wayland && *wayland;
 }
 
 static enum cz_status open_window(struct cz_window *window, const char *title,
@@ -67,11 +93,22 @@ void cz_window_close(struct cz_window *window)
     cz_free(window);
 }
 
+static void fit_window(struct cz_window *window, const struct cz_image *image)
+{
+    const double width = (double)image->width, height = (double)image->height;
+    const double scale = fmin(1, fmin(WIDTH_MAX / width, HEIGHT_MAX / height));
+    window->ws->resize(window->title, (int)(width * scale),
+                       (int)(height * scale));
+    window->is_sized = true;
+}
+
 bool cz_window_show(struct cz_window *window, const struct cz_image *image)
 {
     const struct cz_cv_picture picture = {image->pixels, image->width,
                                           image->height, image->step, NULL};
     int key;
+    if (!window->is_sized)
+        fit_window(window, image);
     return window->ws->show(window->title, &picture, &key) && key != ESCAPE &&
            key != 'q';
 }

@@ -12,7 +12,8 @@ namespace
 bool open(const char *title, char *why) noexcept
 {
     try {
-        cv::namedWindow(title, cv::WINDOW_NORMAL | cv::WINDOW_KEEPRATIO);
+        cv::namedWindow(title, cv::WINDOW_NORMAL | cv::WINDOW_KEEPRATIO |
+                                   cv::WINDOW_GUI_NORMAL);
         return true;
     } catch (const std::exception &e) {
         std::snprintf(why, CZ_CV_WHY_BYTES, "%s", e.what());
@@ -20,6 +21,15 @@ bool open(const char *title, char *why) noexcept
         std::snprintf(why, CZ_CV_WHY_BYTES, "unknown error");
     }
     return false;
+}
+
+void resize(const char *title, int width, int height) noexcept
+{
+    try {
+        cv::resizeWindow(title, width, height);
+    } catch (...) {
+        return; /* it stays as it is */
+    }
 }
 
 bool show(const char *title, const cz_cv_picture *picture, int *key) noexcept
@@ -48,4 +58,4 @@ void close(const char *title) noexcept
 } /* namespace */
 
 extern "C" __attribute__((visibility("default")))
-const struct cz_ws_table cz_ws_table = {CZ_WS_ABI, open, show, close};
+const struct cz_ws_table cz_ws_table = {CZ_WS_ABI, open, resize, show, close};

@@ -16,6 +16,7 @@ extern "C" {
 struct cz_ws_table {
     unsigned abi;
     bool (*open)(const char *title, char *why) CZ_NOEXCEPT;
+    void (*resize)(const char *title, int width, int height) CZ_NOEXCEPT;
     /* Draws, and lets the toolkit work; *key: what was pressed, or -1. False:
      * the window is gone. */
     bool (*show)(const char *title, const struct cz_cv_picture *picture,

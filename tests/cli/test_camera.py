@@ -381,12 +381,41 @@ def shows_a_page():
     assert report["http"] == page[0] and report["ended"] == "interrupted"
 
 
+LOOK = """
+import subprocess, sys, time
+import numpy
+from PIL import ImageGrab
+program = subprocess.Popen(sys.argv[1:])
+end = time.monotonic() + 60
+bright = 0
+while bright < 0.5 and time.monotonic() < end and program.poll() is None:
+    time.sleep(0.2)
+    bright = (numpy.array(ImageGrab.grab(xdisplay=""))[:240, :320] > 0).mean()
+program.terminate()
+print(bright, program.wait(60))
+"""
+
+
+def shows_a_window():
+    """On a display of its own, where there is xvfb-run."""
+    if not shutil.which("xvfb-run"):
+        return
+    with serving(lambda _: forever()) as (_, url):
+        told = subprocess.run(
+            ["xvfb-run", "-a", sys.executable, "-c", LOOK, "compress", "camera",
+             MODEL, "--source", url, "-q", "-t", "1"], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, timeout=LIMIT_S).stdout
+    bright, code = told.split()
+    assert float(bright) > 0.5 and code == "0", told
+
+
 TESTS = [finds_what_detect_finds, saves_every_frame_with_boxes,
          compares_two_models, reads_pipes, ends_while_a_pipe_is_silent,
          keeps_what_was_done_when_a_file_is_interrupted,
          comes_back_to_a_live_source, sees_that_a_stream_changed_its_size,
          drops_old_frames_of_a_live_source, gives_up_on_a_source_that_is_gone,
-         does_not_wait_for_a_server_that_says_nothing, shows_a_page]
+         does_not_wait_for_a_server_that_says_nothing, shows_a_page,
+         shows_a_window]
 
 
 def main():
