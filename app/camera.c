@@ -117,7 +117,7 @@ static enum cz_status interrupted(const struct app_camera *camera,
     const size_t frames = camera->stats.frames;
     if (frames && p->facts.is_live)
         return CZ_OK;
-    if (p->facts.frames)
+    if (frames && p->facts.frames)
         return cz_error_set(err, CZ_EINTERRUPTED,
                             "interrupted after %zu of %zu frames", frames,
                             p->facts.frames);

@@ -215,6 +215,11 @@ static bool check(struct app_camera_options *options)
             return false;
         }
     }
+    if (options->save && options->csv &&
+        strcmp(options->save, options->csv) == 0) {
+        app_usage_error(COMMAND, "--save and --csv want a file each");
+        return false;
+    }
     if (options->csi)
         make_csi(options);
     struct cz_plan_options *plan = &options->detector.engine.engine.plan;

@@ -1,10 +1,12 @@
 /* What `compress camera` tells at the end, and its page all the time. */
 #include <stdio.h>
+#include <string.h>
 
 #include "app/app.h"
 #include "app/camera.h"
 #include "app/precision.h"
 #include "app/text.h"
+#include "core/alloc.h"
 
 static const char *const time_names[APP_TIME_COUNT] = {
     [APP_TIME_CAPTURE] = "capture", [APP_TIME_WAIT] = "wait",
@@ -90,13 +92,33 @@ static json_t *frame_times(const struct app_camera_stats *stats)
     return ms;
 }
 
+/* As it was given, but for the user and password of an address: who watches
+ * the page need not know them. */
+static json_t *source_text(const char *text)
+{
+    const char *from = strstr(text, "://");
+    const char *to = from ? from + 3 + strcspn(from + 3, "/?#") : NULL;
+    const char *at = to ? memrchr(from, '@', (size_t)(to - from)) : NULL;
+    if (!at || cz_source_kind(text) != CZ_SOURCE_URL)
+        return app_json_text(text);
+    char *shown = cz_malloc(strlen(text) + 1);
+    if (!shown)
+        return json_null();
+    const size_t scheme = (size_t)(from + 3 - text);
+    memcpy(shown, text, scheme);
+    memcpy(shown + scheme, at + 1, strlen(at));
+    json_t *made = app_json_text(shown);
+    cz_free(shown);
+    return made;
+}
+
 static json_t *source_json(const struct app_camera *camera)
 {
     const struct app_pipeline *p = camera->pipeline;
     const char *text = camera->options->source.text;
     const bool is_open = atomic_load(&p->is_open);
     json_t *object = json_object();
-    json_object_set_new(object, "source", app_json_text(text));
+    json_object_set_new(object, "source", source_text(text));
     json_object_set_new(object, "kind",
                         json_string(cz_source_kind_name(cz_source_kind(text))));
     json_object_set_new(object, "live",

@@ -257,8 +257,10 @@ def sees_that_a_stream_changed_its_size():
         yield from forever((480, 360))
 
     with serving(script) as (_, url):
-        report, said = run("--source", url, "--frames", "90", "--csv",
+        secret = url.replace("//", "//user:secret@")
+        report, said = run("--source", secret, "--frames", "90", "--csv",
                            "size.csv")
+    assert report["source"]["source"] == url, report["source"]
     assert "stands still; opening it again" in said
     table = rows("size.csv")
     assert table[-1]["width"] == "480" and table[0]["width"] == "320"
