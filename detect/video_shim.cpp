@@ -64,10 +64,14 @@ void open_camera(cv::VideoCapture &capture, const cz_vs_request *request)
                              request->fps};
     const int names[] = {cv::CAP_PROP_FRAME_WIDTH, cv::CAP_PROP_FRAME_HEIGHT,
                          cv::CAP_PROP_FPS};
+    /* The other ways to a number look through USB and FireWire for seconds. */
+    const int api = cv::videoio_registry::hasBackend(cv::CAP_V4L2)
+                        ? cv::CAP_V4L2
+                        : cv::CAP_ANY;
     if (request->text)
-        capture.open(request->text, cv::CAP_V4L2);
+        capture.open(request->text, api);
     else
-        capture.open(request->camera, cv::CAP_ANY);
+        capture.open(request->camera, api);
     for (int i = 0; i < 3 && capture.isOpened(); i++) {
         if (values[i] > 0)
             capture.set(names[i], values[i]);
