@@ -8,6 +8,7 @@
 #include "app/progress.h"
 #include "app/text.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 
 /* How soon Ctrl-C is heard where no frames come. */
 #define LOOK_MS 100
@@ -87,8 +88,27 @@ static void hand_on(struct app_camera *camera, struct app_camera_frame *frame)
     app_queue_put(&p->free, frame);
 }
 
+/* OpenCV waits without end for a pipeline that never starts, as one does whose
+ * elements are not installed; files and addresses have limits of their own. */
+static void look_at_start(struct app_camera *camera, double since_ms)
+{
+    const struct cz_source_options *source = &camera->options->source;
+    const enum cz_source_kind kind = cz_source_kind(source->text);
+    struct cz_error err;
+    if (atomic_load(&camera->pipeline->is_open) ||
+        cz_now_ms() - since_ms < source->timeout_ms ||
+        (kind != CZ_SOURCE_PIPELINE && kind != CZ_SOURCE_CAMERA))
+        return;
+    cz_error_set(&err, CZ_EIO,
+                 "%s: did not start within %d s; is all of it there? "
+                 "--timeout waits longer",
+                 source->text, source->timeout_ms / 1000);
+    app_pipeline_fail(camera->pipeline, APP_END_FAILED, &err);
+}
+
 static void hand_on_all(struct app_camera *camera)
 {
+    const double start_ms = cz_now_ms();
     struct app_pipeline *p = camera->pipeline;
     struct app_camera_frame *frame;
     struct app_progress progress;
@@ -99,6 +119,7 @@ static void hand_on_all(struct app_camera *camera)
            APP_TAKEN_CLOSED) {
         if (taken == APP_TAKEN)
             hand_on(camera, frame);
+        look_at_start(camera, start_ms);
         const size_t total = atomic_load(&p->is_open) ? p->facts.frames : 0;
         if (!cz_progress_tick(&progress.callback, "camera",
                               total ? camera->stats.frames : 0, total))

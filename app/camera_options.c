@@ -9,7 +9,7 @@
 #include "core/parallel.h"
 
 #define COMMAND "compress camera"
-#define TIMEOUT_S 5
+#define TIMEOUT_S 10
 #define SIDE_MAX 16384
 #define FPS_MAX 1000
 #define CSI_FORMAT                                                             \
@@ -40,7 +40,7 @@ static const char help[] =
     "                      what a camera is asked for\n"
     "      --reconnect N   tries in a row to get back a live source that is\n"
     "                      lost; default: no end of them\n"
-    "      --timeout S     seconds to wait for an address (5)\n"
+    "      --timeout S     seconds to wait for a source (10)\n"
     "      --frames N      end after N frames\n"
     "\n"
     "Output\n"
