@@ -51,13 +51,18 @@ LIBS := -lonnx -lonnx_proto -lprotobuf -ljansson -lyajl -lyaml -lisal -lnettle -
 LINK_SHARED = $(CXX) $(MODE) -shared -Wl,--as-needed -Wl,-z,relro $(LDFLAGS)
 OPENCV_FLAGS := -fPIC -fvisibility=hidden -isystem $(SYSROOT)/usr/include/opencv4
 OPENCV_LIBS := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg -lexif
+VIDEO_LIBS := -lopencv_videoio -lopencv_imgproc -lopencv_core
+WINDOW_LIBS := -lopencv_highgui -lopencv_core
 
 # --- files -------------------------------------------------------------------
 
 objects = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
-# OpenCV's shim is a shared object of its own: see detect/opencv_shim.h.
+# OpenCV's shims are shared objects of their own: see detect/opencv_shim.h.
 OPENCV_SOURCES := detect/opencv_shim.cpp detect/jpeg.c
-SOURCES := $(filter-out $(OPENCV_SOURCES), \
+VIDEO_SOURCES := detect/video_shim.cpp
+WINDOW_SOURCES := detect/window_shim.cpp
+SHIM_SOURCES := $(OPENCV_SOURCES) $(VIDEO_SOURCES) $(WINDOW_SOURCES)
+SOURCES := $(filter-out $(SHIM_SOURCES), \
 	$(wildcard $(FOLDERS:%=%/*.c) $(FOLDERS:%=%/*_shim.cpp)))
 MAIN := $(call objects,app/main.c)
 OBJECTS := $(filter-out $(MAIN),$(call objects,$(SOURCES)))
@@ -67,7 +72,10 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB := $(OUT)/libcompress.a
 BINARY := $(OUT)/compress
 OPENCV := $(OUT)/compress-opencv.so
-OPENCV_OBJECTS := $(call objects,$(OPENCV_SOURCES))
+VIDEO := $(OUT)/compress-video.so
+WINDOW := $(OUT)/compress-window.so
+SHIMS := $(OPENCV) $(VIDEO) $(WINDOW)
+SHIM_OBJECTS := $(call objects,$(SHIM_SOURCES))
 MODELS := $(OUT)/models/.made
 
 # One short line for a command, or the command itself with V=1.
@@ -83,10 +91,11 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DELETE_ON_ERROR:
 .SECONDARY:
 # `make completions` makes files of a folder of that name.
-.PHONY: all setup demo test bench bench-engine bench-eval install uninstall \
-	install-built deb cross completions lint format asan tsan fuzz clean help test-build fuzz-build FORCE
+.PHONY: all setup demo test bench bench-engine bench-eval bench-camera install \
+	uninstall install-built deb cross completions lint format asan tsan fuzz \
+	clean help test-build fuzz-build FORCE
 
-all: $(BINARY) $(OPENCV) ## Build build/release/compress; nothing is installed or fetched.
+all: $(BINARY) $(SHIMS) ## Build build/release/compress; nothing is installed or fetched.
 
 setup: ## Install the Debian packages that building, testing, linting need.
 	tools/setup build test dev
@@ -117,13 +126,18 @@ bench-eval: ## Measure the evaluation beside numpy and beside inference.
 	tests/bench/eval
 	tests/bench/eval_models
 
+bench-camera: ## Measure compress camera beside pure inference.
+	tools/setup build test
+	+$(SUBMAKE) BUILD=release all
+	tests/bench/camera
+
 install: all ## Install program, manual, completions, samples (PREFIX, DESTDIR).
 	+@$(MAKE) --no-print-directory install-built
 
 uninstall: ## Remove what install put there (PREFIX, DESTDIR).
 	rm -f $(BIN)/$(PROGRAM) $(MAN)/$(PROGRAM).1
 	rm -f $(BASH_COMPLETIONS)/$(PROGRAM) $(ZSH_COMPLETIONS)/_$(PROGRAM)
-	rm -rf $(SHIMS) $(DATA)
+	rm -rf $(SHIM_FOLDER) $(DATA)
 
 deb: ## Build the Debian package compress-yolo into build/deb (tools/deb).
 	tools/setup build deb
@@ -171,12 +185,12 @@ DATA := $(PLACE)/share/$(PROGRAM)
 BASH_COMPLETIONS := $(PLACE)/share/bash-completion/completions
 ZSH_COMPLETIONS ?= $(PLACE)/share/zsh/site-functions
 # The program looks for it there, whatever it is called: detect/opencv.c.
-SHIMS := $(PLACE)/lib/compress
+SHIM_FOLDER := $(PLACE)/lib/compress
 
 # The manual goes by the name of the program.
 install-built:
 	install -D -m 755 $(BINARY) $(BIN)/$(PROGRAM)
-	install -D -m 755 $(OPENCV) $(SHIMS)/compress-opencv.so
+	install -D -m 755 -t $(SHIM_FOLDER) $(SHIMS)
 	install -d $(MAN) $(DATA)
 	sed 's/^\.Nm compress$$/.Nm $(PROGRAM)/; s/^\(\.Dt\) .* 1$$/\1 \U$(PROGRAM)\E 1/' \
 		docs/compress.1 > $(MAN)/$(PROGRAM).1
@@ -199,10 +213,16 @@ fuzz-build: $(FUZZERS) $(MODELS)
 $(BINARY): $(MAIN) $(LIB)
 	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
 
-$(OPENCV): $(OPENCV_OBJECTS)
+$(OPENCV): $(call objects,$(OPENCV_SOURCES))
 	$(call run,LINK,$(LINK_SHARED) -o $@ $^ $(OPENCV_LIBS))
 
-$(OPENCV_OBJECTS): private OWN = $(OPENCV_FLAGS)
+$(VIDEO): $(call objects,$(VIDEO_SOURCES))
+	$(call run,LINK,$(LINK_SHARED) -o $@ $^ $(VIDEO_LIBS))
+
+$(WINDOW): $(call objects,$(WINDOW_SOURCES))
+	$(call run,LINK,$(LINK_SHARED) -o $@ $^ $(WINDOW_LIBS))
+
+$(SHIM_OBJECTS): private OWN = $(OPENCV_FLAGS)
 
 $(LIB): $(OBJECTS)
 	@rm -f $@
@@ -236,6 +256,9 @@ $(OUT)/%.o: %.cpp $(OUT)/flags | $(OUT)/headers
 	@mkdir -p $(@D)
 	$(call run,CXX,$(COMPILE_CXX) -c -o $@ $<)
 
+# The page that `compress camera --http` shows stands inside the program.
+$(OUT)/app/camera_http.o: app/camera_page.html
+
 # SCHEMA(operator, domain, version) for each that libonnx's headers declare.
 SCHEMAS := $(OUT)/onnx/schemas.inc
 $(SCHEMAS): $(OUT)/flags | $(OUT)/headers
@@ -260,7 +283,8 @@ $(OUT)/headers: packages.txt
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h \
 		yajl/yajl_parse.h yaml.h cstdio jpeglib.h libexif/exif-data.h \
-		opencv2/imgcodecs.hpp opencv2/imgproc.hpp > $@.cpp
+		opencv2/imgcodecs.hpp opencv2/imgproc.hpp \
+		opencv2/videoio.hpp opencv2/highgui.hpp microhttpd.h > $@.cpp
 	@$(COMPILE_CXX) $(OPENCV_FLAGS) -fsyntax-only -MF /dev/null $@.cpp \
 		2> $@.log || { \
 		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
@@ -272,5 +296,5 @@ $(MODELS): $(wildcard tests/models/*.py)
 	$(call run,MAKE,$(PYTHON) -B tests/models/make_models.py $(@D))
 	@touch $@
 
--include $(patsubst %.o,%.d,$(OBJECTS) $(OPENCV_OBJECTS) $(MAIN) $(SUPPORT) \
+-include $(patsubst %.o,%.d,$(OBJECTS) $(SHIM_OBJECTS) $(MAIN) $(SUPPORT) \
 	$(TESTS:=.o) $(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))

@@ -24,6 +24,7 @@ int app_inspect(int argc, char **argv);
 int app_infer(int argc, char **argv);
 int app_bench(int argc, char **argv);
 int app_detect(int argc, char **argv);
+int app_camera(int argc, char **argv);
 int app_eval(int argc, char **argv);
 int app_sensitivity(int argc, char **argv);
 int app_run(int argc, char **argv);

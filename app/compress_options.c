@@ -18,6 +18,7 @@ static const char help[] =
     "       compress infer MODEL.onnx --input X.f32 --output Y.f32\n"
     "       compress bench MODEL.onnx...\n"
     "       compress detect MODEL.onnx IMAGE|DIR...\n"
+    "       compress camera MODEL.onnx --source 0|FILE|URL|PIPELINE\n"
     "       compress eval MODEL.onnx... --ann FILE\n"
     "       compress sensitivity MODEL.onnx --calib DIR\n"
     "\n"

@@ -22,7 +22,7 @@ static const struct {
     {"inspect", app_inspect}, {"infer", app_infer},
     {"bench", app_bench},     {"detect", app_detect},
     {"eval", app_eval},       {"sensitivity", app_sensitivity},
-    {"run", app_run},
+    {"run", app_run},         {"camera", app_camera},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)

@@ -1,7 +1,7 @@
 # bash completion of compress. Do not edit: `make completions` makes this
 # file from what the program says of itself.
 
-_compress_commands='inspect infer bench detect eval sensitivity'
+_compress_commands='inspect infer bench detect camera eval sensitivity'
 
 # The long options of a command.
 _compress_options()
@@ -29,6 +29,12 @@ _compress_options()
             --threads --decoder --pixels --size --names --anchors --rect
             --iou --max-det --agnostic --passes --tune --ort-lib --force
             --json --quiet --help' ;;
+    camera)
+        echo '--source --csi --capture --reconnect --timeout --frames
+            --headless --save --csv --http --compare --force --json
+            --quiet --help --conf --engine --precision --threads --decoder
+            --pixels --size --names --anchors --rect --iou --max-det
+            --agnostic --passes --tune --ort-lib' ;;
     eval)
         echo '--ann --images --dets --save-dets --limit --classes --strict
             --per-class --curves --confusion --resamples --seed --conf
@@ -52,11 +58,16 @@ _compress_argument()
         infer:--passes | bench:-n | bench:--frames | bench:--warmup | \
         bench:--shape | bench:--passes | detect:--conf | detect:-t | \
         detect:--threads | detect:--size | detect:--anchors | detect:--iou | \
-        detect:--max-det | detect:--passes | eval:--limit | eval:--classes | \
-        eval:--resamples | eval:--seed | eval:--conf | eval:-t | eval:--threads \
-        | eval:--size | eval:--anchors | eval:--iou | eval:--max-det | \
-        eval:--passes | sensitivity:--calib-images | sensitivity:--keep | \
-        sensitivity:--prune | sensitivity:-t | sensitivity:--threads)
+        detect:--max-det | detect:--passes | camera:-s | camera:--source | \
+        camera:--csi | camera:--capture | camera:--reconnect | camera:--timeout \
+        | camera:--frames | camera:--http | camera:--compare | camera:--conf | \
+        camera:-t | camera:--threads | camera:--size | camera:--anchors | \
+        camera:--iou | camera:--max-det | camera:--passes | eval:--limit | \
+        eval:--classes | eval:--resamples | eval:--seed | eval:--conf | eval:-t \
+        | eval:--threads | eval:--size | eval:--anchors | eval:--iou | \
+        eval:--max-det | eval:--passes | sensitivity:--calib-images | \
+        sensitivity:--keep | sensitivity:--prune | sensitivity:-t | \
+        sensitivity:--threads)
         echo '' ;;
     :--recover)
         echo 'lsq' ;;
@@ -72,7 +83,8 @@ _compress_argument()
         echo 'layer global' ;;
     :--calib | :--ann | :-o | :--output | infer:-i | infer:--input | \
         infer:-o | infer:--output | infer:--ort-lib | bench:--ort-lib | \
-        bench:--trace | detect:--names | detect:--ort-lib | eval:--ann | \
+        bench:--trace | detect:--names | detect:--ort-lib | camera:--save | \
+        camera:--csv | camera:--names | camera:--ort-lib | eval:--ann | \
         eval:--dets | eval:--save-dets | eval:--names | eval:--ort-lib | \
         sensitivity:--calib)
         echo '@file' ;;
@@ -85,11 +97,13 @@ _compress_argument()
     :--board)
         echo 'nano tx2 xavier-nx agx-xavier orin-nano orin-nx agx-orin pi4
             pi5' ;;
-    infer:--engine | detect:--engine | eval:--engine)
+    infer:--engine | detect:--engine | camera:--engine | eval:--engine)
         echo 'compress ort ort:cuda ort:tensorrt' ;;
-    infer:--precision | detect:--precision | eval:--precision)
+    infer:--precision | detect:--precision | camera:--precision | \
+        eval:--precision)
         echo 'float32 bf16' ;;
-    infer:--tune | bench:--tune | detect:--tune | eval:--tune)
+    infer:--tune | bench:--tune | detect:--tune | camera:--tune | \
+        eval:--tune)
         echo 'off cache' ;;
     bench:--engine)
         echo '@list compress ort ort:cuda ort:tensorrt' ;;
@@ -99,9 +113,9 @@ _compress_argument()
         echo '@list' ;;
     detect:-o | detect:--output | detect:--txt | eval:--images)
         echo '@dir' ;;
-    detect:--decoder | eval:--decoder)
+    detect:--decoder | camera:--decoder | eval:--decoder)
         echo 'auto v8 v5 yolox end2end v5-maps v8-maps yolox-maps' ;;
-    detect:--pixels | eval:--pixels)
+    detect:--pixels | camera:--pixels | eval:--pixels)
         echo 'auto rgb/255 rgb bgr/255 bgr' ;;
     sensitivity:--plot)
         echo '@file:svg' ;;
@@ -113,7 +127,7 @@ _compress_argument()
 _compress_endings()
 {
     case $1 in
-    '' | inspect | infer | bench | eval | sensitivity)
+    '' | inspect | infer | bench | camera | eval | sensitivity)
         echo '.onnx' ;;
     detect)
         echo '' ;;

@@ -55,17 +55,18 @@ static enum cz_status name_file(struct cz_output *output, const char *path,
     return output->path ? CZ_OK : cz_error_nomem(err);
 }
 
+/* `ending`: what stands behind ".tmp". */
 static enum cz_status open_temporary(struct cz_output *output,
-                                     struct cz_error *err)
+                                     const char *ending, struct cz_error *err)
 {
     int folder_length = (int)cz_path_folder_size(output->path);
-    size_t size = (size_t)folder_length + 64;
+    size_t size = (size_t)folder_length + strlen(ending) + 64;
     output->temporary = cz_malloc(size);
     if (!output->temporary)
         return cz_error_nomem(err);
     for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        snprintf(output->temporary, size, "%.*s.compress-%ld-%d.tmp",
-                 folder_length, output->path, (long)getpid(), attempt);
+        snprintf(output->temporary, size, "%.*s.compress-%ld-%d.tmp%s",
+                 folder_length, output->path, (long)getpid(), attempt, ending);
         output->fd = open(output->temporary,
                           O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (output->fd >= 0)
@@ -84,17 +85,32 @@ static void release(struct cz_output *output)
     *output = (struct cz_output){.fd = -1};
 }
 
-enum cz_status cz_output_open(struct cz_output *output, const char *path,
-                              bool overwrite, struct cz_error *err)
+static enum cz_status open_output(struct cz_output *output, const char *path,
+                                  bool overwrite, bool is_alike,
+                                  struct cz_error *err)
 {
     *output = (struct cz_output){.fd = -1, .overwrite = overwrite};
     bool is_link;
     CZ_TRY(look(&is_link, path, overwrite, err));
     CZ_TRY(name_file(output, path, is_link, err));
-    enum cz_status status = open_temporary(output, err);
+    const char *base = cz_path_base(output->path);
+    const char *ending = is_alike ? base + cz_path_stem_size(output->path) : "";
+    enum cz_status status = open_temporary(output, ending, err);
     if (status != CZ_OK)
         release(output);
     return status;
+}
+
+enum cz_status cz_output_open(struct cz_output *output, const char *path,
+                              bool overwrite, struct cz_error *err)
+{
+    return open_output(output, path, overwrite, false, err);
+}
+
+enum cz_status cz_output_open_alike(struct cz_output *output, const char *path,
+                                    bool overwrite, struct cz_error *err)
+{
+    return open_output(output, path, overwrite, true, err);
 }
 
 static int rename_into_place(const struct cz_output *output)

@@ -22,6 +22,11 @@ struct cz_output {
 enum cz_status cz_output_open(struct cz_output *output, const char *path,
                               bool overwrite, struct cz_error *err);
 
+/* The same; the temporary name ends as `path` does, for libraries that open it
+ * themselves and choose the format by that. */
+enum cz_status cz_output_open_alike(struct cz_output *output, const char *path,
+                                    bool overwrite, struct cz_error *err);
+
 /* Closes the file and gives it its name. Whatever the result, the temporary
  * file is gone and `output` needs no _abort. */
 enum cz_status cz_output_commit(struct cz_output *output, struct cz_error *err);

@@ -77,6 +77,22 @@ enum cz_status cz_image_write(const struct cz_image *image,
                               const struct cz_opencv *opencv, const char *path,
                               bool overwrite, struct cz_error *err);
 
+/* An image as the bytes of a file. Zero-initialise; its memory is used again
+ * by the next _encode; end with _free. */
+struct cz_encoded {
+    const uint8_t *data;
+    size_t size;
+    void *owner; /* for detect/ only */
+};
+
+/* ending: ".jpg", ".png", ... */
+enum cz_status cz_image_encode(struct cz_encoded *encoded,
+                               const struct cz_image *image,
+                               const struct cz_opencv *opencv,
+                               const char *ending, struct cz_error *err);
+void cz_encoded_free(struct cz_encoded *encoded,
+                     const struct cz_opencv *opencv);
+
 /* Whether the name ends like that of an image, those that Ultralytics looks
  * for included: .bmp .dng .jpeg .jpg .mpo .pfm .png .tif .tiff .webp. */
 bool cz_image_is_name(const char *path);
@@ -404,5 +420,131 @@ enum cz_status cz_draw_boxes(const struct cz_image *image,
                              const struct cz_detector *detector,
                              const struct cz_boxes *boxes,
                              struct cz_error *err);
+
+#define CZ_PANEL_LINES 2
+#define CZ_PANEL_ROWS 12
+#define CZ_PANEL_COLUMNS 4
+#define CZ_PANEL_BYTES 32
+
+/* A table of short texts under two lines; the first column is flush left, the
+ * others right. */
+struct cz_panel {
+    char lines[CZ_PANEL_LINES][96];
+    char cells[CZ_PANEL_ROWS][CZ_PANEL_COLUMNS][CZ_PANEL_BYTES];
+    size_t rows, columns;
+};
+
+/* Draws it at the top left on a darkened ground, scaled with the image, which
+ * must be CZ_PANEL_SIDE_MIN pixels wide and high or stays as it is. */
+#define CZ_PANEL_SIDE_MIN 96
+enum cz_status cz_draw_panel(const struct cz_image *image,
+                             const struct cz_opencv *opencv,
+                             const struct cz_panel *panel,
+                             struct cz_error *err);
+
+/* ---- video ------------------------------------------------------------ */
+
+/* OpenCV's videoio: two hundred libraries, opened when they are needed. They
+ * come through compress-video.so, which is looked for as compress-opencv.so
+ * is. */
+struct cz_video;
+
+/* `source`: what will be opened. An address gets another environment than a
+ * file, for the libraries below OpenCV; so call this before there are threads.
+ */
+enum cz_status cz_video_open(struct cz_video **video, const char *source,
+                             struct cz_error *err);
+void cz_video_close(struct cz_video *video);
+
+enum cz_source_kind {
+    CZ_SOURCE_CAMERA,   /* digits, or a device file */
+    CZ_SOURCE_FILE,     /* a file or a pipe; "-": standard input */
+    CZ_SOURCE_URL,      /* scheme://... */
+    CZ_SOURCE_PIPELINE, /* GStreamer's: elements with '!' between them */
+    CZ_SOURCE_KIND_COUNT
+};
+enum cz_source_kind cz_source_kind(const char *text);
+/* "camera", "file", "url", "pipeline" */
+const char *cz_source_kind_name(enum cz_source_kind kind);
+
+struct cz_source_options {
+    const char *text;
+    size_t width, height; /* asked of a camera; 0: as it likes */
+    double fps;           /* likewise */
+    int timeout_ms;       /* of opening a URL, and of waiting for its frames */
+};
+
+struct cz_source_facts {
+    enum cz_source_kind kind;
+    bool is_live;  /* frames come when they come, without an end: cameras,
+                      pipelines, URLs of unknown length */
+    double fps;    /* 0: unknown */
+    size_t frames; /* as a file's header has it; 0: unknown */
+};
+
+/* Where frames come from; for one thread at a time. */
+struct cz_source;
+
+/* CZ_EIO for a file that is missing, or a folder: before anything is opened. */
+enum cz_status cz_source_check(const char *text, struct cz_error *err);
+
+/* CZ_EIO for a file that is missing or no video, and for a camera or an
+ * address that does not answer. Waits for the writer of a pipe. */
+enum cz_status cz_source_open(struct cz_source **source,
+                              const struct cz_video *video,
+                              const struct cz_source_options *options,
+                              struct cz_error *err);
+void cz_source_close(struct cz_source *source); /* NULL is fine */
+const struct cz_source_facts *cz_source_facts(const struct cz_source *source);
+
+/* Waits for the next frame; false: there is none, the source has ended or is
+ * lost. Then _retrieve makes pixels of it: `image`, zero-initialised or of an
+ * earlier frame, whose memory is used again; end with cz_image_free(). */
+bool cz_source_grab(struct cz_source *source);
+bool cz_source_retrieve(struct cz_source *source, struct cz_image *image);
+
+/* Resizes `from` to the size of `to`, bilinear. */
+enum cz_status cz_image_scale(const struct cz_image *to,
+                              const struct cz_image *from,
+                              const struct cz_video *video,
+                              struct cz_error *err);
+
+struct cz_writer_options {
+    const char *path; /* .mp4, .mov, .mkv: MPEG-4; .avi: Motion JPEG */
+    bool overwrite;
+    double fps;
+    size_t width, height;
+};
+
+/* A video that is being written: through core/output.h. */
+struct cz_writer;
+
+/* CZ_EUNSUPPORTED for a name that ends otherwise. */
+enum cz_status cz_writer_check(const char *path, bool overwrite,
+                               struct cz_error *err);
+enum cz_status cz_writer_open(struct cz_writer **writer,
+                              const struct cz_video *video,
+                              const struct cz_writer_options *options,
+                              struct cz_error *err);
+/* The image has the size of the options. */
+enum cz_status cz_writer_write(struct cz_writer *writer,
+                               const struct cz_image *image,
+                               struct cz_error *err);
+/* Ends the file, sees that all frames are in it, and gives it its name; frees
+ * `writer` in any case. CZ_EIO where the disk was full, and nothing is left. */
+enum cz_status cz_writer_commit(struct cz_writer *writer, struct cz_error *err);
+void cz_writer_abort(struct cz_writer *writer); /* NULL is fine */
+
+/* A window on the screen; for one thread, the program's first. */
+struct cz_window;
+
+/* Whether there is a display: $DISPLAY, and an X server answers there, or
+ * $WAYLAND_DISPLAY. */
+bool cz_window_possible(void);
+enum cz_status cz_window_open(struct cz_window **window, const char *title,
+                              struct cz_error *err);
+void cz_window_close(struct cz_window *window); /* NULL is fine */
+/* False when the window was closed, or Esc or q pressed. */
+bool cz_window_show(struct cz_window *window, const struct cz_image *image);
 
 #endif

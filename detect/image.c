@@ -90,33 +90,58 @@ bool cz_image_is_bad(enum cz_status status)
 
 /* ---- writing ---------------------------------------------------------- */
 
-static enum cz_status write_file(const struct cz_cv_bytes *bytes,
+static enum cz_status write_file(const struct cz_encoded *encoded,
                                  const char *path, bool overwrite,
                                  struct cz_error *err)
 {
     struct cz_output output;
     CZ_TRY(cz_output_open(&output, path, overwrite, err));
     enum cz_status status =
-        cz_file_write(output.fd, bytes->data, bytes->size, path, err);
+        cz_file_write(output.fd, encoded->data, encoded->size, path, err);
     if (status == CZ_OK)
         return cz_output_commit(&output, err);
     cz_output_abort(&output);
     return status;
 }
 
+enum cz_status cz_image_encode(struct cz_encoded *encoded,
+                               const struct cz_image *image,
+                               const struct cz_opencv *opencv,
+                               const char *ending, struct cz_error *err)
+{
+    const struct cz_cv_picture picture = {image->pixels, image->width,
+                                          image->height, image->step, NULL};
+    struct cz_cv_bytes bytes = {.owner = encoded->owner};
+    char why[CZ_CV_WHY_BYTES] = "";
+    const bool is_done =
+        opencv->cv->encode(&bytes, &picture, ending, QUALITY, why);
+    *encoded = (struct cz_encoded){bytes.data, bytes.size, bytes.owner};
+    return is_done ? CZ_OK : cz_error_set(err, CZ_EUNSUPPORTED, "%s", why);
+}
+
+void cz_encoded_free(struct cz_encoded *encoded, const struct cz_opencv *opencv)
+{
+    struct cz_cv_bytes bytes = {.owner = encoded->owner};
+    if (encoded->owner)
+        opencv->cv->release_bytes(&bytes);
+    *encoded = (struct cz_encoded){0};
+}
+
 enum cz_status cz_image_write(const struct cz_image *image,
                               const struct cz_opencv *opencv, const char *path,
                               bool overwrite, struct cz_error *err)
 {
-    const struct cz_cv_picture picture = {image->pixels, image->width,
-                                          image->height, image->step, NULL};
-    struct cz_cv_bytes bytes = {0};
-    char why[CZ_CV_WHY_BYTES] = "";
+    struct cz_encoded encoded = {0};
+    struct cz_error why = {CZ_EINVAL, "the name has no ending"};
     const char *ending = strrchr(path, '.');
-    if (!ending || !opencv->cv->encode(&bytes, &picture, ending, QUALITY, why))
-        return cz_error_set(err, CZ_EUNSUPPORTED, "%s: cannot be written: %s",
-                            path, ending ? why : "the name has no ending");
-    enum cz_status status = write_file(&bytes, path, overwrite, err);
-    opencv->cv->release_bytes(&bytes);
+    enum cz_status status =
+        ending ? cz_image_encode(&encoded, image, opencv, ending, &why)
+               : CZ_EINVAL;
+    if (status == CZ_OK)
+        status = write_file(&encoded, path, overwrite, err);
+    else
+        status = cz_error_set(err, CZ_EUNSUPPORTED, "%s: cannot be written: %s",
+                              path, why.message);
+    cz_encoded_free(&encoded, opencv);
     return status;
 }

@@ -82,8 +82,17 @@ struct scratch {
     uint8_t *row;        /* [3][width] */
     uint8_t *grey;       /* a row of border */
     uint16_t halves[256];
-    void *memory;
 };
+
+/* Per column: from, two weights, two rows and a row of bytes. */
+#define COLUMN_BYTES                                                           \
+    (sizeof(int32_t) + 2 * sizeof(int16_t) + 2 * 3 * sizeof(int16_t) + 3)
+
+size_t cz_letterbox_bytes(const struct cz_fit *fit,
+                          const struct cz_input_format *format)
+{
+    return fit->width * COLUMN_BYTES + format->width;
+}
 
 /* As OpenCV: positions in float, the weights rounded each on its own. */
 static void place(size_t i, double scale, ptrdiff_t *from, int16_t weights[2])
@@ -128,20 +137,14 @@ static void make_halves(uint16_t halves[256], bool unit)
         halves[i] = cz_half_from_float((float)i / (unit ? 255.0F : 1.0F));
 }
 
-static enum cz_status make_scratch(struct scratch *s, const struct cz_fit *fit,
-                                   const struct cz_input_format *format,
-                                   struct cz_error *err)
+static void make_scratch(struct scratch *s, void *memory,
+                         const struct cz_fit *fit,
+                         const struct cz_input_format *format)
 {
     size_t width = fit->width;
-    /* Per column: from, two weights, two rows and a row of bytes. */
-    size_t bytes =
-        sizeof(int32_t) + 2 * sizeof(int16_t) + 2 * 3 * sizeof(int16_t) + 3;
     *s = (struct scratch){
         .loops = cz_rows_find(), .x = {.count = width}, .source = {-1, -1}};
-    s->memory = cz_calloc(1, width * bytes + format->width);
-    if (!s->memory)
-        return cz_error_nomem(err);
-    s->x.from = s->memory;
+    s->x.from = memory;
     s->x.weights = (int16_t *)(s->x.from + width);
     s->resized[0] = s->x.weights + 2 * width;
     s->resized[1] = s->resized[0] + 3 * width;
@@ -152,7 +155,6 @@ static enum cz_status make_scratch(struct scratch *s, const struct cz_fit *fit,
         fill_axis(&s->x, fit->image_width);
     if (format->dtype == CZ_DTYPE_FLOAT16)
         make_halves(s->halves, format->unit);
-    return CZ_OK;
 }
 
 /* ---- rows ------------------------------------------------------------- */
@@ -228,13 +230,12 @@ static void put_row(void *to, const uint8_t *row, size_t left, size_t count,
     store(at + (left + count) * element, s->grey, right, s, format);
 }
 
-enum cz_status cz_letterbox_fill(void *input, const struct cz_fit *fit,
-                                 const struct cz_input_format *format,
-                                 const struct cz_image *image,
-                                 struct cz_error *err)
+void cz_letterbox_fill_with(void *memory, void *input, const struct cz_fit *fit,
+                            const struct cz_input_format *format,
+                            const struct cz_image *image)
 {
     struct scratch s;
-    CZ_TRY(make_scratch(&s, fit, format, err));
+    make_scratch(&s, memory, fit, format);
     size_t row_bytes = format->width * (cz_dtype_bits(format->dtype) / 8);
     for (size_t y = 0; y < format->height; y++) {
         bool inside = y >= fit->top && y - fit->top < fit->height;
@@ -250,6 +251,17 @@ enum cz_status cz_letterbox_fill(void *input, const struct cz_fit *fit,
                 put_row(to, s.row, 0, 0, &s, format);
         }
     }
-    cz_free(s.memory);
+}
+
+enum cz_status cz_letterbox_fill(void *input, const struct cz_fit *fit,
+                                 const struct cz_input_format *format,
+                                 const struct cz_image *image,
+                                 struct cz_error *err)
+{
+    void *memory = cz_malloc(cz_letterbox_bytes(fit, format));
+    if (!memory)
+        return cz_error_nomem(err);
+    cz_letterbox_fill_with(memory, input, fit, format, image);
+    cz_free(memory);
     return CZ_OK;
 }

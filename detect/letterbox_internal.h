@@ -28,6 +28,14 @@ struct cz_rows {
                      size_t count);
 };
 
+/* cz_letterbox_fill() with memory of the caller's, cz_letterbox_bytes() of it,
+ * aligned as cz_malloc() does. */
+size_t cz_letterbox_bytes(const struct cz_fit *fit,
+                          const struct cz_input_format *format);
+void cz_letterbox_fill_with(void *memory, void *input, const struct cz_fit *fit,
+                            const struct cz_input_format *format,
+                            const struct cz_image *image);
+
 /* The fastest that the processor has (CZ_CPU may limit it). */
 const struct cz_rows *cz_rows_find(void);
 

@@ -1,65 +1,23 @@
-/* Opens the shim of OpenCV. Its libraries are left open at the end: they have
- * exit handlers of their own. */
-#include <dlfcn.h>
-#include <limits.h>
+/* Opens the shim of OpenCV, also beside other work. */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "core/alloc.h"
 #include "detect/image_internal.h"
-
-#define SHIM "compress-opencv.so"
-
-/* The folder of the program with a '/' at its end; "" when it is not known. */
-static void own_folder(char *folder, size_t size)
-{
-    ssize_t n = readlink("/proc/self/exe", folder, size - 1);
-    folder[n > 0 ? n : 0] = 0;
-    char *slash = strrchr(folder, '/');
-    folder[slash ? slash + 1 - folder : 0] = 0;
-}
-
-static bool find_shim(char *path, size_t size)
-{
-    static const char *const below[] = {"", "../lib/compress/"};
-    const char *wanted = getenv("CZ_OPENCV");
-    if (wanted && *wanted)
-        return (size_t)snprintf(path, size, "%s", wanted) < size;
-    char folder[PATH_MAX];
-    own_folder(folder, sizeof folder);
-    for (size_t i = 0; *folder && i < sizeof below / sizeof *below; i++) {
-        if ((size_t)snprintf(path, size, "%s%s" SHIM, folder, below[i]) <
-                size &&
-            access(path, R_OK) == 0)
-            return true;
-    }
-    return false;
-}
+#include "detect/shim_internal.h"
 
 static enum cz_status open_shim(struct cz_opencv *opencv, struct cz_error *err)
 {
-    char path[PATH_MAX + sizeof "../lib/compress/" SHIM];
-    if (!find_shim(path, sizeof path))
-        return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "images need " SHIM ", which is neither beside "
-                            "the program nor in ../lib/compress: `make` builds "
-                            "it, `make install` installs it");
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return cz_error_set(err, CZ_EUNSUPPORTED,
-                            "images need OpenCV 4 and libexif (apt install "
-                            "libopencv-imgcodecs406 libopencv-imgproc406 "
-                            "libexif12): %s",
-                            dlerror());
-    opencv->cv = dlsym(handle, "cz_cv_table");
-    if (opencv->cv && opencv->cv->abi == CZ_CV_ABI)
-        return CZ_OK;
-    dlclose(handle);
-    return cz_error_set(err, CZ_EUNSUPPORTED,
-                        "%s: is of another version of this program", path);
+    static const struct cz_shim shim = {
+        .file = "compress-opencv.so",
+        .symbol = "cz_cv_table",
+        .what = "images",
+        .packages = "OpenCV 4 and libexif (apt install "
+                    "libopencv-imgcodecs406 libopencv-imgproc406 libexif12)",
+        .abi = CZ_CV_ABI};
+    const void *table;
+    CZ_TRY(cz_shim_open(&table, &shim, err));
+    opencv->cv = table;
+    return CZ_OK;
 }
 
 enum cz_status cz_opencv_open(struct cz_opencv **opencv, struct cz_error *err)

@@ -136,7 +136,9 @@ bool encode(cz_cv_bytes *bytes, const cz_cv_picture *picture,
             const char *extension, int quality, char *why) noexcept
 {
     return guarded(why, [&] {
-        auto file = std::make_unique<std::vector<uchar>>();
+        if (!bytes->owner)
+            bytes->owner = new std::vector<uchar>;
+        auto *file = static_cast<std::vector<uchar> *>(bytes->owner);
         const std::vector<int> options = {cv::IMWRITE_JPEG_QUALITY, quality,
                                           cv::IMWRITE_WEBP_QUALITY, quality};
         if (!cv::imencode(extension, view(picture), *file, options)) {
@@ -145,7 +147,6 @@ bool encode(cz_cv_bytes *bytes, const cz_cv_picture *picture,
         }
         bytes->data = file->data();
         bytes->size = file->size();
-        bytes->owner = file.release();
         return true;
     });
 }

@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* Raised with every change of the table. */
-#define CZ_CV_ABI 2
+#define CZ_CV_ABI 3
 #define CZ_CV_WHY_BYTES 200
 
 struct cz_cv_picture {
@@ -62,7 +62,8 @@ struct cz_cv_table {
      * decoding. */
     bool (*measure)(size_t *width, size_t *height, const void *bytes,
                     size_t size, char *why) CZ_NOEXCEPT;
-    /* extension: ".png"; quality: 0..100, of JPEG and WebP only. */
+    /* extension: ".png"; quality: 0..100, of JPEG and WebP only. With
+     * bytes->owner of an earlier call its memory is used again; NULL: new. */
     bool (*encode)(struct cz_cv_bytes *bytes,
                    const struct cz_cv_picture *picture, const char *extension,
                    int quality, char *why) CZ_NOEXCEPT;

@@ -1,7 +1,7 @@
 /* A detector and the engine that runs it: an image in, boxes out. */
 #include "core/alloc.h"
 #include "core/clock.h"
-#include "detect/detect.h"
+#include "detect/letterbox_internal.h"
 
 #define IOU_ULTRALYTICS 0.7F
 #define IOU_YOLOX 0.65F
@@ -15,6 +15,8 @@ struct cz_session {
     size_t side; /* the longest of the input that the model has without rect */
     struct cz_thresholds thresholds;
     struct cz_boxes boxes;
+    void *memory; /* of the letterbox: [memory_bytes], grows */
+    size_t memory_bytes;
 };
 
 static const char *const stage_names[CZ_STAGE_COUNT] = {
@@ -121,6 +123,7 @@ void cz_session_close(struct cz_session *session)
     cz_engine_close(session->engine);
     cz_detector_free(session->detector);
     cz_boxes_fini(&session->boxes);
+    cz_free(session->memory);
     cz_free(session);
 }
 
@@ -164,6 +167,28 @@ static enum cz_status fit_engine(struct cz_session *session, size_t width,
     return is_same && session->engine ? CZ_OK : open_engine(session, err);
 }
 
+/* Memory is taken when an image needs more than those before. */
+static enum cz_status fill_input(struct cz_session *session,
+                                 const struct cz_fit *fit,
+                                 const struct cz_image *image,
+                                 struct cz_error *err)
+{
+    size_t count;
+    const size_t bytes = cz_letterbox_bytes(fit, &session->format);
+    if (bytes > session->memory_bytes) {
+        cz_free(session->memory);
+        session->memory_bytes = 0;
+        session->memory = cz_malloc(bytes);
+        if (!session->memory)
+            return cz_error_nomem(err);
+        session->memory_bytes = bytes;
+    }
+    cz_letterbox_fill_with(session->memory,
+                           cz_engine_inputs(session->engine, &count)->data, fit,
+                           &session->format, image);
+    return CZ_OK;
+}
+
 enum cz_status cz_session_run(struct cz_session *session,
                               const struct cz_boxes **boxes,
                               struct cz_stage_times *times,
@@ -174,9 +199,8 @@ enum cz_status cz_session_run(struct cz_session *session,
     size_t count;
     CZ_TRY(fit_engine(session, image->width, image->height, err));
     struct cz_moment start = cz_moment_now();
-    void *input = cz_engine_inputs(session->engine, &count)->data;
     cz_letterbox_fit(&fit, &session->format, image->width, image->height);
-    CZ_TRY(cz_letterbox_fill(input, &fit, &session->format, image, err));
+    CZ_TRY(fill_input(session, &fit, image, err));
     cz_stage_end(times, CZ_STAGE_LETTERBOX, &start);
     CZ_TRY(cz_error_prefix(err, cz_engine_run(session->engine, err),
                            session->path));

@@ -59,8 +59,12 @@ described_options 'compress eval' 'compress detect' >manual.txt
 same 'options of compress eval in docs/compress.1' help.txt manual.txt
 
 compress detect --help | listed_options >help.txt
-described_options 'compress detect' 'compress sensitivity' >manual.txt
+described_options 'compress detect' 'compress camera' >manual.txt
 same 'options of compress detect in docs/compress.1' help.txt manual.txt
+
+compress camera --help | listed_options >help.txt
+described_options 'compress camera' 'compress sensitivity' >manual.txt
+same 'options of compress camera in docs/compress.1' help.txt manual.txt
 
 compress sensitivity --help | listed_options >help.txt
 described_options 'compress sensitivity' 'compress run' >manual.txt
@@ -92,7 +96,7 @@ walk(json.load(sys.stdin), "")'
 # Those in the tables of formats.md below the heading of this schema.
 documented_keys() {
     awk -v heading="## $1" '/^## / { on = $0 == heading } on' \
-        "$ROOT/docs/formats.md" |
+        "$ROOT"/docs/formats*.md |
         sed -n 's/^| `\([][A-Za-z0-9_.]*\)` |.*/\1/p'
 }
 
@@ -146,6 +150,12 @@ if [[ -e samples/shapes8n.onnx ]]; then
     compress run run.yaml --json | printed_keys >keys.txt
     documented_keys compress.run/1 >formats.txt
     same 'keys of compress run --json in docs/formats.md' keys.txt formats.txt
+fi
+
+if [[ -e samples/shapes8n.onnx ]] && test-video v.avi 5 2>/dev/null; then
+    compress camera "$model" --source v.avi --save o.avi --json | printed_keys >keys.txt
+    documented_keys compress.camera/1 >formats.txt
+    same 'keys of compress camera --json in docs/formats_camera.md' keys.txt formats.txt
 fi
 
 # --- README -------------------------------------------------------------------
