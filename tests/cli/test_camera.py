@@ -31,6 +31,7 @@ IMAGES = [cv2.imread(str(p)) for p in
           sorted(Path(os.environ["SAMPLES"], "data/val").glob("*.jpg"))[:6]]
 REJECTED, INTERRUPTED = 3, 130
 LIMIT_S = 120
+TRIES = 6
 CHROMIUM = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
             "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync",
@@ -334,20 +335,28 @@ def read_pictures(port, count):
     return pictures
 
 
+def shows_a_picture(url, size):
+    subprocess.run(["chromium", *CHROMIUM, "--window-size=" + size,
+                    "--timeout=4000", "--screenshot=page.png", url],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                   timeout=100, check=True)
+    page = cv2.imread("page.png")
+    os.remove("page.png")
+    return page[60:200, 20:340].std() > 20
+
+
 def look_with_chromium(url):
     """The picture and the figures, in a browser of full size and a phone's."""
     for size in ("1200,700", "400,800"):
-        subprocess.run(["chromium", *CHROMIUM, "--window-size=" + size,
-                        "--timeout=4000", "--screenshot=page.png", url],
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       timeout=100, check=True)
-        page = cv2.imread("page.png")
-        assert page[60:200, 20:340].std() > 20, "no picture in the page"
-        os.remove("page.png")
-    dom = subprocess.run(["chromium", *CHROMIUM, "--timeout=4000",
-                          "--dump-dom", url], stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, timeout=100, text=True,
-                         check=True).stdout
+        assert any(shows_a_picture(url, size) for _ in range(TRIES)), size
+    # A busy machine shows the first figures late.
+    for _ in range(TRIES):
+        dom = subprocess.run(["chromium", *CHROMIUM, "--timeout=4000",
+                              "--dump-dom", url], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, timeout=100,
+                             text=True, check=True).stdout
+        if 'data-state="live">live<' in dom:
+            break
     assert 'data-state="live">live<' in dom, dom
     assert re.search(r'id="frames">[1-9][0-9]*<', dom), dom
     assert "<caption>shapes8n.onnx, " in dom, dom
