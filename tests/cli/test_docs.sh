@@ -149,7 +149,7 @@ if [[ -e samples/shapes8n.onnx ]]; then
         "bench: {frames: 1, warmup: 0}" "samples: 0" >run.yaml
     compress run run.yaml --json | printed_keys >keys.txt
     documented_keys compress.run/1 >formats.txt
-    same 'keys of compress run --json in docs/formats.md' keys.txt formats.txt
+    same 'keys of compress run --json in docs/formats_run.md' keys.txt formats.txt
 fi
 
 if [[ -e samples/shapes8n.onnx ]] && test-video v.avi 5 2>/dev/null; then
