@@ -89,14 +89,6 @@ static double y_of(const struct scale *scale, double value)
 
 /* ---- parts ------------------------------------------------------------ */
 
-static void print_text(FILE *file, double x, double y, const char *class,
-                       const char *text)
-{
-    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, class);
-    app_print_xml(file, text);
-    fputs("</text>\n", file);
-}
-
 static void print_line(FILE *file, double x1, double y1, double x2, double y2)
 {
     fprintf(file,
@@ -118,21 +110,21 @@ static void print_axes(FILE *file, const struct app_chart *chart,
                        const struct scale *scale)
 {
     char number[APP_NUMBER_BYTES];
-    print_text(file, LEFT, 26, "title", chart->title);
-    print_text(file, LEFT, 50, "dim", chart->y_label);
-    print_text(file, (LEFT + WIDTH - RIGHT) / 2.0, BOTTOM + 44, "dim middle",
-               chart->x_label);
+    app_plot_print_text(file, LEFT, 26, "title", chart->title);
+    app_plot_print_text(file, LEFT, 50, "dim", chart->y_label);
+    app_plot_print_text(file, (LEFT + WIDTH - RIGHT) / 2.0, BOTTOM + 44,
+                        "dim middle", chart->x_label);
     for (unsigned i = 0; i <= scale->y.steps; i++) {
         const double y = y_of(scale, scale->y.low + i * scale->y.step);
         print_line(file, LEFT, y, WIDTH - RIGHT, y);
         tick_text(number, &scale->y, i);
-        print_text(file, LEFT - 6, y + 4, "dim end", number);
+        app_plot_print_text(file, LEFT - 6, y + 4, "dim end", number);
     }
     for (unsigned i = 0; i <= scale->x.steps; i++) {
         const double x = x_of(scale, scale->x.low + i * scale->x.step);
         print_line(file, x, BOTTOM, x, BOTTOM + 5);
         tick_text(number, &scale->x, i);
-        print_text(file, x, BOTTOM + 21, "dim middle", number);
+        app_plot_print_text(file, x, BOTTOM + 21, "dim middle", number);
     }
 }
 
@@ -184,8 +176,8 @@ static void print_series(FILE *file, const struct app_chart_series *s,
         const struct app_chart_point *point = &s->points[i];
         print_point(file, s, point, scale, colour);
         if (s->mark == APP_CHART_POINTS)
-            print_text(file, x_of(scale, point->x), y_of(scale, point->y) - 9,
-                       "rank middle", text);
+            app_plot_print_text(file, x_of(scale, point->x),
+                                y_of(scale, point->y) - 9, "rank middle", text);
     }
 }
 
@@ -201,8 +193,8 @@ static void print_entry(FILE *file, const struct app_chart_series *s,
             number % COLOURS, x, y - 4);
     snprintf(text, sizeof text, "%zu", number + 1);
     if (s->mark == APP_CHART_POINTS)
-        print_text(file, x - 10, y, "rank end", text);
-    print_text(file, x + 12, y, "name", s->name);
+        app_plot_print_text(file, x - 10, y, "rank end", text);
+    app_plot_print_text(file, x + 12, y, "name", s->name);
 }
 
 /* ---- all of it -------------------------------------------------------- */

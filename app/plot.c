@@ -109,22 +109,14 @@ static double y_of(const struct scale *scale, double value)
     return BOTTOM - CHART_HEIGHT * value / (scale->step * scale->steps);
 }
 
-static void print_text(FILE *file, double x, double y, const char *class,
-                       const char *text)
-{
-    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, class);
-    app_print_xml(file, text);
-    fputs("</text>\n", file);
-}
-
 static void print_axes(FILE *file, const struct app_plot *plot,
                        const struct scale *scale)
 {
     char number[APP_NUMBER_BYTES];
-    print_text(file, LEFT, 26, "title", plot->title);
-    print_text(file, LEFT, 50, "dim", plot->y_label);
-    print_text(file, (LEFT + WIDTH - RIGHT) / 2.0, BOTTOM + 24, "dim middle",
-               plot->x_label);
+    app_plot_print_text(file, LEFT, 26, "title", plot->title);
+    app_plot_print_text(file, LEFT, 50, "dim", plot->y_label);
+    app_plot_print_text(file, (LEFT + WIDTH - RIGHT) / 2.0, BOTTOM + 24,
+                        "dim middle", plot->x_label);
     for (unsigned i = 0; i <= scale->steps; i++) {
         const double y = y_of(scale, i * scale->step);
         fprintf(file,
@@ -132,7 +124,7 @@ static void print_axes(FILE *file, const struct app_plot *plot,
                 "class=\"grid\"/>\n",
                 LEFT, WIDTH - RIGHT, y, y);
         snprintf(number, sizeof number, "%g", i * scale->step);
-        print_text(file, LEFT - 6, y + 4, "dim end", number);
+        app_plot_print_text(file, LEFT - 6, y + 4, "dim end", number);
     }
 }
 
@@ -161,7 +153,7 @@ static void print_bar(FILE *file, const struct app_plot *plot, size_t i,
     fprintf(file, ": %g</title></rect>\n", plot->bars[i].value);
     snprintf(number, sizeof number, "%zu", rank + 1);
     if (rank != NONE)
-        print_text(file, x + slot / 2, y - 4, "rank middle", number);
+        app_plot_print_text(file, x + slot / 2, y - 4, "rank middle", number);
 }
 
 static void print_list(FILE *file, const struct app_plot *plot,
@@ -172,14 +164,22 @@ static void print_list(FILE *file, const struct app_plot *plot,
         const double y = LIST_TOP + LINE_HEIGHT * (double)i;
         const struct app_plot_bar *bar = &plot->bars[worst[i]];
         snprintf(number, sizeof number, "%zu", i + 1);
-        print_text(file, 28, y, "rank end", number);
+        app_plot_print_text(file, 28, y, "rank end", number);
         snprintf(number, sizeof number, "%.3g", bar->value);
-        print_text(file, 116, y, "dim end", number);
-        print_text(file, 130, y, "name", bar->name);
+        app_plot_print_text(file, 116, y, "dim end", number);
+        app_plot_print_text(file, 130, y, "name", bar->name);
     }
 }
 
 /* ---- all of it -------------------------------------------------------- */
+
+void app_plot_print_text(FILE *file, double x, double y, const char *class,
+                         const char *text)
+{
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, class);
+    app_print_xml(file, text);
+    fputs("</text>\n", file);
+}
 
 void app_plot_print_style(FILE *file)
 {

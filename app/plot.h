@@ -33,8 +33,11 @@ void app_plot_print(FILE *file, const struct app_plot *plot);
 enum cz_status app_plot_save(const struct app_plot *plot, const char *path,
                              bool overwrite, struct cz_error *err);
 
-/* The style of all charts, for within <svg>. */
+/* For within the <svg> of any chart: its style, and an escaped text at a place
+ * of the view box, of one of the style's classes. */
 void app_plot_print_style(FILE *file);
+void app_plot_print_text(FILE *file, double x, double y, const char *class,
+                         const char *text);
 
 /* A step of 1, 2 or 5 times a power of ten, of which at most `most` lead from 0
  * to `value`. */

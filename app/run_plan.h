@@ -11,6 +11,7 @@
 
 #include "app/image_files.h"
 #include "app/run_config.h"
+#include "core/hash.h"
 
 enum app_run_kind {
     APP_RUN_MAKE,
@@ -44,6 +45,7 @@ struct app_run_step {
     bool uses_val, uses_calib;    /* their images count, too */
     bool uses_machine;            /* its result is that of this machine */
     size_t *needs, n_needs;       /* [n_needs] steps before it */
+    char key[CZ_HASH_TEXT_BYTES]; /* before it begins; "": not known */
     /* When it is done. */
     enum app_run_state state;
     json_t *result; /* what it printed; owned */

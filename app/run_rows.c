@@ -275,27 +275,35 @@ json_t *app_run_rows(const struct app_run_plan *plan)
     return root;
 }
 
-bool app_run_rows_miss(const json_t *root)
+static bool misses(const json_t *row)
+{
+    return json_is_false(find(row, "gates.max_drop")) ||
+           json_is_false(find(row, "gates.max_ms"));
+}
+
+static bool failed(const json_t *row)
+{
+    return json_is_string(json_object_get(row, "failed"));
+}
+
+static bool is_any(const json_t *root, bool (*is)(const json_t *row))
 {
     size_t i;
     const json_t *row;
-    bool missed = false;
     json_array_foreach(json_object_get(root, "rows"), i, row)
     {
-        missed = missed || json_is_false(find(row, "gates.max_drop")) ||
-                 json_is_false(find(row, "gates.max_ms"));
+        if (is(row))
+            return true;
     }
-    return missed;
+    return false;
+}
+
+bool app_run_rows_miss(const json_t *root)
+{
+    return is_any(root, misses);
 }
 
 bool app_run_rows_fail(const json_t *root)
 {
-    size_t i;
-    const json_t *row;
-    bool failed = false;
-    json_array_foreach(json_object_get(root, "rows"), i, row)
-    {
-        failed = failed || json_is_string(json_object_get(row, "failed"));
-    }
-    return failed;
+    return is_any(root, failed);
 }

@@ -114,20 +114,33 @@ static bool are_products_right(const json_t *record,
     return true;
 }
 
+/* What an earlier run left; NULL: nothing that can be read. */
+static json_t *load_record(const char *path)
+{
+    void *bytes;
+    size_t size;
+    if (cz_file_load(&bytes, &size, path, OUTPUT_BYTES_MAX, NULL) != CZ_OK)
+        return NULL;
+    json_t *record = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
+    cz_free(bytes);
+    return record;
+}
+
 enum cz_status app_run_look_up(struct app_run_worker *worker,
                                struct app_run_step *step, struct cz_error *err)
 {
-    char key[CZ_HASH_TEXT_BYTES];
     const char *path = record_path(worker, step);
     if (!path)
         return cz_error_nomem(err);
-    json_t *record = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    json_t *record = load_record(path);
     step->seconds = json_number_value(json_object_get(record, "seconds"));
     const char *kept = json_string_value(json_object_get(record, "key"));
     json_t *result = json_object_get(record, "result");
-    if (kept && result && !worker->redo &&
-        key_of(key, worker, step, NULL) == CZ_OK && strcmp(kept, key) == 0 &&
-        are_products_right(record, step)) {
+    /* What cannot be read now is named by the step itself. */
+    if (key_of(step->key, worker, step, NULL) != CZ_OK)
+        step->key[0] = 0;
+    if (kept && json_is_object(result) && !worker->redo && *step->key &&
+        strcmp(kept, step->key) == 0 && are_products_right(record, step)) {
         step->result = json_incref(result);
         step->state = APP_RUN_CACHED;
     }
@@ -142,7 +155,7 @@ static void print_json(FILE *file, const void *user)
 }
 
 static enum cz_status keep(const struct app_run_worker *w,
-                           const struct app_run_step *step, const char *key,
+                           const struct app_run_step *step,
                            struct cz_error *err)
 {
     const char *path = record_path(w, step);
@@ -155,7 +168,7 @@ static enum cz_status keep(const struct app_run_worker *w,
                             json_string(hash));
     }
     json_object_set_new(record, "schema", json_string(SCHEMA));
-    json_object_set_new(record, "key", json_string(key));
+    json_object_set_new(record, "key", json_string(step->key));
     json_object_set_new(record, "seconds", json_real(step->seconds));
     json_object_set_new(record, "products", products);
     json_object_set(record, "result", step->result);
@@ -291,7 +304,6 @@ static enum cz_status finish(struct app_run_worker *w,
                              struct cz_error *err)
 {
     struct app_run_config *c = w->plan->config;
-    char key[CZ_HASH_TEXT_BYTES];
     if (step->exit_code == APP_DONE)
         step->result = result_of(process->out);
     if (!step->result) {
@@ -301,8 +313,7 @@ static enum cz_status finish(struct app_run_worker *w,
         return step->message ? CZ_OK : cz_error_nomem(err);
     }
     step->state = APP_RUN_MADE;
-    CZ_TRY(key_of(key, w, step, err));
-    return keep(w, step, key, err);
+    return keep(w, step, err);
 }
 
 static enum cz_status run_step(struct app_run_worker *w,

@@ -3,6 +3,7 @@
 
 #include <nettle/base16.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
@@ -37,6 +38,11 @@ enum cz_status cz_hash_add_file(struct cz_hash *hash, const char *path,
                                 struct cz_error *err)
 {
     int fd;
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return cz_file_fail(path, err);
+    if (!S_ISREG(info.st_mode)) /* a pipe would be waited for */
+        return cz_error_set(err, CZ_EIO, "%s: is no regular file", path);
     uint8_t *piece = cz_malloc(PIECE_BYTES);
     if (!piece)
         return cz_error_nomem(err);

@@ -17,7 +17,7 @@ void cz_hash_start(struct cz_hash *hash);
 /* Texts are apart: "a", "bc" gives another hash than "ab", "c". */
 void cz_hash_add_text(struct cz_hash *hash, const char *text);
 
-/* The content of a file, not its name. CZ_EIO. */
+/* The content of a regular file, not its name. CZ_EIO. */
 enum cz_status cz_hash_add_file(struct cz_hash *hash, const char *path,
                                 struct cz_error *err);
 
