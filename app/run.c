@@ -185,9 +185,13 @@ static enum cz_status write_chart(struct run *run, const struct chart *chart,
                      of_all ? "" : "-", app_run_chart_name(chart->chart));
     if (!name)
         return cz_error_nomem(err);
-    return app_run_chart_print(NULL, chart->page, chart->chart, chart->model)
-               ? write_one(run, name, print_chart, chart, err)
-               : CZ_OK;
+    if (app_run_chart_print(NULL, chart->page, chart->chart, chart->model))
+        return write_one(run, name, print_chart, chart, err);
+    const char *path =
+        app_run_text(&run->config, "%s/%s", run->config.output, name);
+    if (path)
+        unlink(path); /* that of an earlier run */
+    return CZ_OK;
 }
 
 static enum cz_status write_charts(struct run *run,
@@ -256,12 +260,25 @@ static void print_command(const struct app_run_step *step)
     putchar('\n');
 }
 
+/* What they make is not known before. */
+static bool are_needs_done(const struct app_run_plan *plan,
+                           const struct app_run_step *step)
+{
+    for (size_t i = 0; i < step->n_needs; i++) {
+        if (plan->steps[step->needs[i]].state != APP_RUN_CACHED)
+            return false;
+    }
+    return true;
+}
+
 static enum cz_status print_plan(struct run *run, struct cz_error *err)
 {
     size_t done = 0;
     for (size_t i = 0; i < run->plan.n_steps; i++) {
         struct app_run_step *step = &run->plan.steps[i];
         CZ_TRY(app_run_look_up(&run->worker, step, err));
+        if (!are_needs_done(&run->plan, step))
+            step->state = APP_RUN_TO_DO;
         done += step->state == APP_RUN_CACHED;
         fputs(step->state == APP_RUN_CACHED ? "# done before: " : "", stdout);
         print_command(step);

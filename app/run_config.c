@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/near.h"
@@ -17,6 +18,7 @@
 #define SAMPLES_MOST 16
 #define SAMPLES_DEFAULT 2
 #define NAME_MOST 100
+#define VARIANTS_MOST 500
 #define NAME_LETTERS                                                           \
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-"
 
@@ -118,7 +120,7 @@ static enum cz_status read_number(double *number, struct reader *r,
     const char *text = cz_yaml_scalar(node);
     char *end = NULL;
     *number = text && *text ? strtod(text, &end) : 0;
-    if (end && !*end && *number >= 0 && *number <= most)
+    if (end && !*end && *number >= 0 && *number <= most && isfinite(*number))
         return CZ_OK;
     return isinf(most)
                ? wrong(r, node, "want a number of at least 0 here")
@@ -374,6 +376,8 @@ static enum cz_status add_variant(struct reader *r, const yaml_node_t *node,
     const char *copy = cz_arena_strdup(&c->arena, name, strlen(name));
     if (!grown || !copy)
         return cz_error_nomem(r->err);
+    if (c->n_variants == VARIANTS_MOST)
+        return wrong(r, node, "more than %d variants", VARIANTS_MOST);
     c->variants = grown;
     grown[c->n_variants++] = (struct app_run_variant){
         .name = copy, .args = args, .place = place_of(node)};
@@ -466,9 +470,12 @@ static enum cz_status check_model(struct reader *r, const yaml_node_t *node,
                          "name: {name: other, path: %.100s}",
                          name, path);
     }
-    return access(path, R_OK) == 0
+    struct stat info;
+    if (stat(path, &info) != 0 || access(path, R_OK) != 0)
+        return wrong(r, node, "%.200s: %s", path, strerror(errno));
+    return S_ISREG(info.st_mode)
                ? CZ_OK
-               : wrong(r, node, "%.200s: %s", path, strerror(errno));
+               : wrong(r, node, "%.200s: is no file; want an ONNX model", path);
 }
 
 static enum cz_status add_model(struct reader *r, const yaml_node_t *node,
@@ -613,13 +620,31 @@ static enum cz_status read_max_drop(struct reader *r, yaml_node_t *node)
 
 static enum cz_status read_max_ms(struct reader *r, yaml_node_t *node)
 {
-    return read_number(&r->config->max_ms, r, node, INFINITY);
+    CZ_TRY(read_number(&r->config->max_ms, r, node, INFINITY));
+    return r->config->max_ms > 0
+               ? CZ_OK
+               : wrong(r, node, "want milliseconds, more than 0, here");
+}
+
+/* A gate that nothing is measured for would never close. */
+static enum cz_status check_gates(struct reader *r)
+{
+    const struct app_run_config *c = r->config;
+    const char *what = NULL;
+    if (isfinite(c->max_drop) && !c->annotations)
+        what = "'max_drop:' wants 'data: {val: FILE}', to measure mAP on";
+    else if (isfinite(c->max_ms) && !c->benches)
+        what = "'max_ms:' wants a benchmark; leave 'bench: false' out";
+    return what ? cz_error_set(r->err, CZ_EPARSE, "%s:%zu:%zu: %s", c->path,
+                               c->gates_place.line, c->gates_place.column, what)
+                : CZ_OK;
 }
 
 static enum cz_status read_gates(struct reader *r, yaml_node_t *node)
 {
     static const struct key keys[] = {
         {"max_drop", read_max_drop}, {"max_ms", read_max_ms}, {NULL, NULL}};
+    r->config->gates_place = place_of(node);
     return read_map(r, node, keys, "of 'gates:'");
 }
 
@@ -644,7 +669,7 @@ static enum cz_status read_root(struct reader *r, const yaml_node_t *root)
                             r->config->path);
     CZ_TRY(read_map(r, root, keys, "of a run"));
     return r->config->n_models
-               ? CZ_OK
+               ? check_gates(r)
                : wrong(r, root, "want 'models:', a list of ONNX files");
 }
 
@@ -657,6 +682,14 @@ static enum cz_status find_baseline(struct reader *r)
             c->baseline = i;
             return CZ_OK;
         }
+    }
+    for (size_t i = 0; i < c->n_variants; i++) {
+        if (strcmp(c->variants[i].name, "baseline") == 0)
+            return cz_error_set(r->err, CZ_EPARSE,
+                                "%s:%zu:%zu: a variant with options is no "
+                                "'baseline': that is the model as it is",
+                                c->path, c->variants[i].place.line,
+                                c->variants[i].place.column);
     }
     const yaml_node_t *root = yaml_document_get_root_node(&r->document);
     CZ_TRY(add_variant(r, root, "baseline", (struct app_run_args){.count = 0}));

@@ -46,7 +46,7 @@ struct app_run_config {
     const char *annotations;    /* NULL: nothing is evaluated */
     const char *images, *calib; /* or NULL */
     struct app_run_args evaluate, bench;
-    struct app_run_place evaluate_place, bench_place;
+    struct app_run_place evaluate_place, bench_place, gates_place;
     bool benches;            /* `bench: false` switches it off */
     bool sensitivity;        /* of each model, layer by layer */
     size_t samples;          /* pictures with boxes in the report */

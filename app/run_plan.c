@@ -70,6 +70,14 @@ static enum cz_status add_step(struct planner *p, enum app_run_kind kind,
                      app_run_kind_name(kind));
     if (!grown || !id)
         return cz_error_nomem(p->err);
+    for (size_t i = 0; i < plan->n_steps; i++) {
+        if (strcmp(plan->steps[i].id, id) == 0)
+            return cz_error_set(p->err, CZ_EPARSE,
+                                "%s: two of its models and variants would be "
+                                "the same files, '%s'; give one of them "
+                                "another 'name:'",
+                                c->path, id);
+    }
     plan->steps = grown;
     p->step = &grown[plan->n_steps++];
     *p->step = (struct app_run_step){
@@ -225,13 +233,13 @@ static enum cz_status plan_inspect(struct planner *p, size_t model,
     return add(p, "--json");
 }
 
+/* What is to be found. */
 static enum cz_status add_truth(struct planner *p)
 {
     const struct app_run_config *c = p->config;
     p->step->uses_val = true;
     CZ_TRY(add_pair(p, "--ann", c->annotations));
-    CZ_TRY(app_run_add(p->config, &p->step->files, c->annotations, p->err));
-    return c->images ? add_pair(p, "--images", c->images) : CZ_OK;
+    return app_run_add(p->config, &p->step->files, c->annotations, p->err);
 }
 
 static const char *detections_of(struct planner *p, size_t model,
@@ -268,7 +276,11 @@ static enum cz_status plan_eval(struct planner *p, size_t model, size_t variant)
     CZ_TRY(add_input(p, app_run_file(p->config, model, variant)));
     CZ_TRY(need(p, APP_RUN_MAKE, variant));
     CZ_TRY(add_truth(p));
+    if (p->config->images)
+        CZ_TRY(add_pair(p, "--images", p->config->images));
     CZ_TRY(add_all(p, &p->config->evaluate));
+    /* A number is of all images, or there is none. */
+    CZ_TRY(add(p, "--strict"));
     CZ_TRY(add(p, "--curves"));
     CZ_TRY(add_pair(p, "--save-dets", detections));
     CZ_TRY(add(p, "--force"));
@@ -364,7 +376,17 @@ static enum cz_status plan_bench(struct planner *p, size_t model)
     return check_bench(p);
 }
 
-/* Evenly over the images that there are. */
+/* Is there a picture of this name? */
+static bool has_product(const struct app_run_step *step, const char *path)
+{
+    for (size_t i = 0; i < step->products.count; i++) {
+        if (strcmp(step->products.items[i], path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Evenly over the images that there are, each name once. */
 static enum cz_status add_pictures(struct planner *p, const char *folder)
 {
     const struct app_image_files *val = &p->plan->val;
@@ -372,9 +394,14 @@ static enum cz_status add_pictures(struct planner *p, const char *folder)
     const size_t count = val->count < most ? val->count : most;
     for (size_t i = 0; i < count; i++) {
         const char *path = val->paths[i * val->count / count];
+        const char *picture =
+            app_run_text(p->config, "%s/%s", folder, cz_path_base(path));
+        if (!picture)
+            return cz_error_nomem(p->err);
+        if (has_product(p->step, picture))
+            continue;
         CZ_TRY(add_input(p, path));
-        CZ_TRY(add_product(
-            p, app_run_text(p->config, "%s/%s", folder, cz_path_base(path))));
+        CZ_TRY(add_product(p, picture));
     }
     return CZ_OK;
 }
@@ -424,23 +451,45 @@ static enum cz_status plan_model(struct planner *p, size_t model)
         if (c->samples && p->plan->val.count)
             CZ_TRY(plan_detect(p, model, v));
     }
-    if (c->annotations)
+    if (c->annotations && c->n_variants > 1)
         CZ_TRY(plan_compare(p, model));
     if (c->benches)
         CZ_TRY(plan_bench(p, model));
     return c->sensitivity ? plan_sensitivity(p, model) : CZ_OK;
 }
 
+/* The images that COCO's annotations name, in their folder. */
+static enum cz_status list_in_folder(struct planner *p)
+{
+    const struct app_run_config *c = p->config;
+    struct cz_coco *coco;
+    size_t count;
+    CZ_TRY(cz_coco_load(&coco, c->annotations, NULL, p->err));
+    const struct cz_coco_image *images = cz_coco_images(coco, &count);
+    enum cz_status status = CZ_OK;
+    for (size_t i = 0; i < count && status == CZ_OK; i++)
+        status = app_image_files_take(
+            &p->plan->val, cz_path_join(c->images, images[i].file_name),
+            p->err);
+    cz_coco_free(coco);
+    return status;
+}
+
 static enum cz_status list_images(struct planner *p)
 {
     const struct app_run_config *c = p->config;
+    enum cz_status status = CZ_OK;
     if (c->annotations)
-        CZ_TRY(c->images ? app_image_files_add(&p->plan->val, c->images, p->err)
-                         : app_calibration_files_add(&p->plan->val,
-                                                     c->annotations, p->err));
-    return c->calib
-               ? app_calibration_files_add(&p->plan->calib, c->calib, p->err)
-               : CZ_OK;
+        status = c->images && !cz_coco_is_yolo(c->annotations)
+                     ? list_in_folder(p)
+                     : app_calibration_files_add(&p->plan->val, c->annotations,
+                                                 p->err);
+    CZ_TRY(cz_error_prefix(p->err, status, c->path));
+    return c->calib ? cz_error_prefix(p->err,
+                                      app_calibration_files_add(
+                                          &p->plan->calib, c->calib, p->err),
+                                      c->path)
+                    : CZ_OK;
 }
 
 enum cz_status app_run_plan_make(struct app_run_plan *plan,

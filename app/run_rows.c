@@ -7,6 +7,7 @@
 
 #include "app/run_machine.h"
 #include "app/text.h"
+#include "core/gzip.h"
 
 /* ---- reading ---------------------------------------------------------- */
 
@@ -112,6 +113,7 @@ static const json_t *compared_of(const struct place *at)
 static void add_accuracy(json_t *row, const struct place *at)
 {
     const json_t *evaluated = result_of(at, APP_RUN_EVAL);
+    copy(row, "images", evaluated, "images");
     copy(row, "AP", evaluated, "stats.AP");
     copy(row, "AP50", evaluated, "stats.AP50");
     copy(row, "delta_AP", compared_of(at), "delta_AP");
@@ -209,8 +211,12 @@ static json_t *row_json(const struct place *at)
     json_object_set_new(row, "model", app_json_text(c->models[at->model].name));
     json_object_set_new(row, "variant", app_json_text(variant->name));
     json_object_set_new(row, "is_baseline", json_boolean(is_baseline(at)));
+    const struct app_run_step *make = step_of(at, APP_RUN_MAKE);
+    const bool is_there = !make || make->result;
     json_object_set_new(
-        row, "file", app_json_maybe(app_run_file(c, at->model, at->variant)));
+        row, "file",
+        app_json_maybe(is_there ? app_run_file(c, at->model, at->variant)
+                                : NULL));
     json_object_set_new(row, "options", args_json(&variant->args));
     add_state(row, at);
     add_size(row, at);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,11 +16,15 @@
 
 #include "app/app.h"
 #include "app/run_machine.h"
+#include "app/run_options.h"
 #include "app/run_progress.h"
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/output.h"
+#include "core/path.h"
+#include "eval/eval.h"
+#include "onnx/onnx.h"
 
 #define PROGRAM "/proc/self/exe"
 #define SCHEMA "compress.step/1"
@@ -28,21 +33,40 @@
 
 /* ---- keys ------------------------------------------------------------- */
 
-static enum cz_status hash_images(char text[CZ_HASH_TEXT_BYTES],
-                                  const struct app_image_files *files,
+/* A regular file; of what is none the name counts, and the step that reads it
+ * will complain. */
+static enum cz_status add_if_file(struct cz_hash *hash, const char *path,
                                   struct cz_error *err)
 {
+    struct stat info;
+    cz_hash_add_text(hash, path);
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode)
+               ? cz_hash_add_file(hash, path, err)
+               : CZ_OK;
+}
+
+/* Images, where they are named, and what is in them. */
+static enum cz_status hash_images(char text[CZ_HASH_TEXT_BYTES],
+                                  const struct app_image_files *files,
+                                  const char *source, struct cz_error *err)
+{
     struct cz_hash hash;
+    struct cz_arena arena = {NULL};
+    const bool has_labels = source && cz_coco_is_yolo(source);
+    enum cz_status status = CZ_OK;
     cz_hash_start(&hash);
-    for (size_t i = 0; i < files->count; i++) {
-        struct stat info;
-        cz_hash_add_text(&hash, files->paths[i]);
-        /* What cannot be read is named by the step that tries. */
-        if (stat(files->paths[i], &info) == 0 && S_ISREG(info.st_mode))
-            CZ_TRY(cz_hash_add_file(&hash, files->paths[i], err));
+    if (source)
+        status = add_if_file(&hash, source, err);
+    for (size_t i = 0; i < files->count && status == CZ_OK; i++) {
+        const char *labels =
+            has_labels ? cz_yolo_label_path(&arena, files->paths[i]) : NULL;
+        status = add_if_file(&hash, files->paths[i], err);
+        if (status == CZ_OK && labels)
+            status = add_if_file(&hash, labels, err);
     }
+    cz_arena_fini(&arena);
     cz_hash_end(text, &hash);
-    return CZ_OK;
+    return status;
 }
 
 enum cz_status app_run_worker_init(struct app_run_worker *worker,
@@ -55,20 +79,59 @@ enum cz_status app_run_worker_init(struct app_run_worker *worker,
     cz_hash_start(&hash);
     app_run_machine_hash(&hash);
     cz_hash_end(worker->machine, &hash);
-    CZ_TRY(hash_images(worker->val, &plan->val, err));
-    return hash_images(worker->calib, &plan->calib, err);
+    CZ_TRY(
+        hash_images(worker->val, &plan->val, plan->config->annotations, err));
+    return hash_images(worker->calib, &plan->calib, plan->config->calib, err);
 }
 
-/* A model's data may be in files beside it. */
+/* Does the file speak of data in other files? That key is in the clear. */
+static bool may_have_data(const char *path)
+{
+    static const char key[] = "location";
+    void *bytes;
+    size_t size;
+    if (!cz_path_ends_in(path, ".onnx") ||
+        cz_file_load(&bytes, &size, path, SIZE_MAX / 2, NULL) != CZ_OK)
+        return false;
+    const bool found = memmem(bytes, size, key, sizeof key - 1);
+    cz_free(bytes);
+    return found;
+}
+
+/* With the files that a model's data is in. */
 static enum cz_status add_file(struct cz_hash *hash, const char *path,
                                struct cz_error *err)
 {
-    char data[4096];
+    struct cz_model *model = NULL;
+    size_t count = 0;
     CZ_TRY(cz_hash_add_file(hash, path, err));
-    const int size = snprintf(data, sizeof data, "%s.data", path);
-    return size > 0 && (size_t)size < sizeof data && access(data, R_OK) == 0
-               ? cz_hash_add_file(hash, data, err)
-               : CZ_OK;
+    if (!may_have_data(path) || cz_model_load(&model, path, NULL) != CZ_OK)
+        return CZ_OK;
+    enum cz_status status = CZ_OK;
+    const char *const *files = cz_model_files(model, &count);
+    for (size_t i = 1; i < count && status == CZ_OK; i++)
+        status = cz_hash_add_file(hash, files[i], err);
+    cz_model_free(model);
+    return status;
+}
+
+/* Options that name files, and ONNX Runtime, which the environment may name. */
+static enum cz_status add_named_files(struct cz_hash *hash,
+                                      const struct app_run_args *args,
+                                      struct cz_error *err)
+{
+    const char *library = getenv("ORT_LIB");
+    for (size_t i = 0; i + 1 < args->count; i++) {
+        const char *value = args->items[i + 1];
+        if (strncmp(args->items[i], "--", 2) != 0)
+            continue;
+        if (app_run_is_path(args->items[i] + 2))
+            CZ_TRY(add_if_file(hash, value, err));
+        if (strcmp(args->items[i], "--engine") == 0 && strstr(value, "ort") &&
+            library)
+            CZ_TRY(add_if_file(hash, library, err));
+    }
+    return CZ_OK;
 }
 
 static enum cz_status key_of(char key[CZ_HASH_TEXT_BYTES],
@@ -83,6 +146,7 @@ static enum cz_status key_of(char key[CZ_HASH_TEXT_BYTES],
         cz_hash_add_text(&hash, step->args.items[i]);
     for (size_t i = 0; i < step->files.count; i++)
         CZ_TRY(add_file(&hash, step->files.items[i], err));
+    CZ_TRY(add_named_files(&hash, &step->args, err));
     cz_hash_add_text(&hash, step->uses_val ? w->val : "");
     cz_hash_add_text(&hash, step->uses_calib ? w->calib : "");
     cz_hash_add_text(&hash, step->uses_machine ? w->machine : "");
@@ -99,16 +163,30 @@ static const char *record_path(const struct app_run_worker *w,
     return app_run_text(c, "%s/cache/%s.json", c->output, step->id);
 }
 
+/* The product's data file, of which a model may have one; "": there is none. */
+static void hash_data(char hash[CZ_HASH_TEXT_BYTES], const char *product)
+{
+    char path[4096];
+    const int size = snprintf(path, sizeof path, "%s.data", product);
+    if (size < 0 || (size_t)size >= sizeof path ||
+        cz_hash_file(hash, path, NULL) != CZ_OK)
+        hash[0] = 0;
+}
+
 static bool are_products_right(const json_t *record,
                                const struct app_run_step *step)
 {
     const json_t *products = json_object_get(record, "products");
     for (size_t i = 0; i < step->products.count; i++) {
-        char hash[CZ_HASH_TEXT_BYTES];
+        char hash[CZ_HASH_TEXT_BYTES], data[CZ_HASH_TEXT_BYTES];
         const char *path = step->products.items[i];
-        const char *kept = json_string_value(json_object_get(products, path));
-        if (!kept || cz_hash_file(hash, path, NULL) != CZ_OK ||
-            strcmp(hash, kept) != 0)
+        const json_t *kept = json_object_get(products, path);
+        const char *kept_hash = json_string_value(json_array_get(kept, 0));
+        const char *kept_data = json_string_value(json_array_get(kept, 1));
+        hash_data(data, path);
+        if (!kept_hash || !kept_data ||
+            cz_hash_file(hash, path, NULL) != CZ_OK ||
+            strcmp(hash, kept_hash) != 0 || strcmp(data, kept_data) != 0)
             return false;
     }
     return true;
@@ -162,10 +240,11 @@ static enum cz_status keep(const struct app_run_worker *w,
     json_t *record = json_object(), *products = json_object();
     enum cz_status status = path ? CZ_OK : cz_error_nomem(err);
     for (size_t i = 0; i < step->products.count && status == CZ_OK; i++) {
-        char hash[CZ_HASH_TEXT_BYTES];
-        status = cz_hash_file(hash, step->products.items[i], err);
-        json_object_set_new(products, step->products.items[i],
-                            json_string(hash));
+        char hash[CZ_HASH_TEXT_BYTES], data[CZ_HASH_TEXT_BYTES];
+        const char *product = step->products.items[i];
+        status = cz_hash_file(hash, product, err);
+        hash_data(data, product);
+        json_object_set_new(products, product, json_pack("[s, s]", hash, data));
     }
     json_object_set_new(record, "schema", json_string(SCHEMA));
     json_object_set_new(record, "key", json_string(step->key));
@@ -189,6 +268,7 @@ struct process {
 static void become(const struct process *process, char *const *argv)
 {
     const int nothing = open("/dev/null", O_RDONLY);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody would wait for it */
     if (nothing >= 0 && dup2(nothing, 0) == 0 && dup2(process->out, 1) == 1 &&
         dup2(process->messages, 2) == 2)
         execv(PROGRAM, argv);
@@ -273,6 +353,8 @@ static const char *last_words(struct app_run_config *config, const char *text,
             strncmp(at, program, sizeof program - 1) == 0)
             line = at + sizeof program - 1;
     }
+    if (exit_code == APP_INTERRUPTED)
+        return app_run_text(config, "was interrupted");
     if (line && *line && exit_code <= 128)
         return cz_arena_strdup(&config->arena, line, strcspn(line, "\n"));
     return app_run_text(config, "ended with %s %d without a word",
@@ -282,10 +364,10 @@ static const char *last_words(struct app_run_config *config, const char *text,
 
 /* ---- a step ----------------------------------------------------------- */
 
-/* The folders of what it writes. */
-static enum cz_status make_folders(const struct app_run_step *step,
-                                   struct app_run_config *config,
-                                   struct cz_error *err)
+/* The folders of what it writes, and nothing of an earlier run in them. */
+static enum cz_status make_room(const struct app_run_step *step,
+                                struct app_run_config *config,
+                                struct cz_error *err)
 {
     for (size_t i = 0; i < step->products.count; i++) {
         const char *path = step->products.items[i], *slash = strrchr(path, '/');
@@ -294,6 +376,7 @@ static enum cz_status make_folders(const struct app_run_step *step,
         if (!folder)
             return cz_error_nomem(err);
         CZ_TRY(cz_file_make_folder(folder, err));
+        unlink(path); /* what else is there is the step's to name */
     }
     return CZ_OK;
 }
@@ -323,7 +406,7 @@ static enum cz_status run_step(struct app_run_worker *w,
 {
     struct process process = {.pid = -1, .out = -1, .messages = -1};
     const double start_ms = cz_now_ms();
-    CZ_TRY(make_folders(step, w->plan->config, err));
+    CZ_TRY(make_room(step, w->plan->config, err));
     enum cz_status status = start(&process, step, err);
     if (status == CZ_OK) {
         step->exit_code = wait_for(&process, meter);

@@ -1,6 +1,7 @@
 /* See yaml.h. */
 #include "core/yaml.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -48,11 +49,30 @@ static enum cz_status check_depth(const char *path, const void *bytes,
                         path, line, DEPTH_MAX);
 }
 
+/* Nobody would look at a second document. */
+static enum cz_status check_end(yaml_document_t *document,
+                                yaml_parser_t *parser, const char *path,
+                                struct cz_error *err)
+{
+    yaml_document_t next;
+    const bool is_read = yaml_parser_load(parser, &next);
+    const bool is_more = !is_read || yaml_document_get_root_node(&next);
+    if (is_read)
+        yaml_document_delete(&next);
+    if (!is_more)
+        return CZ_OK;
+    yaml_document_delete(document);
+    return cz_error_set(err, CZ_EPARSE,
+                        "%s: holds more than one YAML document ('---'); want "
+                        "one",
+                        path);
+}
+
 static enum cz_status parse(yaml_document_t *document, yaml_parser_t *parser,
                             const char *path, struct cz_error *err)
 {
     if (yaml_parser_load(parser, document))
-        return CZ_OK;
+        return check_end(document, parser, path, err);
     if (parser->error == YAML_MEMORY_ERROR)
         return cz_error_nomem(err);
     return cz_error_set(

@@ -17,6 +17,8 @@
  * threads may look into it. */
 struct cz_coco;
 
+struct cz_arena;
+
 struct cz_coco_image {
     int64_t id;
     const char *file_name; /* as in the file; "" where there is none */
@@ -55,6 +57,10 @@ enum cz_status cz_coco_load(struct cz_coco **coco, const char *path,
 /* Whether the name is that of a YOLO data set: it ends in .yaml or .yml, upper
  * or lower case. */
 bool cz_coco_is_yolo(const char *path);
+
+/* Where a YOLO data set has the labels of an image; in `arena`. NULL: no memory.
+ */
+const char *cz_yolo_label_path(struct cz_arena *arena, const char *image);
 
 /* The same from memory; `name` stands for the file in messages. JSON only. */
 enum cz_status cz_coco_parse(struct cz_coco **coco, const void *bytes,

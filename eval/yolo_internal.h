@@ -31,9 +31,6 @@ void cz_yolo_fini(struct cz_yolo *yolo);
 enum cz_status cz_yolo_images(struct cz_texts *images, struct cz_yolo *yolo,
                               struct cz_error *err);
 
-/* Where the labels of an image are; in `arena`. NULL: no memory. */
-const char *cz_yolo_label_path(struct cz_arena *arena, const char *image);
-
 /* The text of a list file or a file of labels, whole; cz_free() it. CZ_EIO for
  * what is no regular file, CZ_EPARSE for one with a NUL in it. */
 enum cz_status cz_yolo_text_load(char **text, const char *path,
