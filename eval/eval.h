@@ -58,8 +58,8 @@ enum cz_status cz_coco_load(struct cz_coco **coco, const char *path,
  * or lower case. */
 bool cz_coco_is_yolo(const char *path);
 
-/* Where a YOLO data set has the labels of an image; in `arena`. NULL: no memory.
- */
+/* Where a YOLO data set has the labels of an image; in `arena`. NULL: no
+ * memory. */
 const char *cz_yolo_label_path(struct cz_arena *arena, const char *image);
 
 /* The same from memory; `name` stands for the file in messages. JSON only. */
