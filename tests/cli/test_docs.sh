@@ -145,7 +145,7 @@ fi
 
 if [[ -e samples/shapes8n.onnx ]]; then
     printf '%s\n' "models: $model" "data: {val: val/instances.json}" \
-        "variants: [{prune: 0.05}]" "evaluate: {limit: 3}" \
+        "variants: [{prune: 0.05}]" "evaluate: {limit: 1}" \
         "bench: {frames: 1, warmup: 0}" "samples: 0" >run.yaml
     compress run run.yaml --json | printed_keys >keys.txt
     documented_keys compress.run/1 >formats.txt
