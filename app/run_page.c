@@ -111,15 +111,10 @@ static void print_failures(FILE *file, const json_t *root)
 
 /* ---- the table -------------------------------------------------------- */
 
-static bool is_left(size_t cell)
-{
-    return cell <= APP_RUN_CELL_VARIANT || cell == APP_RUN_CELL_GATES;
-}
-
 static const char *class_of(size_t cell, const char *text)
 {
     if (cell != APP_RUN_CELL_GATES)
-        return is_left(cell) ? "left" : "";
+        return app_run_is_word(cell) ? "left" : "";
     if (strcmp(text, "pass") == 0)
         return "left good";
     return strcmp(text, "-") == 0 ? "left" : "left bad";
@@ -146,7 +141,7 @@ static void print_table(FILE *file, const json_t *root)
     const json_t *row;
     fputs("<div class=\"scroll\" tabindex=\"0\"><table>\n<tr>", file);
     for (size_t k = 0; k < APP_RUN_CELLS; k++) {
-        fprintf(file, "<th class=\"%s\">", is_left(k) ? "left" : "");
+        fprintf(file, "<th class=\"%s\">", app_run_is_word(k) ? "left" : "");
         print_element(file, "", app_run_heads[k], "</th>");
     }
     fputs("</tr>\n", file);

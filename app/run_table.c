@@ -60,6 +60,11 @@ static void put_gates(char *cell, const json_t *row)
     snprintf(cell, APP_RUN_CELL_BYTES, "%s", text);
 }
 
+bool app_run_is_word(size_t cell)
+{
+    return cell <= APP_RUN_CELL_VARIANT || cell == APP_RUN_CELL_GATES;
+}
+
 void app_run_cells(char cells[APP_RUN_CELLS][APP_RUN_CELL_BYTES],
                    const json_t *row)
 {
@@ -110,25 +115,20 @@ static void print_padded(FILE *file, const char *text, size_t width, bool left)
     fprintf(file, "%*s", left ? blanks + 2 : 2, "");
 }
 
-static bool is_left(size_t cell)
-{
-    return cell <= APP_RUN_CELL_VARIANT || cell == APP_RUN_CELL_GATES;
-}
-
 void app_run_table_text(FILE *file, const json_t *root)
 {
     const json_t *rows = json_object_get(root, "rows"), *row;
     size_t widths[APP_RUN_CELLS], i;
     widen(widths, rows);
     for (size_t k = 0; k < APP_RUN_CELLS; k++)
-        print_padded(file, app_run_heads[k], widths[k], is_left(k));
+        print_padded(file, app_run_heads[k], widths[k], app_run_is_word(k));
     fputc('\n', file);
     json_array_foreach(rows, i, row)
     {
         char cells[APP_RUN_CELLS][APP_RUN_CELL_BYTES];
         app_run_cells(cells, row);
         for (size_t k = 0; k < APP_RUN_CELLS; k++)
-            print_padded(file, cells[k], widths[k], is_left(k));
+            print_padded(file, cells[k], widths[k], app_run_is_word(k));
         fputc('\n', file);
     }
 }
@@ -154,7 +154,7 @@ void app_run_table_markdown(FILE *file, const json_t *root)
         print_cell(file, app_run_heads[k]);
     fputs("|\n", file);
     for (size_t k = 0; k < APP_RUN_CELLS; k++)
-        print_cell(file, is_left(k) ? "---" : "---:");
+        print_cell(file, app_run_is_word(k) ? "---" : "---:");
     fputs("|\n", file);
     json_array_foreach(json_object_get(root, "rows"), i, row)
     {

@@ -3,6 +3,7 @@
 #define CZ_APP_RUN_TABLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* For the terminal; GitHub's Markdown; CSV (RFC 4180) with a header, raw
@@ -32,6 +33,9 @@ enum {
 #define APP_RUN_CELL_BYTES 160
 
 extern const char *const app_run_heads[APP_RUN_CELLS];
+
+/* Is it a word, which begins at the left? */
+bool app_run_is_word(size_t cell);
 
 void app_run_cells(char cells[APP_RUN_CELLS][APP_RUN_CELL_BYTES],
                    const json_t *row);

@@ -2,7 +2,6 @@
  * jpeg.c's. */
 #include "detect/opencv_shim.h"
 
-#include <cstdio>
 #include <exception>
 #include <memory>
 #include <vector>
@@ -13,43 +12,16 @@
 #include <opencv2/imgproc.hpp>
 
 #include "detect/jpeg_internal.h"
+#include "detect/shim_guard.h"
 
 namespace
 {
 
 constexpr int font = cv::FONT_HERSHEY_SIMPLEX;
 
-cv::Mat view(const cz_cv_picture *picture)
-{
-    return cv::Mat(static_cast<int>(picture->height),
-                   static_cast<int>(picture->width), CV_8UC3, picture->pixels,
-                   picture->step);
-}
-
 cv::Scalar colour(const cz_cv_stroke *stroke)
 {
     return cv::Scalar(stroke->bgr[0], stroke->bgr[1], stroke->bgr[2]);
-}
-
-void explain(char *why, const char *text) noexcept
-{
-    if (why)
-        std::snprintf(why, CZ_CV_WHY_BYTES, "%s", text);
-}
-
-/* Runs `work`; what it throws becomes false and a text. */
-template <typename Work> bool guarded(char *why, Work work) noexcept
-{
-    try {
-        return work();
-    } catch (const cv::Exception &e) {
-        explain(why, e.err.c_str());
-    } catch (const std::exception &e) {
-        explain(why, e.what());
-    } catch (...) {
-        explain(why, "unknown error");
-    }
-    return false;
 }
 
 const char *version() noexcept

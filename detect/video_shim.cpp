@@ -1,7 +1,6 @@
 /* OpenCV's videoio behind the table of video_shim.h. Exceptions end here. */
 #include "detect/video_shim.h"
 
-#include <cstdio>
 #include <memory>
 #include <vector>
 
@@ -10,6 +9,8 @@
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 #include <opencv2/videoio/registry.hpp>
+
+#include "detect/shim_guard.h"
 
 struct cz_vs_source {
     cv::VideoCapture capture;
@@ -22,34 +23,6 @@ struct cz_vs_writer {
 
 namespace
 {
-
-cv::Mat view(const cz_cv_picture *picture)
-{
-    return cv::Mat(static_cast<int>(picture->height),
-                   static_cast<int>(picture->width), CV_8UC3, picture->pixels,
-                   picture->step);
-}
-
-void explain(char *why, const char *text) noexcept
-{
-    if (why)
-        std::snprintf(why, CZ_CV_WHY_BYTES, "%s", text);
-}
-
-/* Runs `work`; what it throws becomes false and a text. */
-template <typename Work> bool guarded(char *why, Work work) noexcept
-{
-    try {
-        return work();
-    } catch (const cv::Exception &e) {
-        explain(why, e.err.c_str());
-    } catch (const std::exception &e) {
-        explain(why, e.what());
-    } catch (...) {
-        explain(why, "unknown error");
-    }
-    return false;
-}
 
 void be_quiet()
 {

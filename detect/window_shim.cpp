@@ -1,26 +1,21 @@
 /* OpenCV's highgui behind the table of window_shim.h. Exceptions end here. */
 #include "detect/window_shim.h"
 
-#include <cstdio>
-
 #include <opencv2/core.hpp>
 #include <opencv2/highgui.hpp>
+
+#include "detect/shim_guard.h"
 
 namespace
 {
 
 bool open(const char *title, char *why) noexcept
 {
-    try {
+    return guarded(why, [&] {
         cv::namedWindow(title, cv::WINDOW_NORMAL | cv::WINDOW_KEEPRATIO |
                                    cv::WINDOW_GUI_NORMAL);
         return true;
-    } catch (const std::exception &e) {
-        std::snprintf(why, CZ_CV_WHY_BYTES, "%s", e.what());
-    } catch (...) {
-        std::snprintf(why, CZ_CV_WHY_BYTES, "unknown error");
-    }
-    return false;
+    });
 }
 
 void resize(const char *title, int width, int height) noexcept
@@ -35,10 +30,7 @@ void resize(const char *title, int width, int height) noexcept
 bool show(const char *title, const cz_cv_picture *picture, int *key) noexcept
 {
     try {
-        const cv::Mat mat(static_cast<int>(picture->height),
-                          static_cast<int>(picture->width), CV_8UC3,
-                          picture->pixels, picture->step);
-        cv::imshow(title, mat);
+        cv::imshow(title, view(picture));
         *key = cv::waitKey(1);
         return cv::getWindowProperty(title, cv::WND_PROP_VISIBLE) != 0;
     } catch (...) {
