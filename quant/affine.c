@@ -38,6 +38,13 @@ struct cz_affine cz_affine_from_range(const struct cz_range *range,
     return (struct cz_affine){scale, zero_point};
 }
 
+struct cz_range cz_affine_range_of_uint8(struct cz_affine affine)
+{
+    return (struct cz_range){(float)-affine.zero_point * affine.scale,
+                             (float)(UINT8_MAX - affine.zero_point) *
+                                 affine.scale};
+}
+
 /* Below it float16 has fewer digits. */
 #define LEAST_NORMAL_HALF 0x1p-14F
 

@@ -44,6 +44,9 @@ struct cz_affine {
 struct cz_affine cz_affine_from_range(const struct cz_range *range,
                                       enum cz_codes codes);
 
+/* The numbers of the codes 0..255. */
+struct cz_range cz_affine_range_of_uint8(struct cz_affine affine);
+
 /* ONNX's QuantizeLinear: values / scale, rounded to nearest (ties to even),
  * plus the zero point, saturated. A NaN gets the least code. `codes` may not
  * overlap `values`. */

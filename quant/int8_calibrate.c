@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 #include "core/parallel.h"
 #include "quant/int8_internal.h"
+#include "quant/silu.h"
 
 struct calibration {
     struct cz_int8_plan *plan;
@@ -184,6 +185,25 @@ static void join_ranges(struct cz_int8_plan *plan, const struct cz_node *concat)
     }
 }
 
+/* What a SiLU in codes reads gets the codes that are best for what it makes. */
+static void fit_to_silu(void *user, size_t i)
+{
+    const struct cz_int8_plan *plan = user;
+    struct cz_int8_tensor *x = &plan->tensors[i];
+    if (!x->silu || x->same_as != i)
+        return;
+    const size_t gate_input = x->silu->inputs[0] == x->value;
+    const struct cz_int8_tensor *gate =
+        cz_int8_plan_tensor(plan, x->silu->inputs[gate_input]);
+    const struct cz_int8_tensor *y =
+        cz_int8_plan_tensor(plan, x->silu->outputs[0]);
+    if (!gate || !y || y->silu)
+        return;
+    x->affine = cz_silu_input_codes(&x->seen->observer, x->affine, gate->affine,
+                                    y->affine);
+    x->range = cz_affine_range_of_uint8(x->affine);
+}
+
 static enum cz_status find_scales(struct cz_int8_plan *plan,
                                   struct cz_error *err)
 {
@@ -204,6 +224,9 @@ static enum cz_status find_scales(struct cz_int8_plan *plan,
         if (codes == CZ_CODES_INT8_SYMMETRIC)
             tensor->affine.scale = cz_affine_half_scale(tensor->affine.scale);
     }
+    if (codes == CZ_CODES_UINT8 && plan->options->method == CZ_RANGE_MSE)
+        cz_parallel_for(plan->n_tensors, plan->options->plan.threads,
+                        fit_to_silu, plan);
     return CZ_OK;
 }
 

@@ -38,6 +38,8 @@ struct cz_int8_tensor {
     size_t same_as; /* another tensor of the plan whose scale this one has, or
                        itself */
     float known_min, known_max; /* what its operator can give */
+    const struct cz_node *silu; /* the Mul of the one SiLU that reads it, and
+                                   nothing else; or NULL */
     bool feeds_convolution;
     struct cz_int8_seen *seen; /* of the statistics */
     struct cz_range range;

@@ -300,20 +300,20 @@ static bool needs_codes(const struct cz_int8_plan *plan,
     return false;
 }
 
-/* Is the tensor read by nothing but a SiLU, its gate and its product? */
-static bool is_silu_input(const struct cz_value *value)
+/* The product of a SiLU, where nothing but this and its gate reads the tensor;
+ * else NULL. */
+static const struct cz_node *find_only_silu(const struct cz_value *value)
 {
-    bool found = false;
-    for (size_t i = 0; i < value->n_uses; i++) {
+    const struct cz_node *product = NULL;
+    for (size_t i = 0; i < value->n_uses && !value->is_output; i++) {
         const struct cz_node *reader = value->uses[i].node;
-        if (reader->graph != value->graph)
-            return false;
         const bool is_product = find_silu_input(reader) == value;
-        found = found || is_product;
-        if (!is_product && !cz_node_is(reader, "Sigmoid"))
-            return false;
+        if (reader->graph != value->graph ||
+            (!is_product && !cz_node_is(reader, "Sigmoid")))
+            return NULL;
+        product = is_product ? reader : product;
     }
-    return found && !value->is_output;
+    return product;
 }
 
 /* A SiLU in codes is 0 from here down, as its gate is: less than half of
@@ -327,7 +327,8 @@ static void find_known(struct cz_int8_tensor *tensor)
     const struct cz_node *node = tensor->value->producer;
     tensor->known_min = -INFINITY;
     tensor->known_max = INFINITY;
-    if (is_silu_input(tensor->value))
+    tensor->silu = find_only_silu(tensor->value);
+    if (tensor->silu)
         tensor->known_min = SILU_INPUT_MIN;
     if (!node)
         return;
