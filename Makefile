@@ -165,7 +165,7 @@ asan: ## Run every test under the address and undefined-behaviour sanitizers.
 tsan: ## Run every test under the thread sanitizer.
 	+$(SUBMAKE) BUILD=tsan test
 
-fuzz: ## Fuzz each harness of tests/fuzz for FUZZ_SECONDS (60).
+fuzz: ## Fuzz each harness of tests/fuzz for FUZZ_SECONDS (60), and count.
 	tools/setup build test dev
 	+$(SUBMAKE) BUILD=fuzz CC=clang CXX=clang++ fuzz-build
 	tools/fuzz build/fuzz $(FUZZ_SECONDS)
