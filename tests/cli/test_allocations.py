@@ -112,6 +112,7 @@ def count(job: Job) -> tuple[int, Result]:
     with tempfile.NamedTemporaryFile("r") as file:
         result = run(job, FAIL_COUNT=file.name)
         assert result.code == DONE, (job, result)
+        assert run(job, FAIL_FROM="1").code == FAILED, "nothing can fail"
         return int(file.readline()), result
 
 
