@@ -68,6 +68,8 @@ MAIN := $(call objects,app/main.c)
 OBJECTS := $(filter-out $(MAIN),$(call objects,$(SOURCES)))
 SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard $(FOLDERS:%=tests/%/test_*.c)))
+# The program, with a switch that makes allocations fail.
+FAILING := $(OUT)/compress-failing
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB := $(OUT)/libcompress.a
 BINARY := $(OUT)/compress
@@ -165,7 +167,7 @@ asan: ## Run every test under the address and undefined-behaviour sanitizers.
 tsan: ## Run every test under the thread sanitizer.
 	+$(SUBMAKE) BUILD=tsan test
 
-fuzz: ## Fuzz each harness of tests/fuzz for FUZZ_SECONDS (60).
+fuzz: ## Fuzz each harness of tests/fuzz for FUZZ_SECONDS (60), and count.
 	tools/setup build test dev
 	+$(SUBMAKE) BUILD=fuzz CC=clang CXX=clang++ fuzz-build
 	tools/fuzz build/fuzz $(FUZZ_SECONDS)
@@ -207,7 +209,7 @@ INSTALLED_DATA = $(shell find samples/README.md samples/shapes8n.onnx \
 
 # --- rules -------------------------------------------------------------------
 
-test-build: all $(TESTS) $(MODELS)
+test-build: all $(TESTS) $(FAILING) $(MODELS)
 fuzz-build: $(FUZZERS) $(MODELS)
 
 $(BINARY): $(MAIN) $(LIB)
@@ -230,6 +232,9 @@ $(LIB): $(OBJECTS)
 
 $(TESTS): %: %.o $(SUPPORT) $(LIB)
 	$(call run,LINK,$(LINK) -o $@ $^ -lcmocka $(LIBS) -ldl)
+
+$(FAILING): $(MAIN) $(call objects,tests/cli/failing.c) $(LIB)
+	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
 
 $(FUZZERS): $(OUT)/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	$(call run,LINK,$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS))
@@ -297,4 +302,5 @@ $(MODELS): $(wildcard tests/models/*.py)
 	@touch $@
 
 -include $(patsubst %.o,%.d,$(OBJECTS) $(SHIM_OBJECTS) $(MAIN) $(SUPPORT) \
-	$(TESTS:=.o) $(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))
+	$(TESTS:=.o) $(call objects,tests/cli/failing.c) \
+	$(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "app/app.h"
+#include "app/json_memory.h"
 #include "app/precision.h"
 #include "app/progress.h"
 #include "app/tensor_file.h"

@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/bench.h"
+#include "app/json_memory.h"
 #include "app/text.h"
 #include "core/alloc.h"
 #include "core/output.h"
@@ -236,22 +237,27 @@ static void add_events(json_t *events, const struct app_bench_run *run,
     }
 }
 
+static void print_text(FILE *file, const void *user)
+{
+    fputs(user, file);
+}
+
 enum cz_status app_bench_trace(const struct app_bench_run *runs, size_t n_runs,
                                const struct app_bench_options *options,
                                struct cz_error *err)
 {
-    struct cz_output output;
-    CZ_TRY(cz_output_open(&output, options->trace, options->force, err));
     json_t *events = json_array();
     for (size_t i = 0; i < n_runs; i++)
         add_events(events, &runs[i], i);
     json_t *root = json_object();
     json_object_set_new(root, "traceEvents", events);
     json_object_set_new(root, "displayTimeUnit", json_string("ms"));
-    int failed = json_dumpfd(root, output.fd, JSON_REAL_PRECISION(10));
+    char *text = app_json_dump(root, JSON_REAL_PRECISION(10));
     json_decref(root);
-    if (!failed)
-        return cz_output_commit(&output, err);
-    cz_output_abort(&output);
-    return cz_error_set(err, CZ_EIO, "%s: cannot be written", options->trace);
+    const enum cz_status status =
+        text ? cz_output_print(options->trace, options->force, print_text, text,
+                               err)
+             : cz_error_nomem(err);
+    cz_free(text);
+    return status;
 }

@@ -59,19 +59,27 @@ int app_bench_be_child(const struct app_bench_run *run, int fd)
     _exit(n == sizeof message ? APP_DONE : APP_FAILED);
 }
 
-/* In the forked process, becomes `compress bench --start-of RUN,FD ...`. */
-static void exec_child(size_t index, int fd, int argc, char *const *argv)
+/* `compress bench OPTION ...` with the arguments of this command; cz_free() it.
+ * NULL: no memory. */
+static const char **child_args(const char *option, int argc, char *const *argv)
 {
-    char run[64];
     const char **args = cz_calloc((size_t)argc + 3, sizeof *args);
     if (!args)
-        _exit(APP_FAILED);
-    snprintf(run, sizeof run, "--start-of=%zu,%d", index, fd);
+        return NULL;
     args[0] = "compress";
     args[1] = "bench";
-    args[2] = run;
+    args[2] = option;
     for (int i = 1; i < argc; i++)
         args[i + 2] = argv[i];
+    return args;
+}
+
+static pid_t start_child(const char *const *args, int parents_fd)
+{
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    close(parents_fd);
     execv("/proc/self/exe", (char *const *)args);
     _exit(APP_FAILED);
 }
@@ -119,16 +127,19 @@ enum cz_status app_bench_measure_start(struct app_bench_run *run, size_t index,
                                        struct cz_error *err)
 {
     int pipe_fds[2];
+    char option[64];
     if (pipe(pipe_fds) != 0)
         return fail(run, "cannot make a pipe", err);
-    pid_t child = fork();
-    if (child == 0) {
-        close(pipe_fds[0]);
-        exec_child(index, pipe_fds[1], argc, argv);
-    }
+    snprintf(option, sizeof option, "--start-of=%zu,%d", index, pipe_fds[1]);
+    const char **args = child_args(option, argc, argv);
+    enum cz_status status = args ? CZ_OK : cz_error_nomem(err);
+    const pid_t child = args ? start_child(args, pipe_fds[0]) : -1;
+    if (args && child < 0)
+        status = fail(run, "cannot start a process", err);
     close(pipe_fds[1]);
-    enum cz_status status = child < 0 ? fail(run, "cannot start a process", err)
-                                      : wait_for(run, child, pipe_fds[0], err);
+    if (status == CZ_OK)
+        status = wait_for(run, child, pipe_fds[0], err);
     close(pipe_fds[0]);
+    cz_free(args);
     return status;
 }

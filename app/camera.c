@@ -5,6 +5,7 @@
 
 #include "app/app.h"
 #include "app/camera.h"
+#include "app/json_memory.h"
 #include "app/progress.h"
 #include "app/text.h"
 #include "core/alloc.h"

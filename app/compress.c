@@ -9,6 +9,7 @@
 #include "app/int8_report.h"
 #include "app/progress.h"
 #include "app/prune.h"
+#include "core/alloc.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/gzip.h"
@@ -86,9 +87,9 @@ static enum cz_status edit(struct cz_model *model,
     return CZ_OK;
 }
 
-static enum cz_status save(struct cz_model *model,
-                           struct app_compress_report *report,
-                           struct cz_error *err)
+static enum cz_status save_model(struct cz_model *model,
+                                 struct app_compress_report *report,
+                                 struct cz_error *err)
 {
     double start = cz_now_ms();
     if (app_interrupted())
@@ -99,7 +100,7 @@ static enum cz_status save(struct cz_model *model,
     return CZ_OK;
 }
 
-/* ---- sizes ------------------------------------------------------------ */
+/* ---- the output, and sizes -------------------------------------------- */
 
 static void add_bytes(struct app_file *file, const struct cz_model *model)
 {
@@ -114,14 +115,46 @@ static void add_bytes(struct app_file *file, const struct cz_model *model)
 
 static enum cz_status add_gzip_bytes(struct app_file *file,
                                      const char *const *paths, size_t count,
-                                     size_t threads, struct cz_error *err)
+                                     struct cz_gzip *gzip, struct cz_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         uint64_t size;
-        CZ_TRY(cz_gzip_size(&size, paths[i], threads, err));
+        CZ_TRY(cz_gzip_size(&size, gzip, paths[i], err));
         file->gzip_bytes += size;
     }
     return CZ_OK;
+}
+
+static enum cz_status save_and_measure(struct cz_model *model,
+                                       struct app_compress_report *report,
+                                       struct cz_gzip *gzip,
+                                       struct cz_error *err)
+{
+    size_t n_before, n_after;
+    const char *const *before = cz_model_files(model, &n_before);
+    CZ_TRY(save_model(model, report, err));
+    add_bytes(&report->output, model);
+    if (!gzip)
+        return CZ_OK;
+    const char *const *after = cz_model_files(model, &n_after);
+    CZ_TRY(add_gzip_bytes(&report->input, before, n_before, gzip, err));
+    return add_gzip_bytes(&report->output, after, n_after, gzip, err);
+}
+
+/* Memory to measure with is asked for before there is an output. */
+static enum cz_status save(struct cz_model *model,
+                           struct app_compress_report *report,
+                           struct cz_error *err)
+{
+    struct cz_gzip *gzip = NULL;
+    if (report->measure_gzip) {
+        gzip = cz_gzip_new(report->options->pruning.prune.threads);
+        if (!gzip)
+            return cz_error_nomem(err);
+    }
+    const enum cz_status status = save_and_measure(model, report, gzip, err);
+    cz_gzip_free(gzip);
+    return status;
 }
 
 /* ---- from start to end ------------------------------------------------ */
@@ -143,20 +176,11 @@ static enum cz_status work(struct cz_model **model,
                            struct cz_error *err)
 {
     const struct app_compress_options *o = report->options;
-    const size_t threads = o->pruning.prune.threads;
     CZ_TRY(load(model, o->model, report, err));
     CZ_TRY(check(*model, report, err));
     add_bytes(&report->input, *model);
-    size_t n_before, n_after;
-    const char *const *before = cz_model_files(*model, &n_before);
     CZ_TRY(cz_error_prefix(err, edit(*model, report, err), o->model));
-    CZ_TRY(save(*model, report, err));
-    add_bytes(&report->output, *model);
-    if (!report->measure_gzip)
-        return CZ_OK;
-    const char *const *after = cz_model_files(*model, &n_after);
-    CZ_TRY(add_gzip_bytes(&report->input, before, n_before, threads, err));
-    return add_gzip_bytes(&report->output, after, n_after, threads, err);
+    return save(*model, report, err);
 }
 
 static enum cz_status run(struct app_compress_report *report,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/int8_report.h"
+#include "app/json_memory.h"
 #include "app/text.h"
 
 static double ratio(uint64_t part, uint64_t whole)

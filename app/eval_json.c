@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/eval.h"
+#include "app/json_memory.h"
 #include "app/precision.h"
 #include "app/text.h"
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "app/app.h"
+#include "app/json_memory.h"
 #include "app/text.h"
 #include "app/weights.h"
 #include "onnx/onnx.h"

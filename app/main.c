@@ -5,10 +5,15 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/json_memory.h"
 
-/* A report that could not be written is a failure. */
+/* A report that could not be made or written is a failure. */
 static int finish(int exit_code)
 {
+    if (app_json_is_missing()) {
+        fputs("compress: out of memory\n", stderr);
+        return exit_code == APP_DONE ? APP_FAILED : exit_code;
+    }
     if (fflush(stdout) == 0 && !ferror(stdout))
         return exit_code;
     fputs("compress: cannot write to standard output\n", stderr);
@@ -60,6 +65,7 @@ static bool refuse_misspelled(const char *text)
 
 int main(int argc, char **argv)
 {
+    app_json_begin();
     app_catch_interrupts();
     /* See engine/openblas_internal.h; later there are threads. */
     setenv("OPENBLAS_NUM_THREADS", "1", 0);

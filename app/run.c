@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/json_memory.h"
 #include "app/run_charts.h"
 #include "app/run_page.h"
 #include "app/run_rows.h"
 #include "app/run_step.h"
 #include "app/run_table.h"
 #include "app/text.h"
+#include "core/alloc.h"
 #include "core/file.h"
 #include "core/output.h"
 
@@ -136,10 +138,9 @@ static enum cz_status lock_folder(struct run *run, struct cz_error *err)
 
 /* ---- reports ---------------------------------------------------------- */
 
-static void print_json(FILE *file, const void *user)
+static void print_line(FILE *file, const void *user)
 {
-    json_dumpf(user, file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-    fputc('\n', file);
+    fprintf(file, "%s\n", (const char *)user);
 }
 
 static void print_csv(FILE *file, const void *user)
@@ -160,6 +161,17 @@ static enum cz_status write_one(struct run *run, const char *name,
         app_run_text(&run->config, "%s/%s", run->config.output, name);
     return path ? cz_output_print(path, true, print, user, err)
                 : cz_error_nomem(err);
+}
+
+static enum cz_status write_json(struct run *run, const json_t *root,
+                                 struct cz_error *err)
+{
+    char *text = app_json_dump(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    const enum cz_status status =
+        text ? write_one(run, "run.json", print_line, text, err)
+             : cz_error_nomem(err);
+    cz_free(text);
+    return status;
 }
 
 struct chart {
@@ -220,7 +232,7 @@ static enum cz_status write_reports(struct run *run, const json_t *root,
                                     struct cz_error *err)
 {
     const struct app_run_page page = {&run->plan, root};
-    CZ_TRY(write_one(run, "run.json", print_json, root, err));
+    CZ_TRY(write_json(run, root, err));
     CZ_TRY(write_one(run, "table.csv", print_csv, root, err));
     CZ_TRY(write_one(run, "table.md", print_markdown, root, err));
     CZ_TRY(write_charts(run, &page, err));

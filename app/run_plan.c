@@ -160,12 +160,21 @@ static char **argv_of(struct planner *p, const struct app_run_args *args,
     return is_done ? argv : NULL;
 }
 
-/* Their parsers have printed what is wrong; where is said here. */
 static enum cz_status refuse(const struct planner *p,
                              struct app_run_place place, const char *what)
 {
     return cz_error_set(p->err, CZ_EPARSE, "%s:%zu:%zu: %s", p->config->path,
                         place.line, place.column, what);
+}
+
+/* A command's parser has printed what is wrong, or that memory is short, and
+ * gave the exit code; where is said here. */
+static enum cz_status refuse_options(const struct planner *p,
+                                     struct app_run_place place,
+                                     const char *what, int exit_code)
+{
+    return exit_code == APP_FAILED ? cz_error_nomem(p->err)
+                                   : refuse(p, place, what);
 }
 
 static enum cz_status find_out_images(struct planner *p, bool *uses_images)
@@ -181,7 +190,8 @@ static enum cz_status find_out_images(struct planner *p, bool *uses_images)
     *uses_images = is_right && app_compress_needs_images(&options);
     app_compress_options_fini(&options);
     if (!is_right)
-        return refuse(p, v->place, "this variant is not right");
+        return refuse_options(p, v->place, "this variant is not right",
+                              exit_code);
     if (*uses_images && !p->config->calib)
         return refuse(p, v->place,
                       "this variant wants images: add 'data: {calib: FOLDER}', "
@@ -199,9 +209,10 @@ static enum cz_status check_make(struct planner *p)
     const bool is_right = app_compress_options_parse(
         &options, (int)p->step->args.count + 1, argv, &exit_code);
     app_compress_options_fini(&options);
-    return is_right ? CZ_OK
-                    : refuse(p, p->config->variants[p->step->variant].place,
-                             "this variant is not right");
+    return is_right
+               ? CZ_OK
+               : refuse_options(p, p->config->variants[p->step->variant].place,
+                                "this variant is not right", exit_code);
 }
 
 static enum cz_status plan_make(struct planner *p, size_t model, size_t variant)
@@ -262,8 +273,8 @@ static enum cz_status check_eval(struct planner *p)
         &options, (int)p->step->args.count, argv + 1, &exit_code);
     app_eval_options_fini(&options);
     return is_right ? CZ_OK
-                    : refuse(p, p->config->evaluate_place,
-                             "'evaluate:' is not right");
+                    : refuse_options(p, p->config->evaluate_place,
+                                     "'evaluate:' is not right", exit_code);
 }
 
 static enum cz_status plan_eval(struct planner *p, size_t model, size_t variant)
@@ -354,9 +365,9 @@ static enum cz_status check_bench(struct planner *p)
     const bool is_right = app_bench_options_parse(
         &options, (int)p->step->args.count, argv + 1, &exit_code);
     app_bench_options_fini(&options);
-    return is_right
-               ? CZ_OK
-               : refuse(p, p->config->bench_place, "'bench:' is not right");
+    return is_right ? CZ_OK
+                    : refuse_options(p, p->config->bench_place,
+                                     "'bench:' is not right", exit_code);
 }
 
 /* All files of a model, the baseline first, taking turns. */

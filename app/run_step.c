@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/json_memory.h"
 #include "app/run_machine.h"
 #include "app/run_options.h"
 #include "app/run_progress.h"
@@ -226,10 +227,20 @@ enum cz_status app_run_look_up(struct app_run_worker *worker,
     return CZ_OK;
 }
 
-static void print_json(FILE *file, const void *user)
+static void print_line(FILE *file, const void *user)
 {
-    json_dumpf(user, file, JSON_COMPACT | JSON_ENSURE_ASCII);
-    fputc('\n', file);
+    fprintf(file, "%s\n", (const char *)user);
+}
+
+static enum cz_status write_record(const char *path, const json_t *record,
+                                   struct cz_error *err)
+{
+    char *text = app_json_dump(record, JSON_COMPACT | JSON_ENSURE_ASCII);
+    const enum cz_status status =
+        text ? cz_output_print(path, true, print_line, text, err)
+             : cz_error_nomem(err);
+    cz_free(text);
+    return status;
 }
 
 static enum cz_status keep(const struct app_run_worker *w,
@@ -252,7 +263,7 @@ static enum cz_status keep(const struct app_run_worker *w,
     json_object_set_new(record, "products", products);
     json_object_set(record, "result", step->result);
     if (status == CZ_OK)
-        status = cz_output_print(path, true, print_json, record, err);
+        status = write_record(path, record, err);
     json_decref(record);
     return status;
 }

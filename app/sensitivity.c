@@ -6,6 +6,7 @@
 #include "app/app.h"
 #include "app/arguments.h"
 #include "app/int8.h"
+#include "app/json_memory.h"
 #include "app/plot.h"
 #include "app/progress.h"
 #include "app/text.h"

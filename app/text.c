@@ -15,41 +15,52 @@ static bool is_utf8(const char *text)
     return string != NULL;
 }
 
-/* In place. Beside C0 and DEL the C1 controls (U+0080 to U+009F, in UTF-8 two
- * bytes) start escape sequences on some terminals. */
-static void clean(char *text)
+static bool is_c1(unsigned char first, unsigned char second)
 {
-    bool utf8 = is_utf8(text);
-    for (unsigned char *c = (unsigned char *)text; *c; c++) {
-        bool is_control = *c < 0x20 || *c == 0x7f;
-        bool is_c1 = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
-        if (is_c1)
-            c[1] = '?';
-        if (is_control || is_c1 || (!utf8 && *c >= 0x80))
-            *c = '?';
-    }
+    return first == 0xc2 && second >= 0x80 && second < 0xa0;
+}
+
+/* What is printed of text[i]. Beside C0 and DEL the C1 controls (U+0080 to
+ * U+009F, in UTF-8 two bytes) start escape sequences on some terminals. */
+static char clean_char(const char *text, size_t i, bool utf8)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    const unsigned char c = bytes[i];
+    const bool is_control = c < 0x20 || c == 0x7f || is_c1(c, bytes[i + 1]) ||
+                            (i > 0 && is_c1(bytes[i - 1], c));
+    return is_control || (!utf8 && c >= 0x80) ? '?' : (char)c;
 }
 
 static char *clean_copy(const char *text)
 {
+    const bool utf8 = is_utf8(text);
     char *copy = cz_strdup(text);
-    if (copy)
-        clean(copy);
+    for (size_t i = 0; copy && text[i]; i++)
+        copy[i] = clean_char(text, i, utf8);
     return copy;
 }
 
+/* In parts and without memory: it also says that there is none. */
 void app_print_clean(FILE *file, const char *text)
 {
-    char *copy = clean_copy(text);
-    fputs(copy ? copy : "?", file);
-    cz_free(copy);
+    const bool utf8 = is_utf8(text);
+    char part[512];
+    size_t size = 0;
+    for (size_t i = 0; text[i]; i++) {
+        part[size++] = clean_char(text, i, utf8);
+        if (size == sizeof part || !text[i + 1]) {
+            fwrite(part, 1, size, file);
+            size = 0;
+        }
+    }
 }
 
 void app_print_xml(FILE *file, const char *text)
 {
-    char *copy = clean_copy(text);
-    for (const char *c = copy ? copy : "?"; *c; c++) {
-        switch (*c) {
+    const bool utf8 = is_utf8(text);
+    for (size_t i = 0; text[i]; i++) {
+        const char c = clean_char(text, i, utf8);
+        switch (c) {
         case '&':
             fputs("&amp;", file);
             break;
@@ -63,10 +74,9 @@ void app_print_xml(FILE *file, const char *text)
             fputs("&quot;", file);
             break;
         default:
-            fputc(*c, file);
+            fputc(c, file);
         }
     }
-    cz_free(copy);
 }
 
 char *app_shell_word(const char *text)
@@ -206,11 +216,4 @@ json_t *app_json_rounded(double number, double parts)
 json_t *app_json_ms(double ms)
 {
     return app_json_rounded(ms, 1e3);
-}
-
-void app_print_json(json_t *root)
-{
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
-    putchar('\n');
-    json_decref(root);
 }

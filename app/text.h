@@ -53,7 +53,4 @@ json_t *app_json_ms(double ms);
 /* The same, to multiples of 1 / `parts`. */
 json_t *app_json_rounded(double number, double parts);
 
-/* Prints JSON on stdout with a newline; takes `root` over. */
-void app_print_json(json_t *root);
-
 #endif

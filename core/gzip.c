@@ -11,6 +11,7 @@
 #include <isa-l/igzip_lib.h>
 
 #include "core/alloc.h"
+#include "core/checked.h"
 #include "core/parallel.h"
 
 #define PIECE_BYTES ((size_t)256 * 1024)
@@ -19,7 +20,19 @@
 #define OUT_BYTES (PIECE_BYTES + 4096)
 #define HEADER_AND_TRAILER_BYTES 18 /* RFC 1952: 10 before, 8 behind */
 
+struct buffers {
+    struct isal_zstream stream;
+    uint8_t level[ISAL_DEF_LVL1_DEFAULT];
+    uint8_t in[PIECE_BYTES], out[OUT_BYTES];
+};
+
+struct cz_gzip {
+    size_t n_workers;
+    struct buffers workers[];
+};
+
 struct task {
+    struct cz_gzip *gzip;
     int fd;
     uint64_t file_bytes;
     size_t n_pieces;
@@ -29,11 +42,26 @@ struct task {
     atomic_int read_errno;
 };
 
-struct buffers {
-    struct isal_zstream stream;
-    uint8_t level[ISAL_DEF_LVL1_DEFAULT];
-    uint8_t in[PIECE_BYTES], out[OUT_BYTES];
-};
+struct cz_gzip *cz_gzip_new(size_t threads)
+{
+    size_t bytes;
+    if (threads == 0)
+        threads = cz_cpu_count();
+    if (threads > CZ_THREADS_MAX)
+        threads = CZ_THREADS_MAX;
+    if (!cz_mul_size(threads, sizeof(struct buffers), &bytes))
+        return NULL;
+    /* Not zeroed: pages that no piece needs are never touched. */
+    struct cz_gzip *gzip = cz_malloc(sizeof *gzip + bytes);
+    if (gzip)
+        gzip->n_workers = threads;
+    return gzip;
+}
+
+void cz_gzip_free(struct cz_gzip *gzip)
+{
+    cz_free(gzip);
+}
 
 static enum cz_status read_all(struct task *task, uint8_t *bytes, size_t size,
                                uint64_t offset)
@@ -84,21 +112,19 @@ static enum cz_status run_piece(struct task *task, struct buffers *buffers,
     return deflate_piece(task, buffers, size, rest <= PIECE_BYTES);
 }
 
-/* One worker's share: the buffers are set up once, since their pages cost as
- * much as the compression of a piece. */
+/* One worker's share: with the same buffers, since their pages cost as much as
+ * the compression of a piece. */
 static void run_worker(void *user, size_t worker)
 {
-    (void)worker;
     struct task *task = user;
-    struct buffers *buffers = cz_malloc(sizeof *buffers);
-    enum cz_status status = buffers ? CZ_OK : CZ_ENOMEM;
+    struct buffers *buffers = &task->gzip->workers[worker];
+    enum cz_status status = CZ_OK;
     while (status == CZ_OK && atomic_load(&task->status) == CZ_OK) {
         size_t i = atomic_fetch_add(&task->next_piece, 1);
         if (i >= task->n_pieces)
             break;
         status = run_piece(task, buffers, i);
     }
-    cz_free(buffers);
     if (status != CZ_OK)
         atomic_store(&task->status, (int)status);
 }
@@ -110,8 +136,6 @@ static enum cz_status report(const struct task *task, const char *path,
     switch (atomic_load(&task->status)) {
     case CZ_OK:
         return CZ_OK;
-    case CZ_ENOMEM:
-        return cz_error_nomem(err);
     case CZ_EIO:
         return cz_error_set(err, CZ_EIO, "%s: cannot read: %s", path,
                             number ? strerror(number) : "it became shorter");
@@ -120,11 +144,12 @@ static enum cz_status report(const struct task *task, const char *path,
     }
 }
 
-enum cz_status cz_gzip_size(uint64_t *size_bytes, const char *path,
-                            size_t threads, struct cz_error *err)
+enum cz_status cz_gzip_size(uint64_t *size_bytes, struct cz_gzip *gzip,
+                            const char *path, struct cz_error *err)
 {
     struct stat info;
-    struct task task = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    struct task task = {.gzip = gzip, .fd = open(path, O_RDONLY | O_CLOEXEC)};
+    const size_t threads = gzip->n_workers;
     if (task.fd < 0 || fstat(task.fd, &info) != 0) {
         cz_error_set(err, CZ_EIO, "%s: %s", path, strerror(errno));
         if (task.fd >= 0)
@@ -135,8 +160,6 @@ enum cz_status cz_gzip_size(uint64_t *size_bytes, const char *path,
     task.n_pieces = (size_t)((task.file_bytes + PIECE_BYTES - 1) / PIECE_BYTES);
     if (task.n_pieces == 0)
         task.n_pieces = 1; /* an empty file's, which says that it ends */
-    if (threads == 0)
-        threads = cz_cpu_count();
     cz_parallel_for(threads < task.n_pieces ? threads : task.n_pieces, threads,
                     run_worker, &task);
     close(task.fd);

@@ -7,13 +7,17 @@
 
 #include "core/error.h"
 
+/* The memory of up to `threads` threads (0: all cores), 0.8 MB each, for one
+ * file after the other; NULL: there is none. */
+struct cz_gzip *cz_gzip_new(size_t threads);
+void cz_gzip_free(struct cz_gzip *gzip);
+
 /* Compresses the file at `path` piece by piece (256 KiB each, as `pigz -i`
  * would; deflate by ISA-L, level 1) and gives the size of the result with
  * gzip's header and trailer; nothing is written. Within 0.3 % of `gzip -6` on
- * model weights and 30 times faster. Uses up to `threads` threads (0: all
- * cores), 0.8 MB each; the size does not depend on their number. CZ_EIO when
- * the file cannot be read. */
-enum cz_status cz_gzip_size(uint64_t *size_bytes, const char *path,
-                            size_t threads, struct cz_error *err);
+ * model weights and 30 times faster. The size does not depend on the number of
+ * threads. CZ_EIO when the file cannot be read; allocates nothing. */
+enum cz_status cz_gzip_size(uint64_t *size_bytes, struct cz_gzip *gzip,
+                            const char *path, struct cz_error *err);
 
 #endif

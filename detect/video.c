@@ -156,8 +156,9 @@ static enum cz_status refuse(const char *text, enum cz_source_kind kind,
         [CZ_SOURCE_CAMERA] = "no camera answers here",
         [CZ_SOURCE_FILE] = "is no video that can be read",
         [CZ_SOURCE_URL] = "no video comes from this address",
-        [CZ_SOURCE_PIPELINE] = "GStreamer cannot run this pipeline; does it "
-                               "end in an appsink, are its plugins installed?",
+        [CZ_SOURCE_PIPELINE] =
+            ("GStreamer cannot run this pipeline; does it "
+             "end in an appsink, are its plugins installed?"),
     };
     return cz_error_set(err, CZ_EIO, "%s%s: %s%s%s",
                         kind == CZ_SOURCE_CAMERA ? "camera " : "", text,
