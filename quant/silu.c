@@ -81,7 +81,7 @@ double cz_silu_error(const struct cz_observer *x, struct cz_affine x_codes,
 
 /* ---- search ----------------------------------------------------------- */
 
-/* Least values that are tried: halves up to 0 from where a SiLU is 0. */
+/* Least values that are tried: halves up from where a SiLU is 0. */
 #define LOWEST (-8.0)
 #define LOW_STEP 0.5
 
@@ -109,6 +109,13 @@ static void attempt(struct search *s, double low, double scale)
     }
 }
 
+/* The greatest magnitude that y has where x is `low` or less. */
+static double magnitude_below(double low)
+{
+    const double at_min = -1.2784645; /* of CZ_SILU_MIN */
+    return low > at_min ? -(double)CZ_SILU_MIN : -low * sigmoid(low);
+}
+
 struct cz_affine cz_silu_input_codes(const struct cz_observer *x,
                                      struct cz_affine start,
                                      struct cz_affine g_codes,
@@ -119,6 +126,8 @@ struct cz_affine cz_silu_input_codes(const struct cz_observer *x,
     s.best_error = total_error(&s.values, start, &s.codes);
     const double least = fmax(fmin((double)x->min, 0), LOWEST);
     for (double low = least; low <= 0; low += LOW_STEP) {
+        if (low > least && magnitude_below(low) > (double)y_codes.scale / 2)
+            break;
         double scale = (fmax((double)x->max, 0) - low) / 255;
         attempt(&s, low, (double)y_codes.scale);
         for (int i = 0; i < SCALES; i++, scale *= SCALE_STEP)
