@@ -237,11 +237,6 @@ static void add_events(json_t *events, const struct app_bench_run *run,
     }
 }
 
-static void print_text(FILE *file, const void *user)
-{
-    fputs(user, file);
-}
-
 enum cz_status app_bench_trace(const struct app_bench_run *runs, size_t n_runs,
                                const struct app_bench_options *options,
                                struct cz_error *err)
@@ -255,8 +250,8 @@ enum cz_status app_bench_trace(const struct app_bench_run *runs, size_t n_runs,
     char *text = app_json_dump(root, JSON_REAL_PRECISION(10));
     json_decref(root);
     const enum cz_status status =
-        text ? cz_output_print(options->trace, options->force, print_text, text,
-                               err)
+        text ? cz_output_print(options->trace, options->force, app_print_line,
+                               text, err)
              : cz_error_nomem(err);
     cz_free(text);
     return status;

@@ -30,6 +30,11 @@ char *app_json_dump(const json_t *root, size_t flags)
     return NULL;
 }
 
+void app_print_line(FILE *file, const void *user)
+{
+    fprintf(file, "%s\n", (const char *)user);
+}
+
 void app_print_json(json_t *root)
 {
     char *text = app_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));

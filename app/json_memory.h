@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* From now on jansson allocates by core/alloc.h, and failures are remembered.
  * Before any other call to it. */
@@ -16,6 +17,9 @@ void app_json_begin(void);
 /* `root` as text; cz_free() it. NULL: memory was short for it or, since the
  * program began, for any JSON. */
 char *app_json_dump(const json_t *root, size_t flags);
+
+/* Such a text and a newline, for cz_output_print(). */
+void app_print_line(FILE *file, const void *user);
 
 /* Prints JSON on stdout with a newline, or nothing when memory was short; takes
  * `root` over. */

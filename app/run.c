@@ -138,11 +138,6 @@ static enum cz_status lock_folder(struct run *run, struct cz_error *err)
 
 /* ---- reports ---------------------------------------------------------- */
 
-static void print_line(FILE *file, const void *user)
-{
-    fprintf(file, "%s\n", (const char *)user);
-}
-
 static void print_csv(FILE *file, const void *user)
 {
     app_run_table_csv(file, user);
@@ -168,7 +163,7 @@ static enum cz_status write_json(struct run *run, const json_t *root,
 {
     char *text = app_json_dump(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     const enum cz_status status =
-        text ? write_one(run, "run.json", print_line, text, err)
+        text ? write_one(run, "run.json", app_print_line, text, err)
              : cz_error_nomem(err);
     cz_free(text);
     return status;

@@ -227,17 +227,12 @@ enum cz_status app_run_look_up(struct app_run_worker *worker,
     return CZ_OK;
 }
 
-static void print_line(FILE *file, const void *user)
-{
-    fprintf(file, "%s\n", (const char *)user);
-}
-
 static enum cz_status write_record(const char *path, const json_t *record,
                                    struct cz_error *err)
 {
     char *text = app_json_dump(record, JSON_COMPACT | JSON_ENSURE_ASCII);
     const enum cz_status status =
-        text ? cz_output_print(path, true, print_line, text, err)
+        text ? cz_output_print(path, true, app_print_line, text, err)
              : cz_error_nomem(err);
     cz_free(text);
     return status;
