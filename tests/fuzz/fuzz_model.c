@@ -1,9 +1,10 @@
-/* Any bytes as a model: load, infer, count, find the head, prune, convert.
- * Nothing is written; external data is refused, there being no folder. */
+/* Any bytes as a model: load, infer, count, find the head, prune, cut channels,
+ * convert. Nothing is written; external data is refused, there being no folder. */
 #include <stddef.h>
 #include <stdint.h>
 
 #include "onnx/onnx.h"
+#include "prune/channels.h"
 #include "prune/prune.h"
 #include "quant/quant.h"
 
@@ -35,6 +36,27 @@ static void prune(struct cz_model *model, enum cz_prune_scope scope)
     cz_prune_report_fini(&report);
 }
 
+/* False where the model is good for nothing any more. */
+static bool cut_channels(struct cz_model *model, size_t multiple)
+{
+    struct cz_channels_options options = CZ_CHANNELS_OPTIONS_INIT;
+    struct cz_channels *channels;
+    struct cz_error err;
+    options.importance = CZ_CHANNELS_L1;
+    options.ratio = .5;
+    options.multiple = multiple;
+    options.plan.threads = 1;
+    if (cz_channels_choose(&channels, model, &options, &err) != CZ_OK)
+        return true;
+    struct cz_channels_report report;
+    const bool is_cut = cz_channels_report(&report, channels, &err) == CZ_OK &&
+                        cz_channels_mask(channels, &err) == CZ_OK &&
+                        cz_channels_cut(channels, &err) == CZ_OK;
+    cz_channels_report_fini(&report);
+    cz_channels_free(channels);
+    return is_cut && cz_graph_infer(cz_model_graph(model), &err) == CZ_OK;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct cz_error err;
@@ -50,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         prune(model, size % 2 ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER);
         options.half_io = size % 3 == 0;
         options.half_decode = size % 5 == 0;
-        cz_fp16_convert(model, &options, &report, &err);
+        if (size % 7 > 3 || cut_channels(model, 1 + size % 7))
+            cz_fp16_convert(model, &options, &report, &err);
     }
     cz_model_free(model);
     return 0;
