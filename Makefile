@@ -1,8 +1,9 @@
 # Every way in. `make help` says what each target does; packages.txt holds what
 # has to be installed, and `make setup` installs it.
 #
-# Variables: BUILD=release|asan|tsan|coverage, CROSS=aarch64 (build for it),
-# SYSROOT, WERROR=1 (warnings are errors), V=1 (show commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR, PROGRAM
+# Variables: BUILD=release|asan|tsan|coverage, CROSS=aarch64 (build for that, and
+# test in an emulator of it), SYSROOT, WERROR=1 (warnings are errors), V=1 (show
+# commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR, PROGRAM
 # (what it is called where it is installed), CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS,
 # LDFLAGS.
 
@@ -74,6 +75,8 @@ SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard $(FOLDERS:%=tests/%/test_*.c)))
 # The program, with a switch that makes allocations fail.
 FAILING := $(OUT)/compress-failing
+# For tests in an emulator: see tests/emulated.
+EMULATED := $(CROSS:%=$(OUT)/emulated-exec.so)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB := $(OUT)/libcompress.a
 BINARY := $(OUT)/compress
@@ -112,7 +115,7 @@ demo: ## Install what is missing, build, and compress the sample detector.
 	tools/demo
 
 test: ## Install what is missing, build, and run every test.
-	tools/setup build test
+	tools/setup build test $(CROSS:%=cross)
 	+$(SUBMAKE) test-build
 	tests/run $(OUT) $(ONLY)
 
@@ -212,7 +215,7 @@ INSTALLED_DATA = $(shell find samples/README.md samples/shapes8n.onnx \
 
 # --- rules -------------------------------------------------------------------
 
-test-build: all $(TESTS) $(FAILING) $(MODELS)
+test-build: all $(TESTS) $(FAILING) $(EMULATED) $(MODELS)
 fuzz-build: $(FUZZERS) $(MODELS)
 
 $(BINARY): $(MAIN) $(LIB)
@@ -238,6 +241,11 @@ $(TESTS): %: %.o $(SUPPORT) $(LIB)
 
 $(FAILING): $(MAIN) $(call objects,tests/cli/failing.c) $(LIB)
 	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
+
+$(EMULATED): $(call objects,tests/emulated/exec.c)
+	$(call run,LINK,$(LINK_SHARED) -o $@ $^)
+
+$(call objects,tests/emulated/exec.c): private OWN = -fPIC
 
 $(FUZZERS): $(OUT)/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	$(call run,LINK,$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS))
@@ -311,5 +319,5 @@ $(MODELS): $(wildcard tests/models/*.py)
 	@touch $@
 
 -include $(patsubst %.o,%.d,$(OBJECTS) $(SHIM_OBJECTS) $(MAIN) $(SUPPORT) \
-	$(TESTS:=.o) $(call objects,tests/cli/failing.c) \
+	$(TESTS:=.o) $(call objects,tests/cli/failing.c tests/emulated/exec.c) \
 	$(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))
