@@ -1,22 +1,27 @@
 # Every way in. `make help` says what each target does; packages.txt holds what
 # has to be installed, and `make setup` installs it.
 #
-# Variables: BUILD=release|asan|tsan|coverage, CROSS=aarch64 (`make cross` sets
-# it), WERROR=1 (warnings are errors), V=1 (show commands), ONLY=part of a test's
-# path, FUZZ_SECONDS, PREFIX, DESTDIR, PROGRAM (what it is called where it is
-# installed), CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS, LDFLAGS.
+# Variables: BUILD=release|asan|tsan|coverage, CROSS=aarch64 (build for that, and
+# test in an emulator of it), SYSROOT, WERROR=1 (warnings are errors), V=1 (show
+# commands), ONLY=part of a test's path, FUZZ_SECONDS, PREFIX, DESTDIR, PROGRAM
+# (what it is called where it is installed), CC, CXX, CFLAGS, CXXFLAGS, CPPFLAGS,
+# LDFLAGS.
 
 FOLDERS := core onnx engine prune quant detect eval search app
 
 BUILD ?= release
-# For another machine: with Debian's compilers for it, and the libraries that
-# tools/sysroot has unpacked. An empty SYSROOT: those that are installed here.
+# For another machine: with Debian's compilers for it, and libraries that
+# tools/sysroot unpacks. With a SYSROOT given, those in it; an empty one: those
+# that are installed here.
 OUT := build/$(BUILD)$(CROSS:%=-%)
 ifneq ($(CROSS),)
 CC := $(CROSS)-linux-gnu-gcc
 CXX := $(CROSS)-linux-gnu-g++
 AR := $(CROSS)-linux-gnu-ar
-SYSROOT ?= $(CURDIR)/build/sysroot/$(CROSS)
+ifeq ($(origin SYSROOT),undefined)
+SYSROOT := $(CURDIR)/build/sysroot/$(CROSS)
+UNPACKED := build/sysroot/$(CROSS)/.made
+endif
 endif
 PREFIX ?= /usr/local
 PROGRAM ?= compress
@@ -70,6 +75,8 @@ SUPPORT := $(call objects,$(wildcard tests/support/*.c))
 TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard $(FOLDERS:%=tests/%/test_*.c)))
 # The program, with a switch that makes allocations fail.
 FAILING := $(OUT)/compress-failing
+# For tests in an emulator: see tests/emulated.
+EMULATED := $(CROSS:%=$(OUT)/emulated-exec.so)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 LIB := $(OUT)/libcompress.a
 BINARY := $(OUT)/compress
@@ -108,7 +115,7 @@ demo: ## Install what is missing, build, and compress the sample detector.
 	tools/demo
 
 test: ## Install what is missing, build, and run every test.
-	tools/setup build test
+	tools/setup build test $(CROSS:%=cross)
 	+$(SUBMAKE) test-build
 	tests/run $(OUT) $(ONLY)
 
@@ -145,9 +152,8 @@ deb: ## Build the Debian package compress-yolo into build/deb (tools/deb).
 	tools/setup build deb
 	tools/deb
 
-cross: ## Build for aarch64 on this machine, into build/release-aarch64.
+cross: ## Build for aarch64 on this machine: make CROSS=aarch64.
 	tools/setup cross
-	tools/sysroot aarch64
 	+$(SUBMAKE) CROSS=aarch64 all
 
 completions: all ## Write completions/ anew, after an option has changed.
@@ -209,7 +215,7 @@ INSTALLED_DATA = $(shell find samples/README.md samples/shapes8n.onnx \
 
 # --- rules -------------------------------------------------------------------
 
-test-build: all $(TESTS) $(FAILING) $(MODELS)
+test-build: all $(TESTS) $(FAILING) $(EMULATED) $(MODELS)
 fuzz-build: $(FUZZERS) $(MODELS)
 
 $(BINARY): $(MAIN) $(LIB)
@@ -235,6 +241,11 @@ $(TESTS): %: %.o $(SUPPORT) $(LIB)
 
 $(FAILING): $(MAIN) $(call objects,tests/cli/failing.c) $(LIB)
 	$(call run,LINK,$(LINK) -o $@ $^ $(LIBS))
+
+$(EMULATED): $(call objects,tests/emulated/exec.c)
+	$(call run,LINK,$(LINK_SHARED) -o $@ $^)
+
+$(call objects,tests/emulated/exec.c): private OWN = -fPIC
 
 $(FUZZERS): $(OUT)/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	$(call run,LINK,$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS))
@@ -283,8 +294,9 @@ $(OUT)/flags: FORCE
 	@new=$@.$$$$; echo '$(COMPILE_C) $(COMPILE_CXX)' > $$new; \
 	cmp -s $$new $@ && rm $$new || mv $$new $@
 
+SETUP := $(if $(CROSS),cross,setup)
 # Tried once, so that a missing package is one sentence and not fifty errors.
-$(OUT)/headers: packages.txt
+$(OUT)/headers: packages.txt $(UNPACKED)
 	@mkdir -p $(@D)
 	@printf '#include <%s>\n' onnx/onnx_pb.h jansson.h isa-l.h \
 		yajl/yajl_parse.h yaml.h cstdio jpeglib.h libexif/exif-data.h \
@@ -292,9 +304,14 @@ $(OUT)/headers: packages.txt
 		opencv2/videoio.hpp opencv2/highgui.hpp microhttpd.h > $@.cpp
 	@$(COMPILE_CXX) $(OPENCV_FLAGS) -fsyntax-only -MF /dev/null $@.cpp \
 		2> $@.log || { \
-		cat $@.log; echo 'compiler or libraries missing: try `make setup`'; \
+		cat $@.log; echo 'compiler or libraries missing: try `make $(SETUP)`'; \
 		exit 1; } >&2
 	@rm $@.cpp && mv $@.log $@
+
+# What a build for another machine needs, once; see tools/sysroot.
+$(UNPACKED): packages.txt tools/sysroot
+	tools/setup cross
+	tools/sysroot $(CROSS)
 
 $(MODELS): $(wildcard tests/models/*.py)
 	@rm -rf $(@D) && mkdir -p $(@D)
@@ -302,5 +319,5 @@ $(MODELS): $(wildcard tests/models/*.py)
 	@touch $@
 
 -include $(patsubst %.o,%.d,$(OBJECTS) $(SHIM_OBJECTS) $(MAIN) $(SUPPORT) \
-	$(TESTS:=.o) $(call objects,tests/cli/failing.c) \
+	$(TESTS:=.o) $(call objects,tests/cli/failing.c tests/emulated/exec.c) \
 	$(FUZZERS:$(OUT)/%=$(OUT)/tests/fuzz/%.o))

@@ -16,6 +16,7 @@
 
 #include "app/app.h"
 #include "app/bench.h"
+#include "app/program.h"
 #include "app/progress.h"
 #include "app/tensor_file.h"
 #include "core/alloc.h"
@@ -80,7 +81,7 @@ static pid_t start_child(const char *const *args, int parents_fd)
     if (child != 0)
         return child;
     close(parents_fd);
-    execv("/proc/self/exe", (char *const *)args);
+    app_become_program(args);
     _exit(APP_FAILED);
 }
 

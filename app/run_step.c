@@ -16,6 +16,7 @@
 
 #include "app/app.h"
 #include "app/json_memory.h"
+#include "app/program.h"
 #include "app/run_machine.h"
 #include "app/run_options.h"
 #include "app/run_progress.h"
@@ -27,7 +28,6 @@
 #include "eval/eval.h"
 #include "onnx/onnx.h"
 
-#define PROGRAM "/proc/self/exe"
 #define SCHEMA "compress.step/1"
 #define OUTPUT_BYTES_MAX ((size_t)256 << 20)
 #define WAIT_NS 20000000
@@ -76,7 +76,7 @@ enum cz_status app_run_worker_init(struct app_run_worker *worker,
 {
     struct cz_hash hash;
     *worker = (struct app_run_worker){.plan = plan, .start_ms = cz_now_ms()};
-    CZ_TRY(cz_hash_file(worker->program, PROGRAM, err));
+    CZ_TRY(cz_hash_file(worker->program, APP_PROGRAM, err));
     cz_hash_start(&hash);
     app_run_machine_hash(&hash);
     cz_hash_end(worker->machine, &hash);
@@ -271,13 +271,13 @@ struct process {
 };
 
 /* In the child: becomes the program. */
-static void become(const struct process *process, char *const *argv)
+static void become(const struct process *process, const char *const *argv)
 {
     const int nothing = open("/dev/null", O_RDONLY);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody would wait for it */
     if (nothing >= 0 && dup2(nothing, 0) == 0 && dup2(process->out, 1) == 1 &&
         dup2(process->messages, 2) == 2)
-        execv(PROGRAM, argv);
+        app_become_program(argv);
     _exit(APP_FAILED);
 }
 
@@ -295,7 +295,7 @@ static enum cz_status start(struct process *process,
     process->messages = memfd_create("messages", MFD_CLOEXEC);
     process->pid = process->out < 0 || process->messages < 0 ? -1 : fork();
     if (process->pid == 0)
-        become(process, (char *const *)argv);
+        become(process, argv);
     cz_free(argv);
     return process->pid > 0
                ? CZ_OK

@@ -684,8 +684,8 @@ static void check_softmax(const float *x, const float *y, size_t count,
                           size_t stride)
 {
     double most = -INFINITY, sum = 0;
-    for (size_t i = 0; i < count; i++)
-        most = fmax(most, (double)x[i * stride]);
+    for (size_t i = 0; i < count; i++) /* GCC 12 fails at fmax() */
+        most = (double)x[i * stride] > most ? (double)x[i * stride] : most;
     for (size_t i = 0; i < count; i++)
         sum += exp((double)x[i * stride] - most);
     for (size_t i = 0; i < count; i++) {
