@@ -14,10 +14,10 @@
 double cz_silu_error(const struct cz_observer *x, struct cz_affine x_codes,
                      struct cz_affine g_codes, struct cz_affine y_codes);
 
-/* The codes of x with the least such error: `start`, or better ones of which the
- * least stands for an x whose y has the code of 0, as what lies below has: values
- * that are clipped would all be off to the same side, and such errors, unlike
- * those of rounding, add up in the convolutions that read y. */
+/* The codes of x with the least such error: `start`, or better ones of which
+ * the least stands for an x whose y has the code of 0, as what lies below has:
+ * values that are clipped would all be off to the same side, and such errors,
+ * unlike those of rounding, add up in the convolutions that read y. */
 struct cz_affine cz_silu_input_codes(const struct cz_observer *x,
                                      struct cz_affine start,
                                      struct cz_affine g_codes,

@@ -1,5 +1,5 @@
-/* Codes for what a SiLU reads: the error that they are chosen by against that of
- * each value, and what is chosen. */
+/* Codes for what a SiLU reads: the error that they are chosen by against that
+ * of each value, and what is chosen. */
 #include <float.h>
 
 #include "quant/silu.h"
