@@ -33,7 +33,7 @@ PROGRAM = re.compile(
 NOT_RUN = [
     (r"sudo |apt ", "changes the machine"),
     (r"git clone|cd ", "is how one got here"),
-    (r"make (demo|test|bench|bench-\w+|deb|cross|install)\b",
+    (r"make (demo|test|bench|bench-\w+|deb|cross|install|CROSS=\w+)\b",
      "takes minutes, or tests/install does it"),
     (r"tests/(verify|peers|engine)/", "tests of their own, or minutes of torch"),
     (r"yolo ", "is Ultralytics' own"),
