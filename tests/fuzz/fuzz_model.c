@@ -1,5 +1,6 @@
-/* Any bytes as a model: load, infer, count, find the head, prune, cut channels,
- * convert. Nothing is written; external data is refused, there being no folder. */
+/* Any bytes as a model: load, infer, count, find the head, prune, cut
+ * channels, convert. Nothing is written; external data is refused, there being
+ * no folder. */
 #include <stddef.h>
 #include <stdint.h>
 
