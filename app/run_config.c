@@ -211,9 +211,7 @@ static enum cz_status check_gates(struct app_run_reader *r)
         what = "'max_drop:' wants 'data: {val: FILE}', to measure mAP on";
     else if (isfinite(c->max_ms) && !c->benches)
         what = "'max_ms:' wants a benchmark; leave 'bench: false' out";
-    return what ? cz_error_set(r->err, CZ_EPARSE, "%s:%zu:%zu: %s", c->path,
-                               c->gates_place.line, c->gates_place.column, what)
-                : CZ_OK;
+    return what ? app_run_wrong_at(r, c->gates_place, what) : CZ_OK;
 }
 
 static enum cz_status read_gates(struct app_run_reader *r, yaml_node_t *node)

@@ -60,19 +60,22 @@ struct app_run_place app_run_place_of(const yaml_node_t *node)
                                   node->start_mark.column + 1};
 }
 
-/* "CONFIG:LINE:COLUMN: what is wrong" */
-__attribute__((format(printf, 3, 4))) enum cz_status
-app_run_wrong(const struct app_run_reader *r, const yaml_node_t *node,
-              const char *format, ...)
+enum cz_status app_run_wrong_at(const struct app_run_reader *r,
+                                struct app_run_place place, const char *what)
+{
+    return cz_error_set(r->err, CZ_EPARSE, "%s:%zu:%zu: %s", r->config->path,
+                        place.line, place.column, what);
+}
+
+enum cz_status app_run_wrong(const struct app_run_reader *r,
+                             const yaml_node_t *node, const char *format, ...)
 {
     char what[384];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    const struct app_run_place place = app_run_place_of(node);
-    return cz_error_set(r->err, CZ_EPARSE, "%s:%zu:%zu: %s", r->config->path,
-                        place.line, place.column, what);
+    return app_run_wrong_at(r, app_run_place_of(node), what);
 }
 
 yaml_node_t *app_run_node(struct app_run_reader *r, int index)
@@ -80,7 +83,6 @@ yaml_node_t *app_run_node(struct app_run_reader *r, int index)
     return yaml_document_get_node(&r->document, index);
 }
 
-/* The text of a scalar that is not empty. */
 enum cz_status app_run_read_text(const char **text, struct app_run_reader *r,
                                  const yaml_node_t *node, const char *want)
 {
@@ -124,7 +126,6 @@ enum cz_status app_run_read_bool(bool *value, struct app_run_reader *r,
 
 /* ---- names ------------------------------------------------------------ */
 
-/* Names become parts of file names. */
 enum cz_status app_run_check_name(struct app_run_reader *r,
                                   const yaml_node_t *node, const char *name)
 {
@@ -140,7 +141,6 @@ enum cz_status app_run_check_name(struct app_run_reader *r,
 
 /* ---- maps ------------------------------------------------------------- */
 
-/* Calls `read` for each pair of a map; no key comes twice. */
 enum cz_status app_run_each_pair(
     struct app_run_reader *r, const yaml_node_t *map,
     enum cz_status (*read)(struct app_run_reader *r, const yaml_node_t *key,
@@ -163,7 +163,6 @@ enum cz_status app_run_each_pair(
     return CZ_OK;
 }
 
-/* `names` ends with NULL. */
 enum cz_status app_run_unknown_key(const struct app_run_reader *r,
                                    const yaml_node_t *node,
                                    const char *const *names, const char *where)

@@ -28,10 +28,12 @@ struct app_run_key {
 struct app_run_place app_run_place_of(const yaml_node_t *node);
 yaml_node_t *app_run_node(struct app_run_reader *r, int index);
 
-/* CZ_EPARSE: "CONFIG:LINE:COLUMN: what is wrong". */
+/* CZ_EPARSE: "CONFIG:LINE:COLUMN: what is wrong", of a node or a place. */
 enum cz_status app_run_wrong(const struct app_run_reader *r,
                              const yaml_node_t *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+enum cz_status app_run_wrong_at(const struct app_run_reader *r,
+                                struct app_run_place place, const char *what);
 
 /* A scalar that is not empty; `want` says what it should be. It lives as long
  * as the document. */

@@ -224,7 +224,6 @@ enum cz_status app_run_read_variants(struct app_run_reader *r,
     return app_run_each_item(r, list, read_variant, "variants");
 }
 
-/* The variant that is the model as it is, in front if there is none. */
 enum cz_status app_run_find_baseline(struct app_run_reader *r)
 {
     struct app_run_config *c = r->config;
@@ -236,11 +235,9 @@ enum cz_status app_run_find_baseline(struct app_run_reader *r)
     }
     for (size_t i = 0; i < c->n_variants; i++) {
         if (strcmp(c->variants[i].name, "baseline") == 0)
-            return cz_error_set(r->err, CZ_EPARSE,
-                                "%s:%zu:%zu: a variant with options is no "
-                                "'baseline': that is the model as it is",
-                                c->path, c->variants[i].place.line,
-                                c->variants[i].place.column);
+            return app_run_wrong_at(r, c->variants[i].place,
+                                    "a variant with options is no 'baseline': "
+                                    "that is the model as it is");
     }
     const yaml_node_t *root = yaml_document_get_root_node(&r->document);
     CZ_TRY(add_variant(r, root, "baseline", (struct app_run_args){.count = 0}));

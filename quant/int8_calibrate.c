@@ -185,12 +185,21 @@ static void join_ranges(struct cz_int8_plan *plan, const struct cz_node *concat)
     }
 }
 
+static bool shares_its_scale(const struct cz_int8_plan *plan, size_t i)
+{
+    for (size_t k = 0; k < plan->n_tensors; k++) {
+        if (k != i && find_first(plan, k) == find_first(plan, i))
+            return true;
+    }
+    return false;
+}
+
 /* What a SiLU in codes reads gets the codes that are best for what it makes. */
 static void fit_to_silu(void *user, size_t i)
 {
     const struct cz_int8_plan *plan = user;
     struct cz_int8_tensor *x = &plan->tensors[i];
-    if (!x->silu || x->same_as != i)
+    if (!x->silu || shares_its_scale(plan, i))
         return;
     const size_t gate_input = x->silu->inputs[0] == x->value;
     const struct cz_int8_tensor *gate =
@@ -199,8 +208,8 @@ static void fit_to_silu(void *user, size_t i)
         cz_int8_plan_tensor(plan, x->silu->outputs[0]);
     if (!gate || !y || y->silu)
         return;
-    x->affine = cz_silu_input_codes(&x->seen->observer, x->affine, gate->affine,
-                                    y->affine);
+    const struct cz_silu silu = {&x->seen->observer, gate->affine, y->affine};
+    x->affine = cz_silu_input_codes(&silu, x->affine);
     x->range = cz_affine_range_of_uint8(x->affine);
 }
 

@@ -85,8 +85,9 @@ const char *cz_range_method_name(enum cz_range_method method);
  */
 bool cz_range_method_find(enum cz_range_method *method, const char *name);
 
-/* The least value of x * sigmoid(x), at x = -1.2784645. */
+/* The least value of x * sigmoid(x), and the x that has it. */
 #define CZ_SILU_MIN (-0.27846454f)
+#define CZ_SILU_MIN_AT (-1.2784645f)
 
 struct cz_range_options {
     enum cz_range_method method;

@@ -48,19 +48,15 @@ static float round_to(float value, struct cz_affine affine)
     return value;
 }
 
-struct codes {
-    struct cz_affine g, y;
-};
-
 /* The sum of squared errors. */
-static double total_error(const struct values *v, struct cz_affine x,
-                          const struct codes *codes)
+static double total_error(const struct cz_silu *silu, const struct values *v,
+                          struct cz_affine x)
 {
-    double made[256], sum = 0;
-    for (int i = 0; i < 256; i++) {
+    double made[UINT8_MAX + 1], sum = 0;
+    for (int i = 0; i <= UINT8_MAX; i++) {
         const float value = (float)(i - x.zero_point) * x.scale;
-        const float gate = round_to((float)sigmoid((double)value), codes->g);
-        made[i] = (double)round_to(value * gate, codes->y);
+        const float gate = round_to((float)sigmoid((double)value), silu->g);
+        made[i] = (double)round_to(value * gate, silu->y);
     }
     uint8_t of[POINTS * CZ_OBSERVER_BINS];
     cz_affine_to_uint8(of, v->x, v->n, x);
@@ -69,14 +65,13 @@ static double total_error(const struct values *v, struct cz_affine x,
     return sum;
 }
 
-double cz_silu_error(const struct cz_observer *x, struct cz_affine x_codes,
-                     struct cz_affine g_codes, struct cz_affine y_codes)
+double cz_silu_error(const struct cz_silu *silu, struct cz_affine x_codes)
 {
     struct values values;
-    const struct codes codes = {g_codes, y_codes};
-    find_values(&values, x);
-    return x->values ? total_error(&values, x_codes, &codes) / (double)x->values
-                     : 0;
+    if (!silu->x->values)
+        return 0;
+    find_values(&values, silu->x);
+    return total_error(silu, &values, x_codes) / (double)silu->x->values;
 }
 
 /* ---- search ----------------------------------------------------------- */
@@ -90,8 +85,8 @@ double cz_silu_error(const struct cz_observer *x, struct cz_affine x_codes,
 #define SCALE_STEP 0.97
 
 struct search {
+    const struct cz_silu *silu;
     struct values values;
-    struct codes codes;
     struct cz_affine best;
     double best_error;
 };
@@ -102,7 +97,7 @@ static void attempt(struct search *s, double low, double scale)
         return;
     const struct cz_affine affine = {
         (float)scale, (int32_t)lrint(fmin(-low / scale, UINT8_MAX))};
-    const double error = total_error(&s->values, affine, &s->codes);
+    const double error = total_error(s->silu, &s->values, affine);
     if (error < s->best_error) {
         s->best = affine;
         s->best_error = error;
@@ -112,24 +107,24 @@ static void attempt(struct search *s, double low, double scale)
 /* The greatest magnitude that y has where x is `low` or less. */
 static double magnitude_below(double low)
 {
-    const double at_min = -1.2784645; /* of CZ_SILU_MIN */
-    return low > at_min ? -(double)CZ_SILU_MIN : -low * sigmoid(low);
+    return low > (double)CZ_SILU_MIN_AT ? -(double)CZ_SILU_MIN
+                                        : -low * sigmoid(low);
 }
 
-struct cz_affine cz_silu_input_codes(const struct cz_observer *x,
-                                     struct cz_affine start,
-                                     struct cz_affine g_codes,
-                                     struct cz_affine y_codes)
+struct cz_affine cz_silu_input_codes(const struct cz_silu *silu,
+                                     struct cz_affine start)
 {
-    struct search s = {.codes = {g_codes, y_codes}, .best = start};
-    find_values(&s.values, x);
-    s.best_error = total_error(&s.values, start, &s.codes);
-    const double least = fmax(fmin((double)x->min, 0), LOWEST);
+    const double y_step = (double)silu->y.scale;
+    const double least = fmax(fmin((double)silu->x->min, 0), LOWEST);
+    const double most = fmax((double)silu->x->max, 0);
+    struct search s = {.silu = silu, .best = start};
+    find_values(&s.values, silu->x);
+    s.best_error = total_error(silu, &s.values, start);
     for (double low = least; low <= 0; low += LOW_STEP) {
-        if (low > least && magnitude_below(low) > (double)y_codes.scale / 2)
+        if (low > least && magnitude_below(low) > y_step / 2)
             break;
-        double scale = (fmax((double)x->max, 0) - low) / 255;
-        attempt(&s, low, (double)y_codes.scale);
+        double scale = (most - low) / UINT8_MAX;
+        attempt(&s, low, y_step);
         for (int i = 0; i < SCALES; i++, scale *= SCALE_STEP)
             attempt(&s, low, scale);
     }

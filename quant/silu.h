@@ -9,18 +9,22 @@
 
 #include "quant/affine.h"
 
-/* The mean squared error of y over the values of x that were seen, all in
- * uint8. 0 without values. */
-double cz_silu_error(const struct cz_observer *x, struct cz_affine x_codes,
-                     struct cz_affine g_codes, struct cz_affine y_codes);
+/* A SiLU in uint8, and what it has read. */
+struct cz_silu {
+    const struct cz_observer *x;
+    struct cz_affine g, y; /* the codes of the gate and of the product */
+};
+
+/* The mean squared error of y over the values of x that were seen, with these
+ * codes of x. 0 without values. */
+double cz_silu_error(const struct cz_silu *silu, struct cz_affine x_codes);
 
 /* The codes of x with the least such error: `start`, or better ones of which
  * the least stands for an x whose y has the code of 0, as what lies below has:
  * values that are clipped would all be off to the same side, and such errors,
- * unlike those of rounding, add up in the convolutions that read y. */
-struct cz_affine cz_silu_input_codes(const struct cz_observer *x,
-                                     struct cz_affine start,
-                                     struct cz_affine g_codes,
-                                     struct cz_affine y_codes);
+ * unlike those of rounding, add up in the convolutions that read y. Takes 80 KB
+ * of the stack and nothing of the heap. */
+struct cz_affine cz_silu_input_codes(const struct cz_silu *silu,
+                                     struct cz_affine start);
 
 #endif

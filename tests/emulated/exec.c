@@ -1,4 +1,4 @@
-/* Loaded ahead of a program in the emulator, whose kernel does not know how to
+/* Loaded ahead of a program in $EMULATOR, whose kernel does not know how to
  * start a program for another machine: starts the emulator for it. Programs of
  * this machine, such as the shell, are started as they are. */
 #include <elf.h>
@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define EMULATOR "qemu-aarch64-static"
 
 /* Programs of this machine cannot load it. The emulator sets it anew. */
 __attribute__((constructor)) static void hide(void)
@@ -26,8 +24,9 @@ static bool is_emulated(const char *path)
 
 int execv(const char *path, char *const argv[])
 {
+    char *emulator = getenv("EMULATOR");
     size_t n = 0;
-    if (!is_emulated(path))
+    if (!emulator || !is_emulated(path))
         return execve(path, argv, environ);
     while (argv[n])
         n++;
@@ -35,11 +34,11 @@ int execv(const char *path, char *const argv[])
     char **args = calloc(n + 4, sizeof *args);
     if (!args)
         return -1;
-    args[0] = (char *)EMULATOR;
+    args[0] = emulator;
     args[1] = (char *)"-0";
     args[2] = argv[0];
     args[3] = (char *)path;
     for (size_t i = 1; i < n; i++)
         args[i + 3] = argv[i];
-    return execvp(EMULATOR, args);
+    return execvp(emulator, args);
 }

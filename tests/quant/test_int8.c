@@ -397,6 +397,19 @@ static void refuses_statistics_of_another_model(void **state)
     cz_int8_statistics_free(options.statistics);
 }
 
+/* Scale and zero point of what the node called `label` reads first. */
+static void find_codes(double codes[2], struct cz_model *model,
+                       const char *label)
+{
+    const struct cz_node *node = behind(model, label, 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct cz_elements elements;
+        assert_ok(cz_tensor_elements(node->inputs[1 + i]->constant, &elements,
+                                     cz_test_error()));
+        codes[i] = cz_elements_get(&elements, 0);
+    }
+}
+
 /* A SiLU in codes is 0 where its gate is: no code is spent below that. */
 static void spends_no_codes_where_silu_is_0(void **state)
 {
@@ -412,15 +425,32 @@ static void spends_no_codes_where_silu_is_0(void **state)
     struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
     options.method = CZ_RANGE_MINMAX;
     struct cz_model *model = quantized(text, &options, &report);
-    const struct cz_node *node = behind(model, "b", 0);
-    double parameters[2];
-    for (size_t i = 0; i < 2; i++) {
-        struct cz_elements elements;
-        assert_ok(cz_tensor_elements(node->inputs[1 + i]->constant, &elements,
-                                     cz_test_error()));
-        parameters[i] = cz_elements_get(&elements, 0);
-    }
-    assert_in_range((int)(parameters[0] * parameters[1]), 6, 7);
+    double codes[2];
+    find_codes(codes, model, "b");
+    assert_in_range((int)(codes[0] * codes[1]), 6, 7);
+    cz_int8_report_fini(&report);
+    cz_model_free(model);
+}
+
+/* Codes that are best for the SiLU would be no codes of the pool's input. */
+static void keeps_the_codes_of_what_a_pool_moves(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "opset 13; in x f32[1,3,16,16]; "
+        "const u f32[8,3,3,3] random 1 9; const v f32[8,8,1,1] random 3 0.2; "
+        "a = Conv(x, u); b = MaxPool(a) kernel_shape=[2,2]; "
+        "c = Sigmoid(b); d = Mul(b, c); "
+        "e = Conv(d, v); f = Conv(e, v); y = Sigmoid(f); out y";
+    size_t begun = 0;
+    struct cz_int8_report report;
+    struct cz_int8_options options = options_for(CZ_INT8_ONNXRUNTIME, &begun);
+    struct cz_model *model = quantized(text, &options, &report);
+    double pool[2], silu[2];
+    find_codes(pool, model, "b");
+    find_codes(silu, model, "c");
+    assert_float_equal(pool[0], silu[0], 0);
+    assert_float_equal(pool[1], silu[1], 0);
     cz_int8_report_fini(&report);
     cz_model_free(model);
 }
@@ -473,6 +503,7 @@ int main(void)
         cmocka_unit_test(refuses_statistics_of_another_model),
         cmocka_unit_test(tells_the_noise_of_each_layer),
         cmocka_unit_test(spends_no_codes_where_silu_is_0),
+        cmocka_unit_test(keeps_the_codes_of_what_a_pool_moves),
         cmocka_unit_test(equalizes_weights_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
