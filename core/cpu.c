@@ -3,18 +3,22 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __aarch64__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
-/* Level i has the first i features. */
-static const char *const levels[] = {"baseline", "avx2", "avx512",
-                                     "avx512_bf16"};
+/* Level i allows the first i features; a processor has those of its kind. */
+const char *const cz_cpu_levels[] = {"baseline", "dotprod",     "avx2",
+                                     "avx512",   "avx512_bf16", NULL};
 
-#define N_LEVELS (sizeof levels / sizeof *levels)
+#define N_LEVELS (sizeof cz_cpu_levels / sizeof *cz_cpu_levels - 1)
 
 /* The level that CZ_CPU names; N_LEVELS where it is none. */
 static size_t find_limit(const char *text)
 {
     size_t i = 0;
-    while (text && i < N_LEVELS && strcmp(levels[i], text) != 0)
+    while (text && i < N_LEVELS && strcmp(cz_cpu_levels[i], text) != 0)
         i++;
     return text ? i : N_LEVELS;
 }
@@ -29,9 +33,10 @@ enum cz_status cz_cpu_check(struct cz_error *err)
     const char *text = getenv("CZ_CPU");
     if (!text || !*text || find_limit(text) < N_LEVELS)
         return CZ_OK;
-    return cz_error_set(
-        err, CZ_EINVAL,
-        "CZ_CPU is '%.100s', want baseline, avx2, avx512 or avx512_bf16", text);
+    return cz_error_set(err, CZ_EINVAL,
+                        "CZ_CPU is '%.100s', want baseline, dotprod, avx2, "
+                        "avx512 or avx512_bf16",
+                        text);
 }
 
 const char *cz_cpu_level(void)
@@ -39,15 +44,14 @@ const char *cz_cpu_level(void)
     size_t i = N_LEVELS - 1;
     while (i > 0 && !cz_cpu_has((enum cz_cpu_feature)(i - 1)))
         i--;
-    return levels[i];
+    return cz_cpu_levels[i];
 }
 
-bool cz_cpu_has(enum cz_cpu_feature feature)
+static bool is_there(enum cz_cpu_feature feature)
 {
-    if (!is_allowed(feature))
-        return false;
 #if defined(__x86_64__)
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+    if (feature == CZ_CPU_DOTPROD || !__builtin_cpu_supports("avx2") ||
+        !__builtin_cpu_supports("fma"))
         return false;
     if (feature == CZ_CPU_AVX2)
         return true;
@@ -55,7 +59,15 @@ bool cz_cpu_has(enum cz_cpu_feature feature)
         return __builtin_cpu_supports("avx512f");
     return __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512bf16");
+#elif defined(__aarch64__)
+    return feature == CZ_CPU_DOTPROD &&
+           (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #else
     return false;
 #endif
+}
+
+bool cz_cpu_has(enum cz_cpu_feature feature)
+{
+    return is_allowed(feature) && is_there(feature);
 }

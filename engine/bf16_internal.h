@@ -54,5 +54,8 @@ extern const struct cz_bf16 cz_bf16_plain;
 #ifdef __x86_64__
 extern const struct cz_bf16 cz_bf16_avx2, cz_bf16_avx512, cz_bf16_native;
 #endif
+#ifdef __aarch64__
+extern const struct cz_bf16 cz_bf16_neon;
+#endif
 
 #endif

@@ -20,6 +20,10 @@ const struct cz_bf16 cz_bf16_plain = BF16_LOOPS;
 
 const struct cz_bf16 *cz_bf16_find(size_t lanes)
 {
+#ifdef __aarch64__
+    if (lanes == cz_bf16_neon.lanes)
+        return &cz_bf16_neon;
+#endif
 #ifdef __x86_64__
     if (lanes == 16 && cz_cpu_has(CZ_CPU_AVX512_BF16))
         return &cz_bf16_native;

@@ -124,14 +124,15 @@ static size_t group_inputs(const struct cz_codes_conv *conv)
     return conv->shape.in_channels / conv->shape.group;
 }
 
-/* What the sum of x * w lacks of the sum of (x - x_zero) * w, modulo 2^32. */
+/* What the sum of (x - x_shift) * w lacks of the sum of (x - x_zero) * w, modulo
+ * 2^32. */
 static uint32_t zero_times_weights(const struct cz_codes_conv *conv,
                                    const int8_t *w)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < group_inputs(conv) * kernel_size(conv); i++)
         sum += w[i];
-    return (uint32_t)(-sum * conv->x_zero);
+    return (uint32_t)(-sum * (conv->x_zero - conv->x_shift));
 }
 
 void cz_codes_conv_pack(struct cz_codes_conv *conv, const struct cz_step *step,
@@ -184,11 +185,11 @@ static size_t first_float_block(const struct cz_codes_conv *conv, size_t block)
            block % s->out_blocks * float_blocks(conv);
 }
 
-/* Is the second half of a block of codes a block of floats? */
-static bool has_second(const struct cz_codes_conv *conv, size_t block)
+/* The blocks of floats in a block of codes: fewer in the last one. */
+static size_t count_float_blocks(const struct cz_codes_conv *conv, size_t block)
 {
-    return block % conv->shape.out_blocks * float_blocks(conv) + 1 <
-           conv->floats.out_blocks;
+    const size_t before = block % conv->shape.out_blocks * float_blocks(conv);
+    return cz_least(conv->floats.out_blocks - before, float_blocks(conv));
 }
 
 struct cz_codes_finish cz_codes_conv_open(const struct cz_codes_conv *conv,
@@ -212,12 +213,11 @@ struct cz_codes_finish cz_codes_conv_open(const struct cz_codes_conv *conv,
     const size_t plane = cz_conv_out_plane(&conv->floats);
     finish.offset = conv->offset + first;
     finish.float_step = lanes;
-    finish.low = (float *)step->outputs[0]->data +
-                 first_float_block(conv, block) * plane + pixel * lanes;
-    if (lanes == CZ_CODES_BLOCK)
-        finish.high = finish.low + lanes / 2;
-    else if (has_second(conv, block))
-        finish.high = finish.low + plane;
+    float *y = (float *)step->outputs[0]->data +
+               first_float_block(conv, block) * plane + pixel * lanes;
+    const size_t channels = count_float_blocks(conv, block) * lanes;
+    for (size_t c = 0; c < channels; c += CZ_CODES_QUAD)
+        finish.floats[c / CZ_CODES_QUAD] = y + c / lanes * plane + c % lanes;
     return finish;
 }
 
@@ -230,9 +230,8 @@ void cz_codes_conv_close(const struct cz_codes_conv *conv,
         const size_t plane = cz_conv_out_plane(s);
         const size_t at =
             first_float_block(conv, block) * plane + pixel * s->lanes;
-        cz_conv_finish(step, s, conv->simd, at, n);
-        if (s->lanes < CZ_CODES_BLOCK && has_second(conv, block))
-            cz_conv_finish(step, s, conv->simd, at + plane, n);
+        for (size_t i = 0; i < count_float_blocks(conv, block); i++)
+            cz_conv_finish(step, s, conv->simd, at + i * plane, n);
     } else if (conv->params->table) {
         uint8_t *y = (uint8_t *)step->outputs[0]->data +
                      block * cz_conv_out_plane(&conv->shape) +

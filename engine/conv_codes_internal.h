@@ -15,8 +15,9 @@ struct cz_codes_conv {
     const struct cz_codes_loops *loops;
     const struct cz_byte_loops *bytes; /* for the table */
     const struct cz_simd *simd;        /* for what comes behind float32 */
-    uint8_t flip;   /* 128 for int8 codes, which are read ^ 128 */
-    uint8_t x_zero; /* in the codes that are read */
+    uint8_t flip;    /* 128 for int8 codes, which are read ^ 128 */
+    uint8_t x_zero;  /* in the codes that are read */
+    int32_t x_shift; /* what the loops take off these, see cz_codes_loops */
     const struct cz_conv_codes_params *params;
     int32_t *bias;              /* [out_blocks * 16], in the loops' order: */
     float *multiplier, *offset; /* see cz_codes_finish */

@@ -168,6 +168,8 @@ static void move_lanes(const struct change *c, uint8_t *block, uint8_t *row,
 {
     if (c->lanes == 8)
         move_pixels(c, block, row, n, 8);
+    else if (c->lanes == 4)
+        move_pixels(c, block, row, n, 4);
     else
         move_pixels(c, block, row, n, 1);
 }

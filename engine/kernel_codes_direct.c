@@ -184,6 +184,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     if (!d)
         return cz_error_nomem(err);
     cz_codes_conv(&d->conv, step, plan);
+    d->conv.x_shift = d->conv.loops->x_shift;
     choose_sizes(d, plan->exec.threads);
     enum cz_status status = order_quads(&all, d, step, err);
     if (status == CZ_OK)

@@ -34,7 +34,9 @@ static dnnl_format_tag_t tag_of(const struct cz_array *array, size_t block)
 {
     static const dnnl_format_tag_t plain[] = {dnnl_abc, dnnl_abcd, dnnl_abcde};
     if (array->layout == CZ_LAYOUT_BLOCKED)
-        return block == 16 ? dnnl_aBcd16b : dnnl_aBcd8b;
+        return block == 16  ? dnnl_aBcd16b
+               : block == 8 ? dnnl_aBcd8b
+                            : dnnl_aBcd4b;
     return plain[array->dims.rank - 3];
 }
 

@@ -150,7 +150,7 @@ enum cz_status cz_plan_compile(struct cz_plan **plan, struct cz_model *model,
     if (!p)
         return cz_error_nomem(err);
     p->model = model;
-    p->block = cz_cpu_has(CZ_CPU_AVX512) ? 16 : 8;
+    p->block = cz_simd_lanes();
     p->options = *options;
     p->exec.threads = options->threads ? options->threads : cz_cpu_count();
     if (p->exec.threads > CZ_THREADS_MAX)

@@ -6,6 +6,7 @@
 
 #define LANES 8
 #define PIXELS 6
+#define HAS_LANE_PRODUCTS 0
 #define TARGET __attribute__((target("avx2,fma")))
 #define SPLAT(f) _mm256_set1_ps(f)
 #define MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)

@@ -6,6 +6,7 @@
 
 #define LANES 16
 #define PIXELS 12
+#define HAS_LANE_PRODUCTS 0
 #define TARGET __attribute__((target("avx512f,avx2,fma")))
 #define SPLAT(f) _mm512_set1_ps(f)
 #define MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)

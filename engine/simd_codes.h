@@ -1,52 +1,65 @@
-/* The loops of simd_codes_internal.h in vectors of 32 bytes. Included by one
+/* The loops of simd_codes_internal.h in vectors of LANES sums. Included by one
  * file for each kind of vector unit, which defines before it
  *
  *     TARGET    the function attribute that switches the instructions on
- *     PIXELS    of a tile: 2 * PIXELS sums, 4 vectors of weights and 3 others
- *               have to fit in the registers
- *     ORDER     the channel of each lane of two vectors of sums
- *     IS_SATURATING
- *     quads, words, sums, wraps, floats
- *               vectors: 32 uint8, 16 int16, 8 int32, 8 uint32, 8 floats
- *     splat_quad(q, x), splat_couple(w, x)    4 or 2 elements for all lanes
- *     splat_lanes(q, x, lanes)                4 of a block; lanes: splat_quad
- *     load_words(w, x, flip)                  16 codes ^ flip
- *     add_quads(s, x, w)                      to sums, products of 4 codes;
- *               in this order: if the compiler added products to each other
- *               first, it would run out of registers
+ *     LANES     sums of a vector
+ *     PIXELS    of a tile: the sums of as many blocks, the weights of one and 3
+ *               other vectors have to fit in the registers
+ *     ORDER     the channel of each lane of a block's sums
+ *     IS_SATURATING, X_SHIFT    see struct cz_codes_loops
+ *     sums, wraps, floats
+ *               vectors: LANES int32, uint32, floats
+ *     quads, words, couples
+ *               4 int8 for each lane; 2 * LANES int16; 2 int16 for each lane
+ *     quad      the same 4 codes for all lanes
+ *     splat_quad(q, x), splat_lanes(q, x, lanes)   of 4 codes, of 4 in a block
+ *     splat_couple(c, x)                      2 words for all lanes
+ *     load_words(w, x, flip)                  2 * LANES codes ^ flip
+ *     load_couples(c, w)
+ *     interleave(c, a, b)   couples of the words of a block, by ORDER
+ *     add_quads(s, x, w)    to sums, products of 4 codes less X_SHIFT; in this
+ *               order: if the compiler added products to each other first, it
+ *               would run out of registers
  *     add_two_quads(s, x, w, x2, w2)
  *     add_couples(s, x, w)                    to sums, products of 2 words
- *     interleave(low, high, a, b)             couples of words, by ORDER
- *     round_words(w, low, high, zero)         floats to words
- *     store_codes(a, b, is_signed, y)         two pixels; b: NULL for one
- *     store_floats(low, high, f, at)
+ *     round_words(w, f, zero)                 2 vectors of floats to words
+ *     store_codes(w, pixels, is_signed, y)    one pixel or two
+ *     store_floats(f, finish, at)             a block
  *
  * and exports CODES_LOOPS, the initializer of its struct cz_codes_loops. */
 #include "engine/simd_codes_macros.h"
 
+/* Vectors of a block. */
+#define VECTORS (CZ_CODES_BLOCK / LANES)
+#define WORDS (VECTORS / 2)
+#define EACH_VECTOR                                                            \
+    UNROLL                                                                     \
+    for (size_t v = 0; v < VECTORS; v++)
+
 /* ---- what becomes of sums, the bias among them ------------------------ */
 
 INLINE void to_floats(const struct cz_codes_finish *f, const sums *s,
-                      floats *low, floats *high)
+                      floats y[VECTORS])
 {
     const floats *multiplier = (const floats *)f->multiplier;
-    *low = __builtin_convertvector(s[0], floats) * multiplier[0];
-    *high = __builtin_convertvector(s[1], floats) * multiplier[1];
+    EACH_VECTOR y[v] = __builtin_convertvector(s[v], floats) * multiplier[v];
 }
 
 INLINE void finish_codes(const struct cz_codes_finish *f, const sums *s,
                          size_t pixels, uint8_t *y)
 {
-    words w[2 * PIXELS];
+    words w[PIXELS * WORDS];
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        floats low, high;
-        to_floats(f, s + 2 * p, &low, &high);
-        round_words(w + p, &low, &high, (int16_t)f->y_zero);
+        floats numbers[VECTORS];
+        to_floats(f, s + p * VECTORS, numbers);
+        UNROLL
+        for (size_t i = 0; i < WORDS; i++)
+            round_words(w + p * WORDS + i, numbers + 2 * i, (int16_t)f->y_zero);
     }
     UNROLL
     for (size_t p = 0; p < pixels; p += 2)
-        store_codes(w + p, p + 1 < pixels ? w + p + 1 : NULL, f->is_signed,
+        store_codes(w + p * WORDS, p + 1 < pixels ? 2 : 1, f->is_signed,
                     y + p * CZ_CODES_BLOCK);
 }
 
@@ -56,11 +69,10 @@ INLINE void finish_floats(const struct cz_codes_finish *f, const sums *s,
     const floats *offset = (const floats *)f->offset;
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        floats low, high;
-        to_floats(f, s + 2 * p, &low, &high);
-        low += offset[0];
-        high += offset[1];
-        store_floats(&low, &high, f, at + p * f->float_step);
+        floats numbers[VECTORS];
+        to_floats(f, s + p * VECTORS, numbers);
+        EACH_VECTOR numbers[v] += offset[v];
+        store_floats(numbers, f, at + p * f->float_step);
     }
 }
 
@@ -80,22 +92,29 @@ INLINE void finish_pixels(const struct cz_codes_finish *f, const sums *s,
 INLINE void begin(const struct cz_codes_finish *f, sums *s, size_t pixels)
 {
     UNROLL
-    for (size_t i = 0; i < 2 * pixels; i++)
-        s[i] = ((const sums *)f->bias)[i % 2];
+    for (size_t i = 0; i < pixels * VECTORS; i++)
+        s[i] = ((const sums *)f->bias)[i % VECTORS];
+}
+
+INLINE void add_single(const quad *q, const quads *w, sums *s)
+{
+    EACH_VECTOR add_quads(s + v, q, w + v);
+}
+
+INLINE void add_pair(const quad *q, const quad *r, const quads *w, sums *s)
+{
+    EACH_VECTOR add_two_quads(s + v, q, w + v, r, w + VECTORS + v);
 }
 
 INLINE void multiply_single(const struct cz_codes_product *m, const uint8_t *x,
                             const int8_t *w, sums *s, size_t pixels)
 {
-    const quads *weights = (const quads *)w;
-    const quads w0 = weights[0], w1 = weights[1];
     FORGET(x);
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        quads q;
+        quad q;
         splat_quad(&q, x + p * m->step);
-        add_quads(s + 2 * p, &q, &w0);
-        add_quads(s + 2 * p + 1, &q, &w1);
+        add_single(&q, (const quads *)w, s + p * VECTORS);
     }
 }
 
@@ -103,18 +122,14 @@ INLINE void multiply_pair(const struct cz_codes_product *m, const uint8_t *x,
                           const uint8_t *x2, const int8_t *w, sums *s,
                           size_t pixels)
 {
-    const quads *weights = (const quads *)w;
-    const quads w0 = weights[0], w1 = weights[1];
-    const quads v0 = weights[2], v1 = weights[3];
     FORGET(x);
     FORGET(x2);
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        quads q, r;
+        quad q, r;
         splat_quad(&q, x + p * m->step);
         splat_quad(&r, x2 + p * m->step);
-        add_two_quads(s + 2 * p, &q, &w0, &r, &v0);
-        add_two_quads(s + 2 * p + 1, &q, &w1, &r, &v1);
+        add_pair(&q, &r, (const quads *)w, s + p * VECTORS);
     }
 }
 
@@ -122,17 +137,12 @@ INLINE void multiply_mixed_single(const struct cz_codes_product *m,
                                   const uint8_t *x, const uint8_t *lanes,
                                   const int8_t *w, sums *s, size_t pixels)
 {
-    const quads *weights = (const quads *)w;
-    const quads w0 = weights[0], w1 = weights[1];
-    quads from;
-    splat_quad(&from, lanes);
     FORGET(x);
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        quads q;
-        splat_lanes(&q, x + p * m->step, &from);
-        add_quads(s + 2 * p, &q, &w0);
-        add_quads(s + 2 * p + 1, &q, &w1);
+        quad q;
+        splat_lanes(&q, x + p * m->step, lanes);
+        add_single(&q, (const quads *)w, s + p * VECTORS);
     }
 }
 
@@ -141,19 +151,14 @@ INLINE void multiply_mixed_pair(const struct cz_codes_product *m,
                                 const uint8_t *lanes, const int8_t *w, sums *s,
                                 size_t pixels)
 {
-    const quads *weights = (const quads *)w;
-    quads from, from2;
-    splat_quad(&from, lanes);
-    splat_quad(&from2, lanes + CZ_CODES_QUAD);
     FORGET(x);
     FORGET(x2);
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        quads q, r;
-        splat_lanes(&q, x + p * m->step, &from);
-        splat_lanes(&r, x2 + p * m->step, &from2);
-        add_two_quads(s + 2 * p, &q, weights, &r, weights + 2);
-        add_two_quads(s + 2 * p + 1, &q, weights + 1, &r, weights + 3);
+        quad q, r;
+        splat_lanes(&q, x + p * m->step, lanes);
+        splat_lanes(&r, x2 + p * m->step, lanes + CZ_CODES_QUAD);
+        add_pair(&q, &r, (const quads *)w, s + p * VECTORS);
     }
 }
 
@@ -164,7 +169,7 @@ INLINE void multiply_tile(const struct cz_codes_product *m,
     const uint8_t *x = m->x + at * m->step, *lanes = m->lanes;
     const int8_t *w = m->w;
     const ptrdiff_t *offset = m->offsets;
-    sums s[2 * PIXELS];
+    sums s[PIXELS * VECTORS];
     begin(f, s, pixels);
     for (size_t i = 0; i < m->counts.pairs; i++, offset += 2) {
         multiply_pair(m, x + offset[0], x + offset[1], w, s, pixels);
@@ -216,27 +221,29 @@ INLINE void multiply_words_tile(const struct cz_codes_words *m, size_t at,
                                 size_t pixels)
 {
     const int16_t *x = m->x + at * CZ_CODES_BLOCK;
-    const words *w = (const words *)m->w;
-    sums s[2 * PIXELS];
+    const int16_t *w = m->w;
+    sums s[PIXELS * VECTORS];
     UNROLL
-    for (size_t i = 0; i < 2 * pixels; i++)
+    for (size_t i = 0; i < pixels * VECTORS; i++)
         s[i] = (sums){0};
     for (size_t b = 0; b < m->blocks; b++, x += m->x_block) {
         UNROLL_8
-        for (size_t c = 0; c < CZ_CODES_BLOCK; c += 2, w += 2) {
-            const words w0 = w[0], w1 = w[1];
+        for (size_t c = 0; c < CZ_CODES_BLOCK; c += 2) {
+            couples weights[VECTORS];
+            EACH_VECTOR load_couples(weights + v, w + v * 2 * LANES);
+            w += 2 * CZ_CODES_BLOCK;
             UNROLL
             for (size_t p = 0; p < pixels; p++) {
-                words couple;
+                couples couple;
                 splat_couple(&couple, x + p * CZ_CODES_BLOCK + c);
-                add_couples(s + 2 * p, &couple, &w0);
-                add_couples(s + 2 * p + 1, &couple, &w1);
+                EACH_VECTOR add_couples(s + p * VECTORS + v, &couple,
+                                        weights + v);
             }
         }
     }
     sums *y = (sums *)(m->y + at * CZ_CODES_BLOCK);
     UNROLL
-    for (size_t i = 0; i < 2 * pixels; i++)
+    for (size_t i = 0; i < pixels * VECTORS; i++)
         y[i] = s[i];
 }
 
@@ -264,19 +271,27 @@ TARGET static void multiply_words(const struct cz_codes_words *m, size_t n)
 
 /* ---- depthwise -------------------------------------------------------- */
 
+INLINE void load_block(words w[WORDS], const uint8_t *x)
+{
+    UNROLL
+    for (size_t i = 0; i < WORDS; i++)
+        load_words(w + i, x + i * 2 * LANES, 0);
+}
+
 /* Adds two taps to the sums. */
 INLINE void add_taps(const struct cz_codes_depthwise *d, const uint8_t *x,
-                     const uint8_t *y, const words *w, sums *s, size_t pixels)
+                     const uint8_t *y, const int16_t *w, sums *s, size_t pixels)
 {
-    const words w0 = w[0], w1 = w[1];
+    couples weights[VECTORS];
+    EACH_VECTOR load_couples(weights + v, w + v * 2 * LANES);
     UNROLL
     for (size_t p = 0; p < pixels; p++) {
-        words a, b, low, high;
-        load_words(&a, x + p * d->step, 0);
-        load_words(&b, y + p * d->step, 0);
-        interleave(&low, &high, &a, &b);
-        add_couples(s + 2 * p, &low, &w0);
-        add_couples(s + 2 * p + 1, &high, &w1);
+        words a[WORDS], b[WORDS];
+        couples both[VECTORS];
+        load_block(a, x + p * d->step);
+        load_block(b, y + p * d->step);
+        interleave(both, a, b);
+        EACH_VECTOR add_couples(s + p * VECTORS + v, both + v, weights + v);
     }
 }
 
@@ -284,12 +299,12 @@ INLINE void depthwise_tile(const struct cz_codes_depthwise *d,
                            const struct cz_codes_finish *f, size_t at,
                            size_t pixels)
 {
-    sums s[2 * PIXELS];
+    sums s[PIXELS * VECTORS];
     begin(f, s, pixels);
     const uint8_t *x = d->x + at * d->step;
     for (size_t i = 0; i < d->couples; i++)
         add_taps(d, x + d->offsets[2 * i], x + d->offsets[2 * i + 1],
-                 (const words *)d->w + 2 * i, s, pixels);
+                 d->w + i * 2 * CZ_CODES_BLOCK, s, pixels);
     finish_pixels(f, s, pixels, at);
 }
 
@@ -323,8 +338,9 @@ INLINE void transform_in(const words d[6], words t[6])
     t[5] = d[5] - d[3] - (twice << 1);
 }
 
-TARGET static void winograd_in(const uint8_t *x, size_t x_row, uint8_t flip,
-                               int16_t *v, size_t v_step)
+/* 2 * LANES channels. */
+INLINE void winograd_in_words(const uint8_t *x, size_t x_row, uint8_t flip,
+                              int16_t *v, size_t v_step)
 {
     words columns[6][6], d[6], t[6];
     for (size_t j = 0; j < 6; j++) {
@@ -344,6 +360,13 @@ TARGET static void winograd_in(const uint8_t *x, size_t x_row, uint8_t flip,
     }
 }
 
+TARGET static void winograd_in(const uint8_t *x, size_t x_row, uint8_t flip,
+                               int16_t *v, size_t v_step)
+{
+    for (size_t i = 0; i < CZ_CODES_BLOCK; i += 2 * LANES)
+        winograd_in_words(x + i, x_row, flip, v + i, v_step);
+}
+
 /* y = A'm:  1  1  1  1  1  0
  *           0  1 -1  2 -2  0
  *           0  1  1  4  4  0
@@ -358,15 +381,15 @@ INLINE void transform_out(const wraps m[6], wraps y[4])
     y[3] = difference_1 + ((m[5] + (difference_2 << 1)) << 1);
 }
 
-/* One half of four pixels, from values at the points that are 9 * 2^6 times too
- * large. */
+/* One vector of each of four pixels, from values at the points that are 9 * 2^6
+ * times too large. */
 INLINE void transform_row(const wraps m[6], const int32_t *bias, sums *y)
 {
     wraps t[4];
     transform_out(m, t);
     UNROLL
     for (size_t p = 0; p < 4; p++)
-        y[2 * p] =
+        y[p * VECTORS] =
             *(const sums *)bias + ((sums)(t[p] * CZ_CODES_WINOGRAD_INVERSE) >>
                                    CZ_CODES_WINOGRAD_SHIFT);
 }
@@ -380,28 +403,26 @@ INLINE void finish_row(const struct cz_codes_finish *f, const sums *y,
         return;
     }
     for (size_t p = 0; p < columns; p++)
-        finish_pixels(f, y + 2 * p, 1, at + p);
+        finish_pixels(f, y + p * VECTORS, 1, at + p);
 }
 
 TARGET static void winograd_out(const struct cz_codes_tile *tile,
                                 const struct cz_codes_finish *f)
 {
-    wraps columns[2][4][6], d[6], t[4];
-    for (size_t k = 0; k < 12; k++) {
-        const size_t j = k / 2, half = k % 2;
+    wraps columns[VECTORS][4][6], d[6], t[4];
+    for (size_t k = 0; k < 6 * VECTORS; k++) {
+        const size_t j = k / VECTORS, v = k % VECTORS;
         UNROLL
         for (size_t i = 0; i < 6; i++)
-            d[i] =
-                ((const wraps *)(tile->m + (i * 6 + j) * tile->m_step))[half];
+            d[i] = ((const wraps *)(tile->m + (i * 6 + j) * tile->m_step))[v];
         transform_out(d, t);
         UNROLL
         for (size_t i = 0; i < 4; i++)
-            columns[half][i][j] = t[i];
+            columns[v][i][j] = t[i];
     }
     for (size_t i = 0; i < tile->rows; i++) {
-        sums y[8];
-        transform_row(columns[0][i], f->bias, y);
-        transform_row(columns[1][i], f->bias + 8, y + 1);
+        sums y[4 * VECTORS];
+        EACH_VECTOR transform_row(columns[v][i], f->bias + v * LANES, y + v);
         finish_row(f, y, tile->columns, tile->at + i * tile->y_row);
     }
 }
@@ -410,7 +431,8 @@ static const uint8_t order[CZ_CODES_BLOCK] = ORDER;
 
 #define CODES_LOOPS                                                            \
     {                                                                          \
-        .order = order, .is_saturating = IS_SATURATING, .multiply = multiply,  \
-        .multiply_words = multiply_words, .depthwise = depthwise,              \
-        .winograd_in = winograd_in, .winograd_out = winograd_out               \
+        .order = order, .is_saturating = IS_SATURATING, .x_shift = X_SHIFT,    \
+        .multiply = multiply, .multiply_words = multiply_words,                \
+        .depthwise = depthwise, .winograd_in = winograd_in,                    \
+        .winograd_out = winograd_out                                           \
     }

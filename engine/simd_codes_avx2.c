@@ -15,21 +15,21 @@
 #define KEEP(s) __asm__("" : "+x"(*(s)))
 
 /* Modulo 2^32: Winograd's sums come back into range at the end. */
-INLINE void add_couples(sums *s, const words *x, const words *w)
+INLINE void add_couples(sums *s, const couples *x, const couples *w)
 {
     *s = (sums)((wraps)*s + (wraps)_mm256_madd_epi16((__m256i)*x, (__m256i)*w));
     KEEP(s);
 }
 
-INLINE void add_quads(sums *s, const quads *x, const quads *w)
+INLINE void add_quads(sums *s, const quad *x, const quads *w)
 {
     const words twos = (words)_mm256_maddubs_epi16((__m256i)*x, (__m256i)*w);
     const words ones = (words)_mm256_set1_epi16(1);
     add_couples(s, &twos, &ones);
 }
 
-INLINE void add_two_quads(sums *s, const quads *x, const quads *w,
-                          const quads *x2, const quads *w2)
+INLINE void add_two_quads(sums *s, const quad *x, const quads *w,
+                          const quad *x2, const quads *w2)
 {
     const words ones = (words)_mm256_set1_epi16(1);
     const words twos = (words)_mm256_maddubs_epi16((__m256i)*x, (__m256i)*w) +

@@ -2,9 +2,10 @@
  *
  * A pixel is 16 codes, one block of channels; sums are int32 and exact. All
  * codes are unsigned here: who has int8 codes adds 128 to them and to their
- * zero point (the bytes ^ 0x80). The loops are written in simd_codes.h for AVX2
- * and what adds products at once (VNNI), in simd_codes_plain.c for any
- * processor. Distances are in elements. */
+ * zero point (the bytes ^ 0x80). The loops are written once, in simd_codes.h,
+ * and compiled by simd_codes_plain.c (any processor), simd_codes_neon.c,
+ * simd_codes_dotprod.c, simd_codes_avx2.c and simd_codes_vnni.c. Distances are
+ * in elements. */
 #ifndef CZ_ENGINE_SIMD_CODES_INTERNAL_H
 #define CZ_ENGINE_SIMD_CODES_INTERNAL_H
 
@@ -33,9 +34,9 @@ struct cz_codes_finish {
     int32_t y_zero;
     bool is_signed; /* int8 codes */
     uint8_t *codes; /* where the first pixel goes */
-    /* The first 8 and the last 8 channels, pixels float_step apart; high: NULL
-     * where there are none. */
-    float *low, *high;
+    /* Where channels 4 * i to 4 * i + 3 go, pixels float_step apart; NULL where
+     * there are none. */
+    float *floats[CZ_CODES_BLOCK / CZ_CODES_QUAD];
     size_t float_step;
 };
 
@@ -47,7 +48,8 @@ struct cz_codes_counts {
 /* A product of matrices, where row p of the left one is gathered from x:
  *
  *     sum[p][l] = sum over quads q, c < 4 of
- *         x[offsets[q] + p * step + lane(q, c)] * w[(q * 16 + l) * 4 + c]
+ *         (x[offsets[q] + p * step + lane(q, c)] - x_shift) *
+ *         w[(q * 16 + l) * 4 + c]
  *
  * with lane(q, c) = c but for mixed quads, where it is lanes[4 * i + c] for the
  * ith of them, and all 16 bytes from their offset on are read.
@@ -99,6 +101,9 @@ struct cz_codes_tile {
 struct cz_codes_loops {
     const uint8_t *order; /* [16], of the lanes of sums, weights and the like */
     bool is_saturating;
+    /* 128 where products are of signed codes, else 0: multiply() is the only
+     * one that knows it. */
+    int32_t x_shift;
     /* Pixels p in [0, n). */
     void (*multiply)(const struct cz_codes_product *product,
                      const struct cz_codes_finish *finish, size_t n);
@@ -120,6 +125,9 @@ const struct cz_codes_loops *cz_codes_find(void);
 extern const struct cz_codes_loops cz_codes_plain;
 #ifdef __x86_64__
 extern const struct cz_codes_loops cz_codes_avx2, cz_codes_vnni;
+#endif
+#ifdef __aarch64__
+extern const struct cz_codes_loops cz_codes_neon, cz_codes_dotprod;
 #endif
 
 /* Winograd's F(4, 3) in integers, on the points 0, 1, -1, 2, -2 and infinity:

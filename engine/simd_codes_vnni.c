@@ -14,18 +14,18 @@
 
 #include "engine/simd_codes_x86.h"
 
-INLINE void add_couples(sums *s, const words *x, const words *w)
+INLINE void add_couples(sums *s, const couples *x, const couples *w)
 {
     *s = (sums)_mm256_dpwssd_epi32((__m256i)*s, (__m256i)*x, (__m256i)*w);
 }
 
-INLINE void add_quads(sums *s, const quads *x, const quads *w)
+INLINE void add_quads(sums *s, const quad *x, const quads *w)
 {
     *s = (sums)_mm256_dpbusd_epi32((__m256i)*s, (__m256i)*x, (__m256i)*w);
 }
 
-INLINE void add_two_quads(sums *s, const quads *x, const quads *w,
-                          const quads *x2, const quads *w2)
+INLINE void add_two_quads(sums *s, const quad *x, const quads *w,
+                          const quad *x2, const quads *w2)
 {
     add_quads(s, x, w);
     add_quads(s, x2, w2);

@@ -4,8 +4,8 @@
  * A vector holds one block of channels of a pixel: `lanes` floats. Everything
  * here works on raw pointers; distances are in floats. The loops are written
  * once, with the compiler's vector types, in simd_loops.h, and compiled by
- * simd_plain.c (any processor, 8 lanes), simd_avx2.c (8 lanes) and
- * simd_avx512.c (16 lanes). */
+ * simd_plain.c (any processor, 8 lanes), simd_neon.c (4 lanes), simd_avx2.c (8
+ * lanes) and simd_avx512.c (16 lanes). */
 #ifndef CZ_ENGINE_SIMD_INTERNAL_H
 #define CZ_ENGINE_SIMD_INTERNAL_H
 
@@ -101,6 +101,9 @@ struct cz_simd {
     void (*softmax_row)(const float *x, float *y, size_t count);
 };
 
+/* Those of the fastest loops that the processor has. */
+size_t cz_simd_lanes(void);
+
 /* The fastest one of this many lanes that the processor has (CZ_CPU may limit
  * it); NULL when there is none. */
 const struct cz_simd *cz_simd_find(size_t lanes);
@@ -108,6 +111,9 @@ const struct cz_simd *cz_simd_find(size_t lanes);
 extern const struct cz_simd cz_simd_plain;
 #ifdef __x86_64__
 extern const struct cz_simd cz_simd_avx2, cz_simd_avx512;
+#endif
+#ifdef __aarch64__
+extern const struct cz_simd cz_simd_neon;
 #endif
 
 /* Winograd's convolution of 3 taps to 4 outputs, as polynomials are multiplied

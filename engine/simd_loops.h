@@ -9,6 +9,8 @@
  *     MIN(a, b), MAX(a, b)   b where one is no number
  *     PIXELS   of a tile of multiply(): PIXELS * 2 accumulators, 2 vectors of
  *              weights and one of x have to fit in the registers
+ *     HAS_LANE_PRODUCTS      whether a product may take one lane of a vector
+ *              for all: then a tile's PIXELS vectors of x have to fit as well
  *
  * and exports SIMD_LOOPS, the initializer of its struct cz_simd.
  *

@@ -27,6 +27,34 @@ INLINE void multiply_column(const float *x, const float *w, vec *sum,
     }
 }
 
+/* Adds the products of a block of columns. */
+INLINE void multiply_block(const float *x, const float *w, vec *sum,
+                           size_t pixels, size_t outputs, size_t step)
+{
+    const size_t width = outputs * LANES;
+#if HAS_LANE_PRODUCTS
+    vec blocks[PIXELS];
+    UNROLL
+    for (size_t p = 0; p < pixels; p++)
+        blocks[p] = LOAD(x + p * step);
+    UNROLL
+    for (size_t c = 0; c < LANES; c++, w += width) {
+        const vec w0 = LOAD(w), w1 = LOAD(w + width - LANES);
+        UNROLL
+        for (size_t p = 0; p < pixels; p++) {
+            vec *s = sum + p * outputs;
+            s[0] = MULTIPLY_ADD(SPLAT(blocks[p][c]), w0, s[0]);
+            if (outputs > 1)
+                s[1] = MULTIPLY_ADD(SPLAT(blocks[p][c]), w1, s[1]);
+        }
+    }
+#else
+    UNROLL_8
+    for (size_t c = 0; c < LANES; c++)
+        multiply_column(x + c, w + c * width, sum, pixels, outputs, step);
+#endif
+}
+
 /* Adds `taps` taps to the sums: blocks, or of any depth. */
 INLINE void multiply_taps(const struct cz_simd_product *m, const float *x,
                           size_t first_tap, size_t taps, vec *sum,
@@ -39,10 +67,7 @@ INLINE void multiply_taps(const struct cz_simd_product *m, const float *x,
     for (size_t t = 0; t < taps; t++, w += depth * width) {
         const float *from = x + offsets[t];
         if (is_block) {
-            UNROLL_8
-            for (size_t c = 0; c < LANES; c++)
-                multiply_column(from + c, w + c * width, sum, pixels, outputs,
-                                step);
+            multiply_block(from, w, sum, pixels, outputs, step);
         } else {
             for (size_t c = 0; c < depth; c++)
                 multiply_column(from + c, w + c * width, sum, pixels, outputs,
@@ -94,11 +119,14 @@ INLINE void multiply_tile(const struct cz_simd_product *m, const float *x,
 /* TILE() of all sizes, a case each. */
 #define TILES_4 TILE(1) TILE(2) TILE(3) TILE(4)
 #define TILES_6 TILES_4 TILE(5) TILE(6)
-#define TILES_12 TILES_6 TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+#define TILES_8 TILES_6 TILE(7) TILE(8)
+#define TILES_12 TILES_8 TILE(9) TILE(10) TILE(11) TILE(12)
 #if PIXELS == 4
 #define EACH_TILE TILES_4
 #elif PIXELS == 6
 #define EACH_TILE TILES_6
+#elif PIXELS == 8
+#define EACH_TILE TILES_8
 #else
 #define EACH_TILE TILES_12
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/bits.h"
+#include "core/cpu.h"
 #include "core/half.h"
 #include "engine/bf16_internal.h"
 #include "tests/support/support.h"
@@ -23,13 +24,11 @@
 /* Calls visit() once for each kind of loops that can run here. */
 static void for_each(void (*visit)(const struct cz_bf16 *loops))
 {
-    static const char *const levels[] = {"baseline", "avx2", "avx512",
-                                         "avx512_bf16"};
-    const struct cz_bf16 *last[2] = {NULL, NULL};
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        setenv("CZ_CPU", levels[i], 1);
-        for (size_t k = 0; k < 2; k++) {
-            const struct cz_bf16 *loops = cz_bf16_find(8 << k);
+    const struct cz_bf16 *last[3] = {NULL, NULL, NULL};
+    for (size_t i = 0; cz_cpu_levels[i]; i++) {
+        setenv("CZ_CPU", cz_cpu_levels[i], 1);
+        for (size_t k = 0; k < 3; k++) {
+            const struct cz_bf16 *loops = cz_bf16_find(4 << k);
             if (loops && loops != last[k])
                 visit(loops);
             last[k] = loops;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cpu.h"
 #include "core/sizes.h"
 #include "engine/bytes_internal.h"
 #include "engine/codes_internal.h"
@@ -381,11 +382,9 @@ static size_t run_table(const struct cz_kernel *kernel,
  * kind that the processor has. */
 static void for_each_loops(void (*visit)(const void *user), const void *user)
 {
-    static const char *const levels[] = {"baseline", "avx2", "avx512",
-                                         "avx512_bf16"};
     const struct cz_codes_loops *last = NULL;
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        setenv("CZ_CPU", levels[i], 1);
+    for (size_t i = 0; cz_cpu_levels[i]; i++) {
+        setenv("CZ_CPU", cz_cpu_levels[i], 1);
         if (cz_codes_find() != last)
             visit(user);
         last = cz_codes_find();
@@ -394,6 +393,12 @@ static void for_each_loops(void (*visit)(const void *user), const void *user)
 }
 
 /* ---- problems --------------------------------------------------------- */
+
+/* That loops of any level work on. */
+static size_t common_lanes(void)
+{
+    return cz_simd_find(4) ? 4 : 8;
+}
 
 static struct problem random_problem(void)
 {
@@ -412,7 +417,7 @@ static struct problem random_problem(void)
         .y_dtype = types[random_below(3)],
         .values = (enum values)random_below(VALUES),
         .threads = 1 + random_below(3),
-        .lanes = 8,
+        .lanes = common_lanes(),
     };
     for (size_t i = 0; i < 2; i++) {
         p.kernel[i] = 1 + random_below(4);
@@ -529,7 +534,7 @@ static struct problem deep_problem(size_t channels)
         .y_dtype = CZ_DTYPE_UINT8,
         .values = HIGHEST,
         .threads = 1,
-        .lanes = 8,
+        .lanes = common_lanes(),
     };
     make_3x3(&p);
     return p;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/cpu.h"
 #include "engine/gemm_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/openblas_internal.h"
@@ -43,12 +44,11 @@ static float *random_floats(size_t count)
 /* Calls visit() for every unit there is. */
 static void for_each_unit(void (*visit)(const struct cz_gemm_unit *unit))
 {
-    static const char *const levels[] = {"baseline", "avx2", "avx512"};
     struct cz_openblas *openblas = cz_openblas_new();
     assert_non_null(openblas);
-    for (size_t i = 0; i < 6; i++) {
-        setenv("CZ_CPU", levels[i / 2], 1);
-        struct cz_gemm_unit unit = {.simd = cz_simd_find(i % 2 ? 16 : 8)};
+    for (size_t i = 0; cz_cpu_levels[i / 3]; i++) {
+        setenv("CZ_CPU", cz_cpu_levels[i / 3], 1);
+        struct cz_gemm_unit unit = {.simd = cz_simd_find(4 << i % 3)};
         if (unit.simd)
             visit(&unit);
         if (i == 0 && cz_openblas_load(openblas)) {
