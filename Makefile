@@ -100,7 +100,7 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DELETE_ON_ERROR:
 .SECONDARY:
 # `make completions` makes files of a folder of that name.
-.PHONY: all setup demo test bench bench-engine bench-eval bench-camera install \
+.PHONY: all setup demo test bench bench-engine bench-eval bench-camera bench-neon install \
 	uninstall install-built deb cross completions lint format asan tsan fuzz \
 	clean help test-build fuzz-build FORCE
 
@@ -139,6 +139,11 @@ bench-camera: ## Measure compress camera beside pure inference.
 	tools/setup build test
 	+$(SUBMAKE) BUILD=release all
 	tests/bench/camera
+
+bench-neon: ## Tell what the inner loops for NEON can do at most (llvm-mca).
+	tools/setup cross
+	+$(SUBMAKE) CROSS=aarch64 all
+	tests/bench/vector_loops
 
 install: all ## Install program, manual, completions, samples (PREFIX, DESTDIR).
 	+@$(MAKE) --no-print-directory install-built

@@ -124,8 +124,7 @@ static size_t group_inputs(const struct cz_codes_conv *conv)
     return conv->shape.in_channels / conv->shape.group;
 }
 
-/* What the sum of (x - x_shift) * w lacks of the sum of (x - x_zero) * w, modulo
- * 2^32. */
+/* What sum (x - x_shift) * w lacks of sum (x - x_zero) * w, modulo 2^32. */
 static uint32_t zero_times_weights(const struct cz_codes_conv *conv,
                                    const int8_t *w)
 {
