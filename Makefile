@@ -100,7 +100,8 @@ SUBMAKE = $(MAKE) --no-print-directory \
 .DELETE_ON_ERROR:
 .SECONDARY:
 # `make completions` makes files of a folder of that name.
-.PHONY: all setup demo test bench bench-engine bench-eval bench-camera bench-neon install \
+.PHONY: all setup demo test bench bench-engine bench-eval bench-camera \
+	bench-neon install \
 	uninstall install-built deb cross completions lint format asan tsan fuzz \
 	clean help test-build fuzz-build FORCE
 

@@ -187,7 +187,7 @@ static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
                                                .fixed_keep = fixed_keep};
     result->no_decoder = w->calibration.no_decoder;
     CZ_TRY(cz_choices_find(&result->choices, &options, err));
-    return result->choices.holds ? CZ_OK : refuse(w, result, err);
+    return result->choices.fails ? refuse(w, result, err) : CZ_OK;
 }
 
 /* Takes the names of --keep, where `none` alone is no name. */

@@ -99,6 +99,19 @@ static void print_outputs(const struct app_int8_result *int8)
     print_kept(&int8->choices);
 }
 
+/* What the mAP lost is made of. */
+static void print_measured(const struct cz_choices *choices)
+{
+    const struct cz_coco_delta *measured = &choices->verdict.measured;
+    printf("      (%.4f measured, 95 %%: %.4f to %.4f; %.4f estimated from the "
+           "boxes)\n",
+           -measured->difference, -measured->high, -measured->low,
+           CZ_DROP_PER_DIFFERENCE * choices->verdict.difference);
+    if (!choices->holds)
+        puts("note: on so few images that may be chance; 'compress eval' on "
+             "more tells");
+}
+
 /* What the judge says. */
 static void print_verdict(const struct app_int8_result *int8, double max_drop)
 {
@@ -108,11 +121,12 @@ static void print_verdict(const struct app_int8_result *int8, double max_drop)
         return;
     }
     printf("note: boxes on %zu images are %.2g from those of float32 (0: "
-           "equal, 1: none found);\n      mAP50-95 lost: %.4f, %s; --max-drop "
+           "equal, 1: none found);\n      mAP50-95 lost: %.4f%s; --max-drop "
            "is %g\n",
            int8->judged, choices->verdict.difference, choices->verdict.drop,
-           is_estimate(choices) ? "estimated from that" : "measured on them",
-           max_drop);
+           is_estimate(choices) ? ", estimated from that" : "", max_drop);
+    if (choices->evidence == CZ_EVIDENCE_TRUTH)
+        print_measured(choices);
     print_kept(choices);
     if (choices->n_tried > SHOWN_TRIED)
         app_int8_report_tried(stdout, int8);
@@ -186,10 +200,18 @@ static json_t *tried_json(const struct cz_choices *choices)
     return rows;
 }
 
+/* A loss of mAP, null where there is no truth. */
+static json_t *measured_json(const struct cz_choices *choices, double change)
+{
+    return choices->evidence == CZ_EVIDENCE_TRUTH ? app_json_real(-change)
+                                                  : json_null();
+}
+
 static void add_verdict(json_t *object, const struct app_int8_result *int8,
                         double max_drop)
 {
     const struct cz_choices *choices = &int8->choices;
+    const struct cz_coco_delta *measured = &choices->verdict.measured;
     const bool has_boxes = choices->evidence != CZ_EVIDENCE_OUTPUTS;
     json_object_set_new(object, "equalized",
                         app_json_count(int8->report.equalized));
@@ -201,6 +223,12 @@ static void add_verdict(json_t *object, const struct app_int8_result *int8,
     json_object_set_new(object, "drop",
                         has_boxes ? app_json_real(choices->verdict.drop)
                                   : json_null());
+    json_object_set_new(object, "drop_measured",
+                        measured_json(choices, measured->difference));
+    json_object_set_new(object, "drop_low",
+                        measured_json(choices, measured->high));
+    json_object_set_new(object, "drop_high",
+                        measured_json(choices, measured->low));
     json_object_set_new(object, "drop_is_estimate",
                         json_boolean(is_estimate(choices)));
     json_object_set_new(object, "max_drop", json_real(max_drop));

@@ -81,17 +81,19 @@ static bool is_good(const struct hunt *h, const struct cz_verdict *verdict)
 
 static void settle(struct hunt *h, const struct cz_verdict *verdict)
 {
+    const bool is_measured = h->choices->evidence == CZ_EVIDENCE_TRUTH;
     h->choices->verdict = *verdict;
     h->choices->holds = is_good(h, verdict);
+    h->choices->fails =
+        !h->choices->holds &&
+        (!is_measured || -verdict->measured.high > h->options->max_drop);
 }
 
-/* Where nobody knows what is lost, by the outputs. */
+/* By the boxes, or the outputs: of drops, measured on few images, the smallest
+ * would be the luckiest. */
 static bool is_better(const struct hunt *h, const struct cz_verdict *verdict)
 {
-    const struct cz_verdict *best = &h->choices->verdict;
-    return h->choices->evidence == CZ_EVIDENCE_OUTPUTS
-               ? verdict->difference < best->difference
-               : verdict->drop < best->drop;
+    return verdict->difference < h->choices->verdict.difference;
 }
 
 /* Measures what the row is about, and takes it where it is better. */

@@ -17,7 +17,8 @@ struct cz_judge {
     struct cz_boxes *references; /* [images.count] */
     float **outputs;             /* [images.count] where there are no boxes */
     struct cz_boxes boxes;
-    struct cz_coco_detections found; /* by the model that is looked at */
+    struct cz_coco_detections found;   /* by the model that is looked at */
+    struct cz_coco_matches *reference; /* of the model as it was; owned */
     double average_precision; /* of the model as it was; -1 without truth */
 };
 
@@ -85,28 +86,66 @@ static enum cz_status find_boxes(struct cz_judge *judge, struct cz_plan *plan,
     return CZ_OK;
 }
 
-/* mAP50-95 of what was found, which is forgotten; -1 without a box to find. */
-static enum cz_status evaluate(struct cz_judge *judge,
-                               double *average_precision, struct cz_error *err)
+/* Of what was found, which is forgotten. */
+static enum cz_status match(struct cz_judge *judge,
+                            struct cz_coco_matches **matches,
+                            struct cz_error *err)
 {
     const struct cz_truth *truth = judge->options.truth;
-    const size_t threads = judge->options.plan.threads;
     const struct cz_coco_match_options options = {
         .image_ids = truth->image_ids,
         .n_images = judge->options.images.count,
-        .threads = threads};
-    struct cz_coco_matches *matches = NULL;
-    struct cz_coco_report report = {.images = 0};
-    enum cz_status status =
-        cz_coco_match(&matches, truth->coco, judge->found.items,
+        .threads = judge->options.plan.threads};
+    const enum cz_status status =
+        cz_coco_match(matches, truth->coco, judge->found.items,
                       judge->found.count, &options, err);
-    if (status == CZ_OK)
-        status = cz_coco_evaluate(&report, matches, threads, err);
-    *average_precision = report.stats[CZ_COCO_AP];
     judge->found.count = 0;
+    return status;
+}
+
+/* mAP50-95 of the model as it was; -1 without a box to find. */
+static enum cz_status evaluate(struct cz_judge *judge, struct cz_error *err)
+{
+    struct cz_coco_report report = {.images = 0};
+    CZ_TRY(match(judge, &judge->reference, err));
+    const enum cz_status status = cz_coco_evaluate(
+        &report, judge->reference, judge->options.plan.threads, err);
+    judge->average_precision = report.stats[CZ_COCO_AP];
     cz_coco_report_fini(&report);
+    return status;
+}
+
+/* How mAP50-95 has changed. */
+static enum cz_status compare_precision(struct cz_judge *judge,
+                                        struct cz_coco_delta *change,
+                                        struct cz_error *err)
+{
+    struct cz_coco_bootstrap_options options = CZ_COCO_BOOTSTRAP_OPTIONS_INIT;
+    struct cz_coco_matches *matches = NULL;
+    struct cz_coco_delta ap50;
+    options.threads = judge->options.plan.threads;
+    enum cz_status status = match(judge, &matches, err);
+    if (status == CZ_OK)
+        status = cz_coco_bootstrap(change, &ap50, judge->reference, matches,
+                                   &options, err);
     cz_coco_matches_free(matches);
     return status;
+}
+
+/* The mean of what was measured on n images and what is estimated, each by the
+ * inverse of its variance. That of the bootstrap is too small by (n - 1) / n
+ * (Efron & Tibshirani, chapter 5). */
+static double weigh(const struct cz_coco_delta *measured, double estimated,
+                    size_t n)
+{
+    const double interval = 2 * 1.96; /* standard errors, of 95 % */
+    const double error = (measured->high - measured->low) / interval;
+    if (n < 2)
+        return estimated;
+    const double variance = error * error * (double)n / (double)(n - 1);
+    const double other = CZ_ESTIMATE_ERROR * CZ_ESTIMATE_ERROR;
+    return (-measured->difference * other + estimated * variance) /
+           (variance + other);
 }
 
 /* ---- outputs ---------------------------------------------------------- */
@@ -244,7 +283,7 @@ static enum cz_status find_references(struct cz_judge *judge,
     if (status == CZ_OK)
         status = keep_references(judge, plan, err);
     if (status == CZ_OK && truth_of(judge))
-        status = evaluate(judge, &judge->average_precision, err);
+        status = evaluate(judge, err);
     cz_plan_free(plan);
     return status;
 }
@@ -295,6 +334,7 @@ void cz_judge_free(struct cz_judge *judge)
         cz_free(judge->outputs[i]);
     cz_free(judge->outputs);
     cz_free(judge->references);
+    cz_coco_matches_free(judge->reference);
     cz_boxes_fini(&judge->boxes);
     cz_coco_detections_fini(&judge->found);
     cz_free(judge);
@@ -334,15 +374,16 @@ static enum cz_status conclude(struct cz_judge *judge,
                                struct cz_verdict *verdict, struct cz_error *err)
 {
     const enum cz_evidence evidence = cz_judge_evidence(judge);
-    double average_precision = 0;
-    verdict->difference = sum->weight > 0 ? sum->difference / sum->weight : 0;
-    verdict->drop = 0;
-    if (truth_of(judge))
-        CZ_TRY(evaluate(judge, &average_precision, err));
-    if (evidence == CZ_EVIDENCE_BOXES)
+    *verdict = (struct cz_verdict){
+        .difference = sum->weight > 0 ? sum->difference / sum->weight : 0};
+    if (evidence != CZ_EVIDENCE_OUTPUTS)
         verdict->drop = CZ_DROP_PER_DIFFERENCE * verdict->difference;
-    if (evidence == CZ_EVIDENCE_TRUTH)
-        verdict->drop = judge->average_precision - average_precision;
+    if (evidence == CZ_EVIDENCE_TRUTH) {
+        CZ_TRY(compare_precision(judge, &verdict->measured, err));
+        verdict->drop = weigh(&verdict->measured, verdict->drop,
+                              judge->options.images.count);
+    }
+    judge->found.count = 0;
     return CZ_OK;
 }
 

@@ -50,9 +50,9 @@ struct cz_judge_options {
 
 /* What a judge goes by. */
 enum cz_evidence {
-    CZ_EVIDENCE_TRUTH,   /* drops are measured */
-    CZ_EVIDENCE_BOXES,   /* and estimated: the truth is not known, or has no box
-                            on the images */
+    CZ_EVIDENCE_TRUTH,   /* drops are measured, and estimated from boxes */
+    CZ_EVIDENCE_BOXES,   /* estimated: the truth is not known, or has no box on
+                            the images */
     CZ_EVIDENCE_OUTPUTS, /* there are no boxes, and no drops */
 };
 
@@ -63,16 +63,24 @@ struct cz_verdict {
      * with a score of 0.05 at least count. Of outputs: the squares of what they
      * are apart to those of the outputs themselves. */
     double difference;
-    /* mAP50-95 that is lost; below 0 where some is won. 0 without boxes. */
+    /* mAP50-95 that is lost; below 0 where some is won. 0 without boxes. With
+     * the truth: what was measured and what is estimated, each counts the
+     * more, the surer it is. */
     double drop;
+    /* The change of mAP50-95 on the images, and how sure that is. 0 without the
+     * truth. */
+    struct cz_coco_delta measured;
 };
 
-/* Where the truth is not known, the drop is estimated: this times the
- * difference. docs/benchmarks.md has the measurements behind it. */
+/* A drop is estimated as this times the difference. docs/benchmarks.md has the
+ * measurements behind it. */
 #define CZ_DROP_PER_DIFFERENCE 0.1
 
-/* Estimates are off by 0.008 (RMS): one is too much only beyond so many times
- * what is allowed: by default 0.01 and three of these. */
+/* Estimates are off by that (RMS). */
+#define CZ_ESTIMATE_ERROR 0.008
+
+/* An estimate alone is too much only beyond so many times what is allowed: by
+ * default 0.01 and three of these errors. */
 #define CZ_ESTIMATE_SLACK 3.4
 
 /* Outputs that no decoder knows: beyond this difference they are others. */
@@ -180,7 +188,7 @@ struct cz_tried {
     char choice[CZ_CHOICE_BYTES]; /* "ranges percentile", "equalization", ... */
     /* It changes nothing in this model, and no trial was made of it. */
     bool is_void;
-    bool is_kept; /* it stayed: it is the first, or made the result better;
+    bool is_kept; /* it stayed: it is the first, or brought the boxes nearer;
                      learning stays unless it is clearly worse */
     struct cz_verdict verdict;
 };
@@ -200,6 +208,9 @@ struct cz_choices {
     struct cz_int8_options int8;
     struct cz_verdict verdict; /* of it */
     bool holds;                /* it is good enough, as far as is known */
+    /* It is not, and surely: 95 % of what may have been measured is more than
+     * max_drop. Estimates that do not hold are sure. */
+    bool fails;
     enum cz_evidence evidence;
     struct cz_tried tried[CZ_TRIED_MOST]; /* [n_tried] in turn */
     size_t n_tried;
@@ -213,16 +224,16 @@ struct cz_choices {
 /* Quantizes as it was asked for, keeps the few layers in float32 that are worth
  * it (cz_keep_find()) where that loses more than max_drop or nobody can tell,
  * and learns codes and biases unless that is worse. Where it still loses more,
- * other choices are tried in this order, each on top of those that made the
- * result better, until it loses less:
+ * other choices are tried in this order, each on top of those that brought the
+ * boxes nearer, until it loses less:
  *
  * - ranges by mse, percentile, minmax;
  * - equalization (cz_equalize()), where the model has a pair for it;
  * - the 1, 2, 4, 8 most sensitive layers in float32, of the CZ_CHOICES_LOOKED
  *   with the lowest signal-to-noise ratio, each measured alone.
  *
- * That nothing holds is no error: `holds` says so. End with _fini whatever the
- * result. */
+ * That nothing holds is no error: `holds` and `fails` say so. End with _fini
+ * whatever the result. */
 #define CZ_CHOICES_LOOKED 16
 enum cz_status cz_choices_find(struct cz_choices *choices,
                                const struct cz_choices_options *options,

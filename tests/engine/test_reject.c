@@ -477,7 +477,7 @@ static void refuses_a_limit_that_is_not_known(void **state)
     (void)state;
     setenv("CZ_CPU", "avx-2", 1);
     try_options("in x f32[1]; y = Relu(x); out y", &options, CZ_EINVAL,
-                "CZ_CPU is 'avx-2', want baseline, avx2, avx512 or "
+                "CZ_CPU is 'avx-2', want baseline, dotprod, avx2, avx512 or "
                 "avx512_bf16");
     setenv("CZ_CPU", "", 1);
     assert_ok(

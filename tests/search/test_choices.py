@@ -11,6 +11,7 @@ SAMPLES = Path(os.environ["SAMPLES"])
 MODEL = SAMPLES / "shapes8n.onnx"
 CALIB = SAMPLES / "data/calib"
 VAL = SAMPLES / "data/val"
+ESTIMATE_ERROR = 0.008  # see search/search.h
 
 
 def run(*options):
@@ -51,6 +52,30 @@ def measures_with_annotations():
     check(not asked["drop_is_estimate"], asked)
     check(asked["judged_images"] == 8 and asked["images"] == 8, asked)
     check(asked["drop"] == own["drop"] and abs(own["drop"]) < 0.1, asked, own)
+    check(abs(own["drop"] - weighed(own)) < 1e-6, own, weighed(own))
+
+
+def weighed(q):
+    """The mean of what was measured and what is estimated, by their
+    variances."""
+    count = q["judged_images"]
+    error = (q["drop_high"] - q["drop_low"]) / (2 * 1.96)
+    variance = error ** 2 * count / (count - 1)
+    return ((q["drop_measured"] * ESTIMATE_ERROR ** 2
+             + q["difference"] / 10 * variance)
+            / (variance + ESTIMATE_ERROR ** 2))
+
+
+def refuses_only_what_is_sure():
+    """Of 8 images mAP says little."""
+    fixed = ["--calib", VAL / "instances.json", "--keep", "none",
+             "--rounding", "nearest", "--calib-images", "16"]
+    for ranges, code in (("minmax", 0), ("entropy", 4)):
+        q = quant(*fixed, "--ranges", ranges, "--max-drop", "1")
+        check(q["drop_low"] <= q["drop_measured"] <= q["drop_high"], q)
+        check(q["drop"] > 0 and (q["drop_low"] > 0) == (code == 4), q)
+        result = run(*fixed, "--ranges", ranges, "--max-drop", "0")
+        check(result.returncode == code, ranges, result)
 
 
 def what_is_fixed_is_not_tried():
@@ -87,6 +112,7 @@ def main():
     what_is_fixed_is_not_tried()
     estimates_without_annotations()
     measures_with_annotations()
+    refuses_only_what_is_sure()
     goes_through_the_table()
     refuses_annotations_of_other_images()
 
