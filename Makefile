@@ -173,7 +173,7 @@ format: ## Apply .clang-format to every C and C++ file.
 	tools/setup dev
 	tools/lint --list | xargs clang-format -i
 
-asan: ## Run every test under the address and undefined-behaviour sanitizers.
+asan: ## Run tests under the address and undefined-behaviour sanitizers.
 	+$(SUBMAKE) BUILD=asan test
 
 tsan: ## Run every test under the thread sanitizer.
