@@ -143,7 +143,7 @@ bench-camera: ## Measure compress camera beside pure inference.
 
 bench-neon: ## Tell what the inner loops for NEON can do at most (llvm-mca).
 	tools/setup cross
-	+$(SUBMAKE) CROSS=aarch64 all
+	+$(SUBMAKE) BUILD=release CROSS=aarch64 all
 	tests/bench/vector_loops
 
 install: all ## Install program, manual, completions, samples (PREFIX, DESTDIR).
@@ -176,7 +176,7 @@ format: ## Apply .clang-format to every C and C++ file.
 asan: ## Run tests under the address and undefined-behaviour sanitizers.
 	+$(SUBMAKE) BUILD=asan test
 
-tsan: ## Run every test under the thread sanitizer.
+tsan: ## Run tests under the thread sanitizer.
 	+$(SUBMAKE) BUILD=tsan test
 
 fuzz: ## Fuzz each harness of tests/fuzz for FUZZ_SECONDS (60), and count.

@@ -48,7 +48,8 @@ static const char help[] =
     "                        (default), or nearest, in less time\n"
     "  --max-drop D          mAP50-95 that int8 may lose (0.01; 0 to 1): more "
     "is\n"
-    "                        tried until it loses less, else exit code 4\n"
+    "                        tried until it loses less; exit code 4 where it\n"
+    "                        surely loses more even so\n"
     "  --ann FILE            annotations of the --calib images (COCO's .json,\n"
     "                        YOLO's .yaml), to measure that; without them it "
     "is\n"
@@ -73,7 +74,7 @@ static const char help[] =
     "  -V, --version\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 3 input rejected, 4 int8\n"
-    "loses more than --max-drop, 130 interrupted\n";
+    "surely loses more than --max-drop, 130 interrupted\n";
 
 enum {
     OPTION_FP16 = 256,

@@ -126,6 +126,8 @@ static enum cz_status refuse(const struct workshop *w,
 {
     const struct cz_choices *choices = &result->choices;
     const double drop = choices->verdict.drop;
+    const struct cz_coco_delta *measured = &choices->verdict.measured;
+    char told[96] = "estimated from boxes";
     const char *best = "";
     if (choices->evidence == CZ_EVIDENCE_OUTPUTS)
         return cz_error_set(
@@ -138,15 +140,16 @@ static enum cz_status refuse(const struct workshop *w,
         if (choices->tried[i].is_kept)
             best = choices->tried[i].choice;
     }
+    if (choices->evidence == CZ_EVIDENCE_TRUTH)
+        snprintf(told, sizeof told, "measured: %.4f, 95 %%: %.4f to %.4f,",
+                 0 - measured->difference, 0 - measured->high,
+                 0 - measured->low);
     return cz_error_set(
         err, CZ_EGATE,
-        "int8 loses %.4f mAP50-95 (%s %zu images) at best, after '%s'; "
+        "int8 loses %.4f mAP50-95 (%s on %zu images) after '%s'; "
         "--max-drop is %g. '--max-drop %.3f' takes it; more images than %zu "
         "for --calib, or --fp16, lose less",
-        drop,
-        choices->evidence == CZ_EVIDENCE_TRUTH ? "measured on"
-                                               : "estimated from boxes on",
-        result->judged, best, w->options.int8_options.max_drop,
+        drop, told, result->judged, best, w->options.int8_options.max_drop,
         ceil(drop * 1000) / 1000, w->calibration.files.count);
 }
 

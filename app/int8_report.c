@@ -105,7 +105,7 @@ static void print_measured(const struct cz_choices *choices)
     const struct cz_coco_delta *measured = &choices->verdict.measured;
     printf("      (%.4f measured, 95 %%: %.4f to %.4f; %.4f estimated from the "
            "boxes)\n",
-           -measured->difference, -measured->high, -measured->low,
+           0 - measured->difference, 0 - measured->high, 0 - measured->low,
            CZ_DROP_PER_DIFFERENCE * choices->verdict.difference);
     if (!choices->holds)
         puts("note: on so few images that may be chance; 'compress eval' on "
@@ -203,7 +203,7 @@ static json_t *tried_json(const struct cz_choices *choices)
 /* A loss of mAP, null where there is no truth. */
 static json_t *measured_json(const struct cz_choices *choices, double change)
 {
-    return choices->evidence == CZ_EVIDENCE_TRUTH ? app_json_real(-change)
+    return choices->evidence == CZ_EVIDENCE_TRUTH ? app_json_real(0 - change)
                                                   : json_null();
 }
 
@@ -232,6 +232,7 @@ static void add_verdict(json_t *object, const struct app_int8_result *int8,
     json_object_set_new(object, "drop_is_estimate",
                         json_boolean(is_estimate(choices)));
     json_object_set_new(object, "max_drop", json_real(max_drop));
+    json_object_set_new(object, "holds", json_boolean(choices->holds));
     json_object_set_new(object, "tried", tried_json(choices));
 }
 

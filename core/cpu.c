@@ -13,6 +13,7 @@ const char *const cz_cpu_levels[] = {"baseline", "dotprod",     "avx2",
                                      "avx512",   "avx512_bf16", NULL};
 
 #define N_LEVELS (sizeof cz_cpu_levels / sizeof *cz_cpu_levels - 1)
+_Static_assert(N_LEVELS == CZ_CPU_AVX512_BF16 + 2, "a level for each feature");
 
 /* The level that CZ_CPU names; N_LEVELS where it is none. */
 static size_t find_limit(const char *text)
@@ -63,6 +64,7 @@ static bool is_there(enum cz_cpu_feature feature)
     return feature == CZ_CPU_DOTPROD &&
            (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #else
+    (void)feature;
     return false;
 #endif
 }

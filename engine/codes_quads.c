@@ -3,7 +3,8 @@
  * vpmaddubsw adds the products of two neighbours in int16. They fit, whatever
  * the codes, where the weights of one sign add up to 128 at most; where that
  * holds for two quads together, their sums may be added in int16 as well, which
- * saves one instruction of six. Most quads find a partner.
+ * saves one instruction of six. Most quads find a partner. Where nothing
+ * saturates all do: two in a turn of the loop.
  *
  * Where quads of a block of channels are not even safe alone, its channels are
  * matched anew, each with one whose weights are small where its own are large;
@@ -292,7 +293,7 @@ static void push_block(struct order *o, uint32_t position, uint32_t first,
         if (saturates)
             push_parts(o, quad);
         else
-            push_single(o, &quad);
+            push(o, &quad, &(struct extent){{0}}); /* fits with any other */
     }
 }
 

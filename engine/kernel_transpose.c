@@ -116,6 +116,8 @@ static void spread(float *to, const float *from, size_t pixels, size_t lanes,
     for (size_t i = 0; i < pixels; i++) {
         if (lanes == 8) /* sizes that the compiler knows are no call */
             memcpy(to + i * distance, from + i * 8, 8 * sizeof *to);
+        else if (lanes == 4)
+            memcpy(to + i * distance, from + i * 4, 4 * sizeof *to);
         else
             memcpy(to + i * distance, from + i * lanes, lanes * sizeof *to);
     }

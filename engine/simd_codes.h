@@ -3,8 +3,8 @@
  *
  *     TARGET    the function attribute that switches the instructions on
  *     LANES     sums of a vector
- *     PIXELS    of a tile: the sums of as many blocks, the weights of one and 3
- *               other vectors have to fit in the registers
+ *     PIXELS    of a tile: the sums of as many blocks, the weights of a quad
+ *               and 3 other vectors have to fit in the registers
  *     ORDER     the channel of each lane of a block's sums
  *     IS_SATURATING, X_SHIFT    see struct cz_codes_loops
  *     sums, wraps, floats

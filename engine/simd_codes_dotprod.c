@@ -10,7 +10,7 @@
 
 #include "engine/simd_codes_neon.h"
 
-typedef uint8x8_t quad; /* signed, followed by anything */
+typedef uint8x8_t quad; /* bytes of int8, followed by anything */
 
 INLINE void splat_quad(quad *q, const uint8_t *x)
 {

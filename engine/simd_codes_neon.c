@@ -9,7 +9,7 @@
 
 #include "engine/simd_codes_neon.h"
 
-typedef quads quad; /* signed */
+typedef quads quad; /* bytes of int8 */
 
 INLINE void splat_quad(quad *q, const uint8_t *x)
 {
@@ -30,7 +30,7 @@ INLINE void add_quads(sums *s, const quad *x, const quads *w)
     const int8x16_t a = (int8x16_t)*x, b = (int8x16_t)*w;
     const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
     const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
-    *s = (sums)vaddq_s32((int32x4_t)*s, vpaddq_s32(low, high));
+    *s = (sums)((wraps)*s + (wraps)vpaddq_s32(low, high));
 }
 
 INLINE void add_two_quads(sums *s, const quad *x, const quads *w,
@@ -43,7 +43,7 @@ INLINE void add_two_quads(sums *s, const quad *x, const quads *w,
                     vmull_s8(vget_low_s8(c), vget_low_s8(d)));
     const int32x4_t high =
         vpadalq_s16(vpaddlq_s16(vmull_high_s8(a, b)), vmull_high_s8(c, d));
-    *s = (sums)vaddq_s32((int32x4_t)*s, vpaddq_s32(low, high));
+    *s = (sums)((wraps)*s + (wraps)vpaddq_s32(low, high));
 }
 
 #include "engine/simd_codes.h"

@@ -1,8 +1,8 @@
 /* Choices of quantization, tried in turn until one is good enough.
  *
- * A choice is a change of the options. It stays where it makes the result
- * better, and the next one is tried on top of it. To add one: a row in the
- * table. */
+ * A choice is a change of the options. It stays where it brings the boxes
+ * nearer, or is good enough at last, and the next one is tried on top of it. To
+ * add one: a row in the table. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,7 +105,10 @@ static enum cz_status attempt(struct hunt *h, struct cz_tried *row,
     if (!cz_trial_tick(trial, "choices", h->trials++, TRIALS_MOST, err))
         return CZ_EINTERRUPTED;
     CZ_TRY(cz_trial_run(&row->verdict, trial, int8, NULL, err));
-    row->is_kept = is_better(h, &row->verdict);
+    row->is_kept =
+        is_better(h, &row->verdict) ||
+        (is_good(h, &row->verdict) && !h->choices->holds &&
+         row->verdict.difference <= CLEARLY * h->choices->verdict.difference);
     if (!row->is_kept)
         return CZ_OK;
     h->choices->int8 = *int8;

@@ -140,11 +140,11 @@ static double weigh(const struct cz_coco_delta *measured, double estimated,
 {
     const double interval = 2 * 1.96; /* standard errors, of 95 % */
     const double error = (measured->high - measured->low) / interval;
-    if (n < 2)
-        return estimated;
     const double variance = error * error * (double)n / (double)(n - 1);
-    const double other = CZ_ESTIMATE_ERROR * CZ_ESTIMATE_ERROR;
-    return (-measured->difference * other + estimated * variance) /
+    const double off =
+        estimated > CZ_ESTIMATED_MOST ? estimated : CZ_ESTIMATE_ERROR;
+    const double other = off * off;
+    return ((0 - measured->difference) * other + estimated * variance) /
            (variance + other);
 }
 
@@ -349,7 +349,10 @@ enum cz_evidence cz_judge_evidence(const struct cz_judge *judge)
 {
     if (!has_boxes(judge))
         return CZ_EVIDENCE_OUTPUTS;
-    return judge->average_precision < 0 ? CZ_EVIDENCE_BOXES : CZ_EVIDENCE_TRUTH;
+    /* How sure a figure of one image is, nobody can tell. */
+    return judge->average_precision < 0 || judge->options.images.count < 2
+               ? CZ_EVIDENCE_BOXES
+               : CZ_EVIDENCE_TRUTH;
 }
 
 /* ---- a changed model -------------------------------------------------- */
@@ -383,7 +386,6 @@ static enum cz_status conclude(struct cz_judge *judge,
         verdict->drop = weigh(&verdict->measured, verdict->drop,
                               judge->options.images.count);
     }
-    judge->found.count = 0;
     return CZ_OK;
 }
 

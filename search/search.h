@@ -51,8 +51,8 @@ struct cz_judge_options {
 /* What a judge goes by. */
 enum cz_evidence {
     CZ_EVIDENCE_TRUTH,   /* drops are measured, and estimated from boxes */
-    CZ_EVIDENCE_BOXES,   /* estimated: the truth is not known, or has no box on
-                            the images */
+    CZ_EVIDENCE_BOXES,   /* estimated: the truth is not known, has no box on the
+                            images, or there is but one */
     CZ_EVIDENCE_OUTPUTS, /* there are no boxes, and no drops */
 };
 
@@ -76,8 +76,10 @@ struct cz_verdict {
  * measurements behind it. */
 #define CZ_DROP_PER_DIFFERENCE 0.1
 
-/* Estimates are off by that (RMS). */
+/* Estimates are off by the first (RMS), those above the second by as much as
+ * they are. */
 #define CZ_ESTIMATE_ERROR 0.008
+#define CZ_ESTIMATED_MOST 0.05
 
 /* An estimate alone is too much only beyond so many times what is allowed: by
  * default 0.01 and three of these errors. */

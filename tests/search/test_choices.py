@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,10 @@ def refuses_only_what_is_sure():
         check(q["drop"] > 0 and (q["drop_low"] > 0) == (code == 4), q)
         result = run(*fixed, "--ranges", ranges, "--max-drop", "0")
         check(result.returncode == code, ranges, result)
+        told = re.search(r"measured: (\S+), 95 %: (\S+) to (\S+), on 8 images",
+                         result.stderr)
+        check(bool(told) == (code == 4), result.stderr)
+    check(float(told[2]) > 0, told)
 
 
 def what_is_fixed_is_not_tried():
