@@ -6,6 +6,7 @@
 #include "app/latency.h"
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "search/search.h"
 
 /* Frames that are measured, and those before them. */
 #define FRAMES 30
@@ -15,8 +16,90 @@
 #define TRIALS 6
 #define NEAR 0.95
 
+/* Images whose boxes judge trials, at most: more take longer and tell hardly
+ * more. */
+#define JUDGED 16
+
 /* A share of MACs that hardly any model refuses, for scores alone. */
 #define SCORED 0.98
+
+/* ---- images ----------------------------------------------------------- */
+
+/* Images that are read once, for plans that differ in their constants only. */
+struct app_images_once {
+    struct cz_images images;
+    struct cz_frames *frames;
+    bool is_saved[JUDGED];
+};
+
+static enum cz_status begin_once(void *user, struct cz_plan *plan,
+                                 struct cz_error *err)
+{
+    struct app_images_once *once = user;
+    return once->images.begin(once->images.user, plan, err);
+}
+
+static enum cz_status fill_once(void *user, size_t i, struct cz_plan *plan,
+                                struct cz_error *err)
+{
+    struct app_images_once *once = user;
+    if (once->is_saved[i])
+        return cz_frames_load(once->frames, i, plan, 0, err);
+    CZ_TRY(once->images.fill(once->images.user, i, plan, err));
+    CZ_TRY(cz_frames_save(once->frames, i, plan, 0, err));
+    once->is_saved[i] = true;
+    return CZ_OK;
+}
+
+/* ---- trials ----------------------------------------------------------- */
+
+static enum cz_status load(void *user, struct cz_model **model,
+                           struct cz_error *err)
+{
+    const struct app_channels *a = user;
+    CZ_TRY(cz_model_load(model, a->path, err));
+    return cz_graph_infer(cz_model_graph(*model), err);
+}
+
+static enum cz_status open_judge(struct app_channels *a, struct cz_error *err)
+{
+    const struct cz_source source = {.load = load, .user = a};
+    const size_t count = a->images.count < JUDGED ? a->images.count : JUDGED;
+    struct app_images_once *once = a->once = cz_calloc(1, sizeof *once);
+    if (!once)
+        return cz_error_nomem(err);
+    CZ_TRY(cz_frames_new(&once->frames, count, err));
+    once->images = a->images;
+    struct cz_judge_options options = {.images = {.count = count,
+                                                  .begin = begin_once,
+                                                  .fill = fill_once,
+                                                  .user = once},
+                                       .plan = a->plan,
+                                       .detector = a->detector,
+                                       .by_anchors = true};
+    return cz_judge_new(&a->judge, &source, &options, err);
+}
+
+static void close_judge(struct app_channels *a)
+{
+    cz_judge_free(a->judge);
+    if (a->once)
+        cz_frames_free(a->once->frames);
+    cz_free(a->once);
+    a->judge = NULL;
+    a->once = NULL;
+}
+
+static enum cz_status measure_lost(void *user, struct cz_model *model,
+                                   double *lost, struct cz_error *err)
+{
+    struct cz_verdict verdict = {.difference = 0};
+    CZ_TRY(cz_judge_measure(user, model, &verdict, err));
+    *lost = verdict.difference;
+    return CZ_OK;
+}
+
+/* ---- options ---------------------------------------------------------- */
 
 static struct cz_channels_options options_for(const struct app_channels *a,
                                               const struct cz_channels *like,
@@ -29,6 +112,8 @@ static struct cz_channels_options options_for(const struct app_channels *a,
     options.like = like;
     options.images = a->images.count ? &a->images : NULL;
     options.plan = a->plan;
+    options.judge =
+        (struct cz_channels_judge){.measure = measure_lost, .user = a->judge};
     options.progress = a->pruning->prune.progress;
     return options;
 }
@@ -71,9 +156,7 @@ static enum cz_status measure_cut(struct app_channels *a, double macs,
     const struct cz_channels_options options = options_for(a, like, macs);
     struct cz_channels *channels = NULL;
     struct cz_model *copy = NULL;
-    enum cz_status status = cz_model_load(&copy, a->path, err);
-    if (status == CZ_OK)
-        status = cz_graph_infer(cz_model_graph(copy), err);
+    enum cz_status status = load(a, &copy, err);
     if (status == CZ_OK)
         status = cz_channels_choose(&channels, copy, &options, err);
     if (status == CZ_OK)
@@ -152,14 +235,25 @@ static enum cz_status choose_by_time(struct cz_channels **channels,
     return status;
 }
 
-enum cz_status app_channels_choose(struct cz_channels **channels,
-                                   struct cz_model *model,
-                                   struct app_channels *a, struct cz_error *err)
+static enum cz_status choose(struct cz_channels **channels,
+                             struct cz_model *model, struct app_channels *a,
+                             struct cz_error *err)
 {
-    *channels = NULL;
+    if (a->pruning->importance == CZ_CHANNELS_TRIAL)
+        CZ_TRY(open_judge(a, err));
     if (a->pruning->target_ms > 0)
         return choose_by_time(channels, model, a, err);
     const struct cz_channels_options options =
         options_for(a, NULL, a->pruning->target_macs);
     return cz_channels_choose(channels, model, &options, err);
+}
+
+enum cz_status app_channels_choose(struct cz_channels **channels,
+                                   struct cz_model *model,
+                                   struct app_channels *a, struct cz_error *err)
+{
+    *channels = NULL;
+    const enum cz_status status = choose(channels, model, a, err);
+    close_judge(a);
+    return status;
 }

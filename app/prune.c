@@ -151,7 +151,8 @@ static enum cz_status cut_channels(struct workshop *w, struct cz_model *model,
     struct app_channels options = {.path = w->options->model,
                                    .pruning = &w->options->pruning,
                                    .images = w->images,
-                                   .plan = w->plan};
+                                   .plan = w->plan,
+                                   .detector = w->calibration.detector};
     struct cz_channels *channels;
     enum cz_status status =
         app_channels_choose(&channels, model, &options, err);

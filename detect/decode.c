@@ -23,7 +23,7 @@
 
 struct frame {
     const struct cz_detector *detector;
-    const float *data[CZ_OUTPUTS_MAX];
+    struct cz_numbers numbers;
     const struct cz_thresholds *thresholds;
     struct cz_boxes *boxes;
     struct cz_error *err;
@@ -38,13 +38,6 @@ static float sigmoid(float x)
 static float raw_limit(float confidence, bool logits)
 {
     return logits ? logf(confidence / (1.0F - confidence)) : confidence;
-}
-
-static const float *field(const struct frame *frame,
-                          const struct cz_fields *fields, size_t f, size_t i)
-{
-    return frame->data[fields->port] + fields->start + f * fields->field +
-           i * fields->anchor;
 }
 
 static enum cz_status add(struct frame *frame, const struct cz_level *level,
@@ -77,7 +70,7 @@ static enum cz_status scan_class(struct frame *frame,
                                  const struct cz_level *level, size_t label,
                                  float limit)
 {
-    const float *scores = field(frame, &level->scores, label, 0);
+    const float *scores = cz_field(&frame->numbers, &level->scores, label, 0);
     for (size_t i = 0; i < level->anchors; i += BLOCK) {
         size_t end = i + BLOCK;
         if (end <= level->anchors && !any_above(scores + i, limit))
@@ -100,12 +93,12 @@ static enum cz_status scan_anchor(struct frame *frame,
 {
     float objectness = 1;
     if (level->has_objectness) {
-        float raw = *field(frame, &level->objectness, 0, anchor);
+        float raw = *cz_field(&frame->numbers, &level->objectness, 0, anchor);
         if (raw <= limit)
             return CZ_OK;
         objectness = level->logits ? sigmoid(raw) : raw;
     }
-    const float *scores = field(frame, &level->scores, 0, anchor);
+    const float *scores = cz_field(&frame->numbers, &level->scores, 0, anchor);
     for (size_t c = 0; c < frame->detector->classes; c++) {
         float raw = scores[c * level->scores.field];
         if (raw <= limit)
@@ -152,14 +145,15 @@ static float distance(const float *logits, size_t step, size_t bins)
     return mean / sum;
 }
 
-static struct cz_box box_from_distances(const struct frame *frame,
+static struct cz_box box_from_distances(const struct cz_numbers *numbers,
                                         const struct cz_level *level, size_t i)
 {
     float x = (float)(i % level->columns) + 0.5F;
     float y = (float)(i / level->columns) + 0.5F, d[4];
     for (size_t side = 0; side < 4; side++)
-        d[side] = distance(field(frame, &level->box, side * level->bins, i),
-                           level->box.field, level->bins);
+        d[side] =
+            distance(cz_field(numbers, &level->box, side * level->bins, i),
+                     level->box.field, level->bins);
     return (struct cz_box){.x1 = (x - d[0]) * level->stride,
                            .y1 = (y - d[1]) * level->stride,
                            .x2 = (x + d[2]) * level->stride,
@@ -187,15 +181,16 @@ static struct cz_box box_from_cell(const float f[4],
                        expf(f[2]) * level->stride, expf(f[3]) * level->stride);
 }
 
-static struct cz_box make_box(const struct frame *frame,
-                              const struct cz_level *level, size_t i)
+struct cz_box cz_decode_box(const struct cz_detector *detector,
+                            const struct cz_numbers *numbers,
+                            const struct cz_level *level, size_t i)
 {
     float f[4];
-    if (frame->detector->decoder == CZ_DECODER_V8_MAPS)
-        return box_from_distances(frame, level, i);
+    if (detector->decoder == CZ_DECODER_V8_MAPS)
+        return box_from_distances(numbers, level, i);
     for (size_t k = 0; k < 4; k++)
-        f[k] = *field(frame, &level->box, k, i);
-    switch (frame->detector->decoder) {
+        f[k] = *cz_field(numbers, &level->box, k, i);
+    switch (detector->decoder) {
     case CZ_DECODER_V5_MAPS:
         return box_from_anchor(f, level, i);
     case CZ_DECODER_YOLOX:
@@ -236,7 +231,8 @@ static enum cz_status make_boxes(const struct frame *frame)
         size_t order = cz_key_order(keys->items[k]);
         size_t anchor = order / detector->classes;
         const struct cz_level *level = find_level(detector, anchor);
-        struct cz_box box = make_box(frame, level, anchor - level->first);
+        struct cz_box box = cz_decode_box(detector, &frame->numbers, level,
+                                          anchor - level->first);
         box.score = cz_key_score(keys->items[k]);
         box.label = (uint32_t)(order % detector->classes);
         if (is_box(&box))
@@ -256,7 +252,8 @@ static enum cz_status read_rows(struct frame *frame, size_t rows)
     struct cz_boxes *boxes = frame->boxes;
     const size_t classes = frame->detector->classes;
     const float limit = classes ? (float)classes : LABEL_LIMIT;
-    const float *data = frame->data[frame->detector->levels[0].box.port];
+    const float *data =
+        frame->numbers.data[frame->detector->levels[0].box.port];
     CZ_TRY(cz_reserve(&boxes->items, &boxes->capacity, rows,
                       sizeof *boxes->items, frame->err));
     for (size_t i = 0; i < rows; i++) {
@@ -306,7 +303,7 @@ static size_t element_count(const struct cz_port *port)
     return port->size_bytes / (cz_dtype_bits(port->dtype) / 8);
 }
 
-/* Points frame->data at the outputs, or at float32 copies of them. */
+/* Points frame->numbers at the outputs, or at float32 copies of them. */
 static enum cz_status map_outputs(struct frame *frame,
                                   const struct cz_port *outputs)
 {
@@ -319,12 +316,12 @@ static enum cz_status map_outputs(struct frame *frame,
     CZ_TRY(cz_reserve(&m->widened, &m->widened_capacity, total,
                       sizeof *m->widened, frame->err));
     for (size_t i = 0; i < frame->detector->n_outputs; i++) {
-        frame->data[i] = outputs[i].data;
+        frame->numbers.data[i] = outputs[i].data;
         if (outputs[i].dtype != CZ_DTYPE_FLOAT16 || !element_count(&outputs[i]))
             continue;
         cz_half_widen(m->widened + used, outputs[i].data,
                       element_count(&outputs[i]));
-        frame->data[i] = m->widened + used;
+        frame->numbers.data[i] = m->widened + used;
         used += element_count(&outputs[i]);
     }
     return CZ_OK;

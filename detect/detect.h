@@ -335,6 +335,22 @@ enum cz_status cz_detector_decode(const struct cz_detector *detector,
                                   const struct cz_thresholds *thresholds,
                                   struct cz_boxes *boxes, struct cz_error *err);
 
+/* After _bind: whether all of its numbers are float32, and belong to anchors:
+ * all decoders but END_TO_END. */
+bool cz_detector_has_anchors(const struct cz_detector *detector,
+                             const struct cz_port *outputs);
+
+/* How far these outputs are from those of a reference for the same image, as
+ * the loss that detectors are trained with has it, with the reference for the
+ * truth: the Kullback-Leibler divergence of the scores of all classes at all
+ * anchors, in nats, and 15 (1 - IoU) times the reference's best score for the
+ * boxes there. Unlike cz_boxes_compare() it goes on growing when boxes are
+ * lost. `reference`: the numbers of all outputs, one output after the other.
+ * The detector must have anchors, and finite outputs. */
+double cz_detector_diverge(const struct cz_detector *detector,
+                           const struct cz_port *outputs,
+                           const float *reference);
+
 /* ---- all of it -------------------------------------------------------- */
 
 /* What an image goes through, each timed. */

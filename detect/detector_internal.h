@@ -72,6 +72,25 @@ struct cz_detector {
     size_t n_outputs;
 };
 
+/* The outputs of a frame, as float32. */
+struct cz_numbers {
+    const float *data[CZ_OUTPUTS_MAX];
+};
+
+/* Number f of anchor i. */
+static inline const float *cz_field(const struct cz_numbers *numbers,
+                                    const struct cz_fields *fields, size_t f,
+                                    size_t i)
+{
+    return numbers->data[fields->port] + fields->start + f * fields->field +
+           i * fields->anchor;
+}
+
+/* The box of anchor i of the level, without its score. Not for END_TO_END. */
+struct cz_box cz_decode_box(const struct cz_detector *detector,
+                            const struct cz_numbers *numbers,
+                            const struct cz_level *level, size_t i);
+
 /* "[1,3,?,?]" for dims of which some are negative. */
 void cz_dims_print(char *text, size_t size, const int64_t *dims, size_t rank);
 

@@ -3,7 +3,6 @@
 #include "prune/channels.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -25,31 +24,18 @@ const char *cz_channels_importance_name(enum cz_channels_importance importance)
 
 /* ---- sets ------------------------------------------------------------- */
 
-struct ranked {
-    double score;
-    size_t unit;
-};
-
 /* A set with its units, those that go first in front. */
 struct set {
-    struct ranked *units;
+    struct cz_channels_ranked *units;
     size_t count, gone, step;
 };
 
 struct choice {
     struct cz_channels *channels;
     const struct cz_channels_options *options;
-    struct ranked *units; /* [n_units] by sets */
-    struct set *sets;     /* [n_sets] */
+    struct cz_channels_ranked *units; /* [n_units] by sets */
+    struct set *sets;                 /* [n_sets] */
 };
-
-static int by_score(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (x->score != y->score)
-        return x->score < y->score ? -1 : 1;
-    return (x->unit > y->unit) - (x->unit < y->unit);
-}
 
 /* Kept counts of the set are multiples of it. */
 static size_t step_of(size_t count, size_t multiple)
@@ -66,21 +52,15 @@ static enum cz_status rank_units(struct choice *choice, struct cz_error *err)
     choice->sets = cz_calloc(c->n_sets + 1, sizeof *choice->sets);
     if (!choice->units || !choice->sets)
         return cz_error_nomem(err);
-    struct ranked *next = choice->units;
+    struct cz_channels_ranked *next = choice->units;
     for (size_t i = 0; i < c->n_sets; i++) {
         choice->sets[i].units = next;
+        choice->sets[i].count = c->set_sizes[i];
+        cz_channels_rank(next, choice->channels, i);
         choice->sets[i].step =
             step_of(c->set_sizes[i], choice->options->multiple);
         next += c->set_sizes[i];
     }
-    for (size_t i = 0; i < c->n_units; i++) {
-        struct set *set = &choice->sets[c->set_of[i]];
-        set->units[set->count++] =
-            (struct ranked){choice->channels->scores[i], i};
-    }
-    for (size_t i = 0; i < c->n_sets; i++)
-        qsort(choice->sets[i].units, choice->sets[i].count,
-              sizeof *choice->units, by_score);
     return CZ_OK;
 }
 

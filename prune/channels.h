@@ -36,10 +36,10 @@ enum cz_channels_importance {
      * al., Channel Pruning, ICCV 2017, section 3.1, step (i), by elimination
      * instead of LASSO). */
     CZ_CHANNELS_LSQ,
-    /* Within a set of coupled channels as LSQ. Between sets, by what a quarter
-     * of the set costs the outputs of the model's last Convs: it is taken out,
-     * the Convs that read it make up for it by scales and biases, and eight of
-     * the images go through the whole model. */
+    /* Within a set of coupled channels as LSQ. Between sets, by what a quarter,
+     * a half and three quarters of the set cost the whole model: they are taken
+     * out, the Convs that read them make up for it by scales and biases, and
+     * `judge` says what that loses. */
     CZ_CHANNELS_TRIAL,
     CZ_CHANNELS_IMPORTANCE_COUNT
 };
@@ -49,6 +49,14 @@ const char *cz_channels_importance_name(enum cz_channels_importance importance);
 
 /* Which channels of a model go. */
 struct cz_channels;
+
+/* Says how much of the model as it was a changed one loses: 0 where it is the
+ * same, else more, in any unit. */
+struct cz_channels_judge {
+    enum cz_status (*measure)(void *user, struct cz_model *model, double *lost,
+                              struct cz_error *err);
+    void *user;
+};
 
 struct cz_channels_options {
     enum cz_channels_importance importance;
@@ -65,6 +73,7 @@ struct cz_channels_options {
     const struct cz_images *images;
     struct cz_plan_options plan;
     size_t windows;                     /* of each image, at random places */
+    struct cz_channels_judge judge;     /* for TRIAL */
     const struct cz_progress *progress; /* may be NULL */
 };
 
@@ -82,7 +91,7 @@ struct cz_channels_options {
  * MACs that are not known, as sizes are open; no channel of any Conv can go,
  * with the reason of the first; none goes by so small a ratio; the MACs cannot
  * be reached while each set keeps a quarter of its channels. CZ_EUNSUPPORTED:
- * all but L1 without OpenBLAS. Errors of plans and images. */
+ * all but L1 without OpenBLAS. Errors of plans, images and the judge. */
 enum cz_status cz_channels_choose(struct cz_channels **channels,
                                   struct cz_model *model,
                                   const struct cz_channels_options *options,

@@ -206,18 +206,36 @@ static void take_unit(struct elimination *e, size_t unit)
     }
 }
 
-/* Hands the scales of the readers out. */
-static enum cz_status keep_scales(const struct elimination *e,
+size_t cz_channels_part(size_t size, size_t part)
+{
+    const size_t count = (size * (part + 1) + 3) / (CZ_CHANNELS_PARTS + 1);
+    return count < size ? count : size - 1;
+}
+
+static enum cz_status make_scales(const struct elimination *e,
                                   struct cz_error *err)
 {
     for (size_t i = 0; i < e->n_readers; i++) {
-        const struct reader *r = &e->readers[i];
-        r->conv->scales = cz_calloc(r->n, sizeof *r->scales);
+        struct reader *r = &e->readers[i];
+        r->conv->scales =
+            cz_calloc(CZ_CHANNELS_PARTS * r->n, sizeof *r->scales);
         if (!r->conv->scales)
             return cz_error_nomem(err);
-        memcpy(r->conv->scales, r->scales, r->n * sizeof *r->scales);
     }
     return CZ_OK;
+}
+
+/* Hands the scales of the readers out, when `gone` units are. */
+static void keep_scales(const struct elimination *e, size_t gone)
+{
+    for (size_t part = 0; part < CZ_CHANNELS_PARTS; part++) {
+        for (size_t i = 0; i < e->n_readers; i++) {
+            const struct reader *r = &e->readers[i];
+            if (gone == cz_channels_part(e->count, part))
+                memcpy(r->conv->scales + part * r->n, r->scales,
+                       r->n * sizeof *r->scales);
+        }
+    }
 }
 
 /* Scores never fall from one unit to the next one that goes. */
@@ -225,7 +243,7 @@ static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
 {
     bool *gone = cz_calloc(e->count + 1, sizeof *gone);
     double last = 0;
-    enum cz_status status = gone ? CZ_OK : cz_error_nomem(err);
+    enum cz_status status = gone ? make_scales(e, err) : cz_error_nomem(err);
     for (size_t k = 0; k < e->count && status == CZ_OK; k++) {
         size_t best = e->count;
         double least = 0;
@@ -240,8 +258,7 @@ static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
         take_unit(e, best);
         last = fmax(last, least);
         e->channels->scores[e->units[best]] = last;
-        if (k == (e->count - 1) / 4)
-            status = keep_scales(e, err);
+        keep_scales(e, k + 1);
     }
     cz_free(gone);
     return status;

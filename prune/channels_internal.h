@@ -14,7 +14,8 @@ struct cz_channels_conv {
     size_t inputs;        /* channels of x, at first */
     double *gram;         /* see cz_channels_look(), or NULL */
     double *means;        /* [inputs, kernel] of what it reads, with gram */
-    double *scales;       /* [inputs] of a trial, see cz_channels_eliminate() */
+    double *scales;       /* [CZ_CHANNELS_PARTS, inputs] of trials, see
+                             cz_channels_eliminate(), or NULL */
 };
 
 /* What one unit of a set has in one Conv. */
@@ -77,9 +78,16 @@ enum cz_status cz_channels_look(struct cz_channels *channels,
 
 /* ---- channels_eliminate.c --------------------------------------------- */
 
+/* Parts of a set that are taken out in trials: a quarter, a half, three
+ * quarters. */
+#define CZ_CHANNELS_PARTS 3
+
+/* How many units of a set of `size` go with that part; one always stays. */
+size_t cz_channels_part(size_t size, size_t part);
+
 /* Scores of the units of one set by the power that the Convs which read them
  * lose, one unit after the other, as CZ_CHANNELS_LSQ. The Convs get, as
- * `scales`, those of their channels when a quarter of the set is gone. */
+ * `scales`, those of their channels when the parts of the set are gone. */
 enum cz_status cz_channels_eliminate(struct cz_channels *channels, size_t set,
                                      struct cz_error *err);
 
@@ -91,6 +99,17 @@ enum cz_status cz_channels_try(struct cz_channels *channels,
                                struct cz_error *err);
 
 /* ---- channels_scores.c ------------------------------------------------ */
+
+/* A unit, and what it is worth. */
+struct cz_channels_ranked {
+    double score;
+    size_t unit;
+};
+
+/* Lists the units of the set, those that go first in front: [set_sizes[set]].
+ */
+void cz_channels_rank(struct cz_channels_ranked *units,
+                      const struct cz_channels *channels, size_t set);
 
 /* Fills scores. */
 enum cz_status cz_channels_score(struct cz_channels *channels,

@@ -1,5 +1,6 @@
 /* What each unit is worth; see channels.h. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "core/alloc.h"
 #include "prune/channels_internal.h"
@@ -66,6 +67,28 @@ static void add_power(const struct cz_channels *channels,
                 channels->scores[unit] += conv->gram[i * n + k] / power;
         }
     }
+}
+
+/* ---- order ------------------------------------------------------------ */
+
+static int by_score(const void *a, const void *b)
+{
+    const struct cz_channels_ranked *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score < y->score ? -1 : 1;
+    return (x->unit > y->unit) - (x->unit < y->unit);
+}
+
+void cz_channels_rank(struct cz_channels_ranked *units,
+                      const struct cz_channels *channels, size_t set)
+{
+    const struct cz_coupling *c = &channels->coupling;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_units; i++) {
+        if (c->set_of[i] == set)
+            units[n++] = (struct cz_channels_ranked){channels->scores[i], i};
+    }
+    qsort(units, n, sizeof *units, by_score);
 }
 
 /* ---- all -------------------------------------------------------------- */

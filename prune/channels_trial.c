@@ -1,36 +1,14 @@
-/* What a quarter of each set costs the model: taken out, with the scales and
- * biases by which the Convs that read it make up for it, and measured where
- * channels end, at the last Convs. The scores of a set, which are of the Convs
- * next to it, are scaled so that those of the quarter add up to that. */
-#include <stdlib.h>
-#include <string.h>
+/* What parts of each set cost the model: taken out, with the scales and biases
+ * by which the Convs that read them make up for it, and judged. The scores of
+ * a set's units, which are of the Convs next to it, leave the order in which
+ * they go; how much is lost becomes what the judge has said. */
+#include <math.h>
 
 #include "core/alloc.h"
-#include "core/compare.h"
 #include "prune/channels_internal.h"
 
-/* More of the images than this say hardly more. */
-#define IMAGES_MAX 8
-
-/* An output of one of the last Convs, for all images. */
-struct target {
-    const char *name;
-    float *exact; /* [images, count] of the model as it is */
-    size_t count;
-    double power; /* the variance of all */
-};
-
-struct trial {
-    struct cz_channels *channels;
-    const struct cz_images *images;
-    struct cz_plan_options plan_options;
-    struct cz_plan *plan;
-    struct cz_frames *frames;
-    size_t n_images;
-    struct target *targets; /* [n_targets] */
-    const char **names;     /* [n_targets] */
-    size_t n_targets;
-};
+/* More than any judge says. */
+#define BEYOND 1e30
 
 /* ---- weights ---------------------------------------------------------- */
 
@@ -58,7 +36,7 @@ static void restore(struct saved *saved)
 
 /* Scales the columns of the Conv, and gives its bias what its outputs lose in
  * the mean. */
-static void scale(const struct cz_channels_conv *conv,
+static void scale(const struct cz_channels_conv *conv, const double *scales,
                   const struct cz_elements *w, const struct cz_elements *bias)
 {
     const struct cz_tensor *weight = conv->node->inputs[1]->constant;
@@ -70,7 +48,7 @@ static void scale(const struct cz_channels_conv *conv,
         const size_t first = i / per_group * columns;
         double lost = 0;
         for (size_t k = 0; k < columns * area; k++) {
-            const double by = conv->scales[first + k / area];
+            const double by = scales[first + k / area];
             const size_t at = i * columns * area + k;
             lost += cz_elements_get(w, at) * (1 - by) *
                     conv->means[first * area + k];
@@ -81,141 +59,14 @@ static void scale(const struct cz_channels_conv *conv,
     }
 }
 
-/* ---- runs ------------------------------------------------------------- */
+/* ---- trials ----------------------------------------------------------- */
 
-/* Compares, or keeps as exact, what the plan gave for image i. */
-static double compare(const struct trial *t, size_t i, bool keep)
+/* What the model loses with the scales of that part. */
+static enum cz_status judge_part(double *lost, struct cz_channels *channels,
+                                 size_t part,
+                                 const struct cz_channels_judge *judge,
+                                 struct cz_error *err)
 {
-    double sum = 0;
-    for (size_t k = 0; k < t->n_targets; k++) {
-        const struct target *target = &t->targets[k];
-        const float *got = cz_plan_find(t->plan, target->name)->data;
-        float *exact = target->exact + i * target->count;
-        double error = 0;
-        if (keep)
-            memcpy(exact, got, target->count * sizeof *got);
-        for (size_t j = 0; j < target->count; j++) {
-            const double d = (double)got[j] - (double)exact[j];
-            error += d * d;
-        }
-        if (target->power > 0)
-            sum += error / (double)target->count / target->power;
-    }
-    return sum / (double)t->n_images;
-}
-
-static enum cz_status compile(struct trial *t, struct cz_error *err)
-{
-    cz_plan_free(t->plan);
-    return cz_plan_compile(&t->plan, t->channels->model, &t->plan_options, err);
-}
-
-/* What the model, as it is now, loses. */
-static enum cz_status measure(struct trial *t, double *lost,
-                              struct cz_error *err)
-{
-    *lost = 0;
-    CZ_TRY(compile(t, err));
-    for (size_t i = 0; i < t->n_images; i++) {
-        CZ_TRY(cz_frames_load(t->frames, i, t->plan, 0, err));
-        CZ_TRY(cz_plan_run(t->plan, err));
-        *lost += compare(t, i, false);
-    }
-    return CZ_OK;
-}
-
-/* ---- targets ---------------------------------------------------------- */
-
-static bool is_last(const struct cz_channels *channels,
-                    const struct cz_channels_conv *conv)
-{
-    bool fixed = conv->gram != NULL && conv->y->dtype == CZ_DTYPE_FLOAT;
-    for (size_t i = 0; i < conv->rows && fixed; i++)
-        fixed = cz_coupling_unit(&channels->coupling, conv->y, i) == CZ_NO_UNIT;
-    return fixed;
-}
-
-static enum cz_status find_targets(struct trial *t, struct cz_error *err)
-{
-    const struct cz_channels *channels = t->channels;
-    t->targets = cz_calloc(channels->n_convs + 1, sizeof *t->targets);
-    t->names = cz_calloc(channels->n_convs + 1, sizeof *t->names);
-    if (!t->targets || !t->names)
-        return cz_error_nomem(err);
-    for (size_t i = 0; i < channels->n_convs; i++) {
-        if (!is_last(channels, &channels->convs[i]))
-            continue;
-        t->names[t->n_targets] = channels->convs[i].y->name;
-        t->targets[t->n_targets].name = channels->convs[i].y->name;
-        t->n_targets++;
-    }
-    t->plan_options.taps = t->names;
-    t->plan_options.n_taps = t->n_targets;
-    return CZ_OK;
-}
-
-static enum cz_status make_room(struct trial *t, struct cz_error *err)
-{
-    for (size_t k = 0; k < t->n_targets; k++) {
-        struct target *target = &t->targets[k];
-        target->count =
-            cz_plan_find(t->plan, target->name)->size_bytes / sizeof(float);
-        target->exact =
-            cz_calloc(t->n_images * target->count + 1, sizeof *target->exact);
-        if (!target->exact)
-            return cz_error_nomem(err);
-    }
-    return CZ_OK;
-}
-
-static void find_powers(struct trial *t)
-{
-    for (size_t k = 0; k < t->n_targets; k++) {
-        struct target *target = &t->targets[k];
-        const size_t n = t->n_images * target->count;
-        double sum = 0, squares = 0;
-        for (size_t i = 0; i < n; i++) {
-            sum += (double)target->exact[i];
-            squares += (double)target->exact[i] * (double)target->exact[i];
-        }
-        target->power = n ? (squares - sum * sum / (double)n) / (double)n : 0;
-    }
-}
-
-static enum cz_status start(struct trial *t, struct cz_error *err)
-{
-    CZ_TRY(find_targets(t, err));
-    CZ_TRY(compile(t, err));
-    CZ_TRY(make_room(t, err));
-    CZ_TRY(cz_frames_new(&t->frames, t->n_images, err));
-    CZ_TRY(t->images->begin(t->images->user, t->plan, err));
-    for (size_t i = 0; i < t->n_images; i++) {
-        CZ_TRY(t->images->fill(t->images->user, i, t->plan, err));
-        CZ_TRY(cz_frames_save(t->frames, i, t->plan, 0, err));
-        CZ_TRY(cz_plan_run(t->plan, err));
-        compare(t, i, true);
-    }
-    find_powers(t);
-    return CZ_OK;
-}
-
-static void finish(struct trial *t)
-{
-    for (size_t k = 0; k < t->n_targets; k++)
-        cz_free(t->targets[k].exact);
-    cz_free(t->targets);
-    cz_free(t->names);
-    cz_frames_free(t->frames);
-    cz_plan_free(t->plan);
-}
-
-/* ---- sets ------------------------------------------------------------- */
-
-/* Measures with the scales that the Convs have now. */
-static enum cz_status measure_scaled(struct trial *t, double *lost,
-                                     struct cz_error *err)
-{
-    struct cz_channels *channels = t->channels;
     struct saved *saved = cz_calloc(2 * channels->n_convs + 1, sizeof *saved);
     enum cz_status status = saved ? CZ_OK : cz_error_nomem(err);
     for (size_t i = 0; i < channels->n_convs && status == CZ_OK; i++) {
@@ -227,69 +78,102 @@ static enum cz_status measure_scaled(struct trial *t, double *lost,
         if (status == CZ_OK)
             status = save(bias, cz_node_input(conv->node, 2), err);
         if (status == CZ_OK)
-            scale(conv, &weight->elements, &bias->elements);
+            scale(conv, conv->scales + part * conv->inputs, &weight->elements,
+                  &bias->elements);
     }
     if (status == CZ_OK)
-        status = measure(t, lost, err);
+        status = judge->measure(judge->user, channels->model, lost, err);
     for (size_t i = 0; saved && i < 2 * channels->n_convs; i++)
         restore(&saved[i]);
     cz_free(saved);
     return status;
 }
 
-/* Lets the lowest quarter of the set's scores add up to what was lost. */
-static enum cz_status rescale(const struct cz_channels *channels, size_t set,
-                              double lost, struct cz_error *err)
+/* ---- scores ----------------------------------------------------------- */
+
+/* How much is lost when how many of a set are gone. */
+struct point {
+    double gone, lost;
+};
+
+static double slope(struct point a, struct point b)
 {
-    const struct cz_coupling *c = &channels->coupling;
-    double *sorted = cz_calloc(c->set_sizes[set] + 1, sizeof *sorted);
-    double sum = 0;
+    return (b.lost - a.lost) / (b.gone - a.gone);
+}
+
+/* Leaves those of the points that are on the lower convex hull: what is taken
+ * for more than the next one costs can go no sooner than that. */
+static size_t bend(struct point *points, size_t count)
+{
     size_t n = 0;
-    if (!sorted)
+    for (size_t i = 0; i < count; i++) {
+        while (n > 1 && slope(points[n - 2], points[n - 1]) >=
+                            slope(points[n - 1], points[i]))
+            n--;
+        points[n++] = points[i];
+    }
+    return n;
+}
+
+/* A unit's share of what is lost from one point to the next; all that go later
+ * are a hair more. */
+static enum cz_status set_scores(struct cz_channels *channels, size_t set,
+                                 const struct point *points, size_t count,
+                                 struct cz_error *err)
+{
+    const double hair = 1e-9;
+    const size_t n = channels->coupling.set_sizes[set];
+    struct cz_channels_ranked *units = cz_calloc(n + 1, sizeof *units);
+    size_t segment = 1;
+    if (!units)
         return cz_error_nomem(err);
-    for (size_t i = 0; i < c->n_units; i++) {
-        if (c->set_of[i] == set)
-            sorted[n++] = channels->scores[i];
+    cz_channels_rank(units, channels, set);
+    for (size_t i = 0; i < n; i++) {
+        while (segment + 1 < count && (double)i >= points[segment].gone)
+            segment++;
+        const double each = slope(points[segment - 1], points[segment]);
+        channels->scores[units[i].unit] =
+            (each > 0 ? each : 0) + hair * (double)i;
     }
-    qsort(sorted, n, sizeof *sorted, cz_compare_doubles);
-    for (size_t i = 0; i <= (n - 1) / 4; i++)
-        sum += sorted[i];
-    for (size_t i = 0; i < c->n_units && sum > 0; i++) {
-        if (c->set_of[i] == set)
-            channels->scores[i] *= lost / sum;
-    }
-    cz_free(sorted);
+    cz_free(units);
     return CZ_OK;
 }
 
-static enum cz_status try_set(struct trial *t, size_t set, struct cz_error *err)
+/* ---- sets ------------------------------------------------------------- */
+
+static enum cz_status try_set(struct cz_channels *channels, size_t set,
+                              const struct cz_channels_judge *judge,
+                              struct cz_error *err)
 {
-    double lost = 0;
-    CZ_TRY(cz_channels_eliminate(t->channels, set, err));
-    if (t->channels->coupling.set_sizes[set] == 1 || !t->n_targets)
-        return CZ_OK;
-    CZ_TRY(measure_scaled(t, &lost, err));
-    return rescale(t->channels, set, lost, err);
+    const size_t size = channels->coupling.set_sizes[set];
+    struct point points[CZ_CHANNELS_PARTS + 1] = {{0, 0}};
+    size_t count = 1;
+    CZ_TRY(cz_channels_eliminate(channels, set, err));
+    for (size_t part = 0; part < CZ_CHANNELS_PARTS; part++) {
+        struct point *next = &points[count];
+        next->gone = (double)cz_channels_part(size, part);
+        if (next->gone == points[count - 1].gone)
+            continue;
+        CZ_TRY(judge_part(&next->lost, channels, part, judge, err));
+        if (!isfinite(next->lost)) /* NaN in what it makes */
+            next->lost = BEYOND;
+        count++;
+    }
+    count = bend(points, count);
+    return count > 1 ? set_scores(channels, set, points, count, err) : CZ_OK;
 }
 
 enum cz_status cz_channels_try(struct cz_channels *channels,
                                const struct cz_channels_options *options,
                                struct cz_error *err)
 {
-    struct trial t = {.channels = channels,
-                      .images = options->images,
-                      .plan_options = options->plan,
-                      .n_images = options->images->count};
-    if (t.n_images > IMAGES_MAX)
-        t.n_images = IMAGES_MAX;
-    enum cz_status status = start(&t, err);
     const size_t n = channels->coupling.n_sets;
-    for (size_t i = 0; i < n && status == CZ_OK; i++) {
+    if (!options->judge.measure)
+        return cz_error_set(err, CZ_EINVAL, "want a judge of trials");
+    for (size_t i = 0; i < n; i++) {
         if (!cz_progress_tick(options->progress, "trials", i, n))
-            status = cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
-        else
-            status = try_set(&t, i, err);
+            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
+        CZ_TRY(try_set(channels, i, &options->judge, err));
     }
-    finish(&t);
-    return status;
+    return CZ_OK;
 }

@@ -15,7 +15,7 @@
 struct cz_judge {
     struct cz_judge_options options;
     struct cz_boxes *references; /* [images.count] */
-    float **outputs;             /* [images.count] where there are no boxes */
+    float **outputs;             /* [images.count] where they are compared */
     struct cz_boxes boxes;
     struct cz_coco_detections found;   /* by the model that is looked at */
     struct cz_coco_matches *reference; /* of the model as it was; owned */
@@ -227,6 +227,13 @@ static bool has_boxes(const struct cz_judge *judge)
     return cz_detector_is_bound(judge->options.detector);
 }
 
+static bool has_anchors(const struct cz_judge *judge, struct cz_plan *plan)
+{
+    return judge->options.by_anchors && has_boxes(judge) &&
+           cz_detector_has_anchors(judge->options.detector,
+                                   cz_plan_outputs(plan, NULL));
+}
+
 static enum cz_status run(const struct cz_judge *judge, struct cz_plan *plan,
                           size_t image, struct cz_error *err)
 {
@@ -243,7 +250,7 @@ static enum cz_status keep_reference(struct cz_judge *judge,
 {
     CZ_TRY(run(judge, plan, image, err));
     CZ_TRY(check_outputs(plan, image, has_boxes(judge), err));
-    return has_boxes(judge)
+    return has_boxes(judge) && !has_anchors(judge, plan)
                ? find_boxes(judge, plan, image, &judge->references[image], err)
                : keep_outputs(judge, plan, image, err);
 }
@@ -266,7 +273,7 @@ static enum cz_status keep_references(struct cz_judge *judge,
         CZ_TRY(keep_reference(judge, plan, i, err));
         found += judge->references[i].count;
     }
-    return found || !has_boxes(judge)
+    return found || !has_boxes(judge) || has_anchors(judge, plan)
                ? CZ_OK
                : cz_error_set(err, CZ_EINVAL,
                               "the model as it is finds no box on %zu of the "
@@ -363,6 +370,13 @@ static enum cz_status compare_image(struct cz_judge *judge,
                                     struct cz_error *err)
 {
     CZ_TRY(run(judge, plan, image, err));
+    if (has_anchors(judge, plan)) {
+        sum->difference += cz_detector_diverge(judge->options.detector,
+                                               cz_plan_outputs(plan, NULL),
+                                               judge->outputs[image]);
+        sum->weight++;
+        return CZ_OK;
+    }
     if (!has_boxes(judge)) {
         walk_outputs(plan, judge->outputs[image], compare, sum);
         return CZ_OK;
@@ -379,6 +393,8 @@ static enum cz_status conclude(struct cz_judge *judge,
     const enum cz_evidence evidence = cz_judge_evidence(judge);
     *verdict = (struct cz_verdict){
         .difference = sum->weight > 0 ? sum->difference / sum->weight : 0};
+    if (judge->options.by_anchors)
+        return CZ_OK;
     if (evidence != CZ_EVIDENCE_OUTPUTS)
         verdict->drop = CZ_DROP_PER_DIFFERENCE * verdict->difference;
     if (evidence == CZ_EVIDENCE_TRUTH) {

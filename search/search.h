@@ -46,6 +46,9 @@ struct cz_judge_options {
      * not bound then, outputs are compared instead of boxes. */
     struct cz_detector *detector;
     const struct cz_truth *truth; /* NULL: not known; must outlive the judge */
+    /* Differences are those of cz_detector_diverge(), the mean of an image,
+     * where the detector has anchors. Then nothing else is told. */
+    bool by_anchors;
 };
 
 /* What a judge goes by. */

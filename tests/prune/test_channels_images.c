@@ -1,5 +1,6 @@
 /* Which channels are worth the least, as images tell. */
 #include <math.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "core/blas.h"
@@ -17,6 +18,54 @@ static void need_blas(void)
 
 static struct cz_images noise; /* the same in all tests */
 
+/* What the outputs of the model as it was are on one input. */
+static float *exact;
+
+/* Squares of what the outputs are away from them; the first call is for the
+ * model as it was. */
+static double compare(const struct cz_plan *plan)
+{
+    const struct cz_port *y = cz_plan_outputs(plan, NULL);
+    const float *got = y->data;
+    double sum = 0;
+    if (!exact) {
+        exact = test_malloc(y->size_bytes);
+        memcpy(exact, got, y->size_bytes);
+    }
+    for (size_t i = 0; i < y->size_bytes / sizeof *got; i++)
+        sum += pow((double)got[i] - (double)exact[i], 2);
+    return sum;
+}
+
+static enum cz_status judge(void *user, struct cz_model *model, double *lost,
+                            struct cz_error *err)
+{
+    struct cz_plan_options options = CZ_PLAN_OPTIONS_INIT;
+    struct cz_plan *plan;
+    (void)user;
+    options.threads = 1;
+    CZ_TRY(cz_plan_compile(&plan, model, &options, err));
+    cz_test_randomize(plan, 3);
+    const enum cz_status status = cz_plan_run(plan, err);
+    if (status == CZ_OK)
+        *lost = compare(plan);
+    cz_plan_free(plan);
+    return status;
+}
+
+static void start_judge(struct cz_model *model)
+{
+    double lost;
+    assert_ok(judge(NULL, model, &lost, cz_test_error()));
+    assert_true(lost == 0);
+}
+
+static void end_judge(void)
+{
+    test_free(exact);
+    exact = NULL;
+}
+
 static struct cz_channels_options
 by_images(enum cz_channels_importance importance, double ratio)
 {
@@ -28,6 +77,7 @@ by_images(enum cz_channels_importance importance, double ratio)
     options.images = &noise;
     options.windows = 64;
     options.plan.threads = 1;
+    options.judge.measure = judge;
     return options;
 }
 
@@ -51,7 +101,9 @@ static void check_kept(enum cz_channels_importance importance, double ratio,
     struct cz_channels *channels;
     float *w;
     assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    start_judge(model);
     assert_ok(cz_channels_choose(&channels, model, &options, cz_test_error()));
+    end_judge();
     assert_ok(cz_channels_cut(channels, cz_test_error()));
     cz_channels_free(channels);
     const struct cz_tensor *left =
@@ -95,6 +147,81 @@ static void wants_images(void **state)
     cz_model_free(model);
 }
 
+/* ---- trials ----------------------------------------------------------- */
+
+/* Two sets of eight channels with the same MACs. */
+#define TWO                                                                    \
+    "in x f32[1,3,6,6]; const w f32[8,3,1,1] random; p = Conv(x, w);"          \
+    "const v f32[8,3,1,1] random; q = Conv(x, v);"                             \
+    "const e f32[4,8,1,1] random; const f f32[4,8,1,1] random;"                \
+    "r = Conv(p, e); s = Conv(q, f); y = Add(r, s); out y"
+
+/* What each trial is said to lose: of the first set a quarter, a half, three
+ * quarters, then of the second. */
+struct script {
+    double lost[6];
+    size_t next;
+};
+
+static enum cz_status recite(void *user, struct cz_model *model, double *lost,
+                             struct cz_error *err)
+{
+    struct script *script = user;
+    (void)model;
+    (void)err;
+    *lost = script->lost[script->next++];
+    return CZ_OK;
+}
+
+/* The channels of both that are left with half of the MACs. */
+static void check_spent(struct script script, size_t first, size_t second)
+{
+    struct cz_channels_options options = by_images(CZ_CHANNELS_TRIAL, 0);
+    struct cz_channels_report report;
+    struct cz_channels *channels;
+    struct cz_model *model = cz_test_graph(TWO);
+    options.macs = .5;
+    options.judge = (struct cz_channels_judge){recite, &script};
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_ok(cz_channels_choose(&channels, model, &options, cz_test_error()));
+    assert_int_equal(script.next, 6);
+    assert_ok(cz_channels_report(&report, channels, cz_test_error()));
+    assert_int_equal(report.layers[0].after, first);
+    assert_int_equal(report.layers[1].after, second);
+    cz_channels_report_fini(&report);
+    cz_channels_free(channels);
+    cz_model_free(model);
+}
+
+static void trials_say_how_far_each_set_goes(void **state)
+{
+    (void)state;
+    need_blas();
+    /* More of the second costs less than more of the first. */
+    check_spent((struct script){.lost = {1, 9, 30, 3, 6, 9}}, 6, 2);
+    check_spent((struct script){.lost = {1, 2, 3, 4, 40, 400}}, 2, 6);
+    check_spent((struct script){.lost = {5, 10, 90, 5, 10, 90}}, 4, 4);
+    /* What is lost at once, and then no more, goes last. */
+    check_spent((struct script){.lost = {50, 50, 51, 5, 10, 15}}, 6, 2);
+    /* What makes no numbers is not gone to. */
+    check_spent((struct script){.lost = {1, NAN, NAN, 4, 8, 12}}, 6, 2);
+}
+
+static void wants_a_judge(void **state)
+{
+    (void)state;
+    need_blas();
+    struct cz_channels_options options = by_images(CZ_CHANNELS_TRIAL, .5);
+    struct cz_model *model = cz_test_graph(FOUR);
+    struct cz_channels *channels;
+    options.judge.measure = NULL;
+    assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    assert_error(
+        cz_channels_choose(&channels, model, &options, cz_test_error()),
+        CZ_EINVAL, "want a judge");
+    cz_model_free(model);
+}
+
 /* ---- what a model is left as ------------------------------------------ */
 
 static void changes_no_weight_by_choosing(void **state)
@@ -107,7 +234,9 @@ static void changes_no_weight_by_choosing(void **state)
     struct cz_channels *channels;
     struct cz_plan *a, *b;
     assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
+    start_judge(model);
     assert_ok(cz_channels_choose(&channels, model, &options, cz_test_error()));
+    end_judge();
     assert_ok(cz_plan_compile(&a, model, &options.plan, cz_test_error()));
     assert_ok(cz_plan_compile(&b, other, &options.plan, cz_test_error()));
     cz_test_randomize(a, 5);
@@ -218,6 +347,9 @@ static void survives_when_memory_is_short(void **state)
     enum cz_status status = CZ_ENOMEM;
     const char *path = cz_test_model("tiny_v8_opset12.onnx");
     size_t nth = 0;
+    struct cz_model *model = cz_test_load(path);
+    start_judge(model);
+    cz_model_free(model);
     while (status != CZ_OK) {
         struct cz_error err = CZ_ERROR_INIT;
         nth += 1 + nth / 50; /* trials repeat themselves */
@@ -228,6 +360,7 @@ static void survives_when_memory_is_short(void **state)
             fail_msg("allocation %zu: status %d: %s", nth, status, err.message);
     }
     assert_true(nth > 20);
+    end_judge();
 }
 
 int main(void)
@@ -236,6 +369,8 @@ int main(void)
         cmocka_unit_test(energy_takes_what_adds_least),
         cmocka_unit_test(least_squares_take_one_of_two_that_are_the_same),
         cmocka_unit_test(wants_images),
+        cmocka_unit_test(trials_say_how_far_each_set_goes),
+        cmocka_unit_test(wants_a_judge),
         cmocka_unit_test(changes_no_weight_by_choosing),
         cmocka_unit_test(recovers_between_mask_and_cut),
         cmocka_unit_test(survives_when_memory_is_short),
