@@ -1,4 +1,4 @@
-/* How far two detectors are apart: their boxes, and what they say at anchors. */
+/* How far two detectors are apart: their boxes, what they say at anchors. */
 #include <math.h>
 #include <string.h>
 
