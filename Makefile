@@ -258,7 +258,7 @@ $(FUZZERS): $(OUT)/%: $(OUT)/tests/fuzz/%.o $(LIB)
 
 # The loops for vector units, all unrolled.
 VECTOR_LOOPS := $(call objects,$(filter-out %_plain.c, \
-	$(wildcard engine/simd_*.c engine/bf16_*.c)))
+	$(wildcard engine/simd_*.c engine/bf16_*.c engine/fp16_*.c)))
 # The thread sanitizer looks up each vector byte by byte: a frame takes ten
 # times as long. Who works on what is up to the callers, and the same loops in
 # plain C, which tests of kernels run as well, are checked.

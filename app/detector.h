@@ -62,11 +62,11 @@ enum {
     "  --engine E          compress (default), ort (ONNX Runtime), "           \
     "ort:cuda,\n"                                                              \
     "                      ort:tensorrt\n"                                     \
-    "  --precision P       float32 (default), bf16 (operands of convolutions " \
-    "are\n"                                                                    \
-    "                      rounded to bfloat16, sums stay float32) or auto "   \
-    "(bf16\n"                                                                  \
-    "                      where it is timed to be faster)\n"
+    "  --precision P       float32 (default), bf16, fp16 or auto (16 bits "    \
+    "where\n"                                                                  \
+    "                      they are timed to be faster): what convolutions "   \
+    "of our\n"                                                                 \
+    "                      engine round their operands to\n"
 #define APP_OUTPUT_HELP                                                        \
     "  -j, --json          print one JSON object on stdout, nothing else\n"    \
     "  -q, --quiet         print nothing but errors\n"                         \

@@ -18,7 +18,7 @@ bool app_parse_precision(enum cz_precision *precision, const char *command,
             return true;
     }
     app_usage_error(command,
-                    "--precision %s: want float32, bf16 or auto; what is "
+                    "--precision %s: want float32, bf16, fp16 or auto; what is "
                     "stored as float16 is widened on load",
                     text);
     return false;
@@ -51,15 +51,24 @@ bool app_parse_precisions(enum cz_precision precisions[CZ_PRECISION_COUNT],
 const char *app_precision_text(char text[APP_PRECISION_BYTES],
                                const struct cz_precision_report *r)
 {
-    const char *chosen = "as asked", *cpu = "";
+    const bool is_fp16 =
+        r->asked == CZ_PRECISION_FP16 || r->in_fp16 > r->in_bf16;
+    if (r->asked == CZ_PRECISION_FP16 && r->missing) {
+        snprintf(text, APP_PRECISION_BYTES,
+                 "fp16: all convolutions in float32, as this CPU has no %s",
+                 r->missing);
+        return text;
+    }
+    const char *chosen = "as asked";
     if (r->asked == CZ_PRECISION_AUTO)
         chosen = r->is_timed ? "as timed" : "as nothing is timed (--tune)";
-    if (r->asked != CZ_PRECISION_FLOAT32 && !r->is_native)
-        cpu = "; this CPU has no AVX512_BF16";
-    snprintf(text, APP_PRECISION_BYTES,
-             "%s: %zu of %zu convolutions in bf16, %s%s%s",
-             cz_precision_name(r->asked), r->in_bf16, r->convolutions, chosen,
-             cpu, *cpu && r->in_bf16 ? ": float32 is likely to be faster" : "");
+    snprintf(
+        text, APP_PRECISION_BYTES,
+        "%s: %zu of %zu convolutions in %s, %s%s%s%s",
+        cz_precision_name(r->asked), is_fp16 ? r->in_fp16 : r->in_bf16,
+        r->convolutions, is_fp16 ? "fp16" : "bf16", chosen,
+        r->missing ? "; this CPU has no " : "", r->missing ? r->missing : "",
+        r->missing && r->in_bf16 ? ": float32 is likely to be faster" : "");
     return text;
 }
 
@@ -74,7 +83,8 @@ json_t *app_precision_json(const struct cz_precision_report *r)
     json_object_set_new(object, "convolutions",
                         app_json_count(r->convolutions));
     json_object_set_new(object, "bf16", app_json_count(r->in_bf16));
-    json_object_set_new(object, "native", json_boolean(r->is_native));
+    json_object_set_new(object, "fp16", app_json_count(r->in_fp16));
+    json_object_set_new(object, "native", json_boolean(!r->missing));
     json_object_set_new(object, "why",
                         json_string(app_precision_text(text, r)));
     return object;

@@ -11,7 +11,7 @@
     "--precision goes with --engine compress: ONNX Runtime computes in the "   \
     "types of the model"
 
-/* float32, bf16 or auto; false after a usage error. */
+/* float32, bf16, fp16 or auto; false after a usage error. */
 bool app_parse_precision(enum cz_precision *precision, const char *command,
                          const char *text);
 

@@ -101,14 +101,14 @@ _compress_argument()
         echo 'compress ort ort:cuda ort:tensorrt' ;;
     infer:--precision | detect:--precision | camera:--precision | \
         eval:--precision)
-        echo 'float32 bf16' ;;
+        echo 'float32 bf16 fp16 auto' ;;
     infer:--tune | bench:--tune | detect:--tune | camera:--tune | \
         eval:--tune)
         echo 'off cache' ;;
     bench:--engine)
         echo '@list compress ort ort:cuda ort:tensorrt' ;;
     bench:--precision)
-        echo '@list float32 bf16' ;;
+        echo '@list float32 bf16 fp16 auto' ;;
     bench:-t | bench:--threads)
         echo '@list' ;;
     detect:-o | detect:--output | detect:--txt | eval:--images)

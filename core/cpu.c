@@ -9,7 +9,7 @@
 #endif
 
 /* Level i allows the first i features; a processor has those of its kind. */
-const char *const cz_cpu_levels[] = {"baseline", "dotprod",     "avx2",
+const char *const cz_cpu_levels[] = {"baseline", "dotprod",     "fp16", "avx2",
                                      "avx512",   "avx512_bf16", NULL};
 
 #define N_LEVELS (sizeof cz_cpu_levels / sizeof *cz_cpu_levels - 1)
@@ -35,8 +35,8 @@ enum cz_status cz_cpu_check(struct cz_error *err)
     if (!text || !*text || find_limit(text) < N_LEVELS)
         return CZ_OK;
     return cz_error_set(err, CZ_EINVAL,
-                        "CZ_CPU is '%.100s', want baseline, dotprod, avx2, "
-                        "avx512 or avx512_bf16",
+                        "CZ_CPU is '%.100s', want baseline, dotprod, fp16, "
+                        "avx2, avx512 or avx512_bf16",
                         text);
 }
 
@@ -51,7 +51,7 @@ const char *cz_cpu_level(void)
 static bool is_there(enum cz_cpu_feature feature)
 {
 #if defined(__x86_64__)
-    if (feature == CZ_CPU_DOTPROD || !__builtin_cpu_supports("avx2") ||
+    if (feature < CZ_CPU_AVX2 || !__builtin_cpu_supports("avx2") ||
         !__builtin_cpu_supports("fma"))
         return false;
     if (feature == CZ_CPU_AVX2)
@@ -61,8 +61,9 @@ static bool is_there(enum cz_cpu_feature feature)
     return __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512bf16");
 #elif defined(__aarch64__)
-    return feature == CZ_CPU_DOTPROD &&
-           (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+    const unsigned long has = getauxval(AT_HWCAP);
+    return (feature == CZ_CPU_DOTPROD && (has & HWCAP_ASIMDDP) != 0) ||
+           (feature == CZ_CPU_FP16 && (has & HWCAP_ASIMDHP) != 0);
 #else
     (void)feature;
     return false;

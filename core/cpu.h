@@ -8,15 +8,16 @@
 
 enum cz_cpu_feature {
     CZ_CPU_DOTPROD,    /* aarch64: dot products of int8 (FEAT_DotProd) */
+    CZ_CPU_FP16,       /* aarch64: float16 arithmetic (FEAT_FP16) */
     CZ_CPU_AVX2,       /* x86-64: with FMA */
     CZ_CPU_AVX512,     /* F, with what CZ_CPU_AVX2 asks for */
     CZ_CPU_AVX512_BF16 /* with BW and what CZ_CPU_AVX512 asks for */
 };
 
 /* Whether kernels may use `feature`: the processor has it, and the environment
- * variable CZ_CPU (baseline, dotprod, avx2, avx512, which is without
- * AVX512_BF16, or avx512_bf16; unset, empty or anything else: no limit) allows
- * it. Asked when a plan is compiled. */
+ * variable CZ_CPU (baseline, dotprod, fp16, which is with dot products, avx2, avx512,
+ * which is without AVX512_BF16, or avx512_bf16; unset, empty or anything else:
+ * no limit) allows it. Asked when a plan is compiled. */
 bool cz_cpu_has(enum cz_cpu_feature feature);
 
 /* All that CZ_CPU may be; ends with NULL. */

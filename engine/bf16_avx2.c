@@ -1,8 +1,8 @@
-/* The loops of bf16_internal.h for AVX2 with FMA. */
+/* The loops of narrow_internal.h for AVX2 with FMA. */
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#include "engine/bf16_internal.h"
+#include "engine/narrow_internal.h"
 
 #define LANES 8
 #define PIXELS 4
@@ -17,5 +17,5 @@ typedef uint32_t words_at
 
 #include "engine/bf16_loops.h"
 
-const struct cz_bf16 cz_bf16_avx2 = BF16_LOOPS;
+const struct cz_narrow cz_bf16_avx2 = BF16_LOOPS;
 #endif

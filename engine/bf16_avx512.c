@@ -1,9 +1,9 @@
-/* The loops of bf16_internal.h for AVX-512 without its bfloat16 instructions.
+/* The loops of narrow_internal.h for AVX-512 without its bfloat16 instructions.
  */
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#include "engine/bf16_internal.h"
+#include "engine/narrow_internal.h"
 
 #define LANES 16
 #define PIXELS 12
@@ -18,5 +18,5 @@ typedef uint32_t words_at
 
 #include "engine/bf16_loops.h"
 
-const struct cz_bf16 cz_bf16_avx512 = BF16_LOOPS;
+const struct cz_narrow cz_bf16_avx512 = BF16_LOOPS;
 #endif

@@ -1,4 +1,4 @@
-/* The loops of bf16_internal.h in vectors of LANES floats. Included by one
+/* The loops of narrow_internal.h in vectors of LANES floats. Included by one
  * file for each kind of vector unit, which defines before it
  *
  *     LANES    floats of a vector: the block of channels
@@ -11,7 +11,7 @@
  *
  * and, where IS_NATIVE, struct couples, load_couples(), splat_couple(), dot()
  * and round_vector() as they are below; else MULTIPLY_ADD(a, b, c). It exports
- * BF16_LOOPS, the initializer of its struct cz_bf16. */
+ * BF16_LOOPS, the initializer of its struct cz_narrow. */
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -79,7 +79,7 @@ INLINE void round_vector(const float *x, uint16_t *y)
 
 /* All counts are constants where these are used, so that `sum` is registers.
  */
-INLINE void multiply_taps(const struct cz_bf16_product *m, const uint16_t *x,
+INLINE void multiply_taps(const struct cz_narrow_product *m, const uint16_t *x,
                           vec *sum, size_t pixels, size_t outputs, size_t step)
 {
     const uint16_t *w = m->w;
@@ -100,7 +100,7 @@ INLINE void multiply_taps(const struct cz_bf16_product *m, const uint16_t *x,
     }
 }
 
-INLINE void multiply_tile(const struct cz_bf16_product *m, const uint16_t *x,
+INLINE void multiply_tile(const struct cz_narrow_product *m, const uint16_t *x,
                           float *y, size_t pixels, size_t outputs, size_t step)
 {
     vec sum[2 * PIXELS];
@@ -119,53 +119,7 @@ INLINE void multiply_tile(const struct cz_bf16_product *m, const uint16_t *x,
     }
 }
 
-#define TILE(p)                                                                \
-    case p:                                                                    \
-        multiply_tile(m, x, y, p, outputs, step);                              \
-        break;
-
-/* n pixels in tiles that differ by no more than one pixel. */
-INLINE void multiply_run(const struct cz_bf16_product *m, size_t n,
-                         size_t outputs, size_t step)
-{
-    const uint16_t *x = m->x;
-    float *y = m->y;
-    for (size_t tiles = (n + PIXELS - 1) / PIXELS; tiles > 0; tiles--) {
-        const size_t pixels = (n + tiles - 1) / tiles;
-        switch (pixels) {
-            TILE(1)
-            TILE(2)
-            TILE(3)
-            TILE(4)
-#if PIXELS > 4
-            TILE(5)
-            TILE(6)
-            TILE(7)
-            TILE(8)
-            TILE(9)
-            TILE(10)
-            TILE(11)
-            TILE(12)
-#endif
-        }
-        x += pixels * step;
-        y += pixels * LANES;
-        n -= pixels;
-    }
-}
-
-#undef TILE
-
-/* The distance that occurs most is a constant. */
-TARGET static void multiply(const struct cz_bf16_product *m, size_t n)
-{
-    if (m->outputs == 1)
-        multiply_run(m, n, 1, m->step);
-    else if (m->step == LANES)
-        multiply_run(m, n, 2, LANES);
-    else
-        multiply_run(m, n, 2, m->step);
-}
+#include "engine/narrow_run.h"
 
 TARGET static void round_vectors(const float *x, uint16_t *y, size_t n)
 {
@@ -175,6 +129,6 @@ TARGET static void round_vectors(const float *x, uint16_t *y, size_t n)
 
 #define BF16_LOOPS                                                             \
     {                                                                          \
-        .lanes = LANES, .is_native = IS_NATIVE, .multiply = multiply,          \
-        .round = round_vectors                                                 \
+        .lanes = LANES, .together = 2, .is_native = IS_NATIVE,                 \
+        .multiply = multiply, .round = round_vectors                           \
     }

@@ -1,9 +1,9 @@
-/* The loops of bf16_internal.h for AVX512_BF16: vdpbf16ps adds the products of
+/* The loops of narrow_internal.h for AVX512_BF16: vdpbf16ps adds the products of
  * 16 couples to 16 floats. */
 #ifdef __x86_64__
 #include <immintrin.h>
 
-#include "engine/bf16_internal.h"
+#include "engine/narrow_internal.h"
 
 #define LANES 16
 #define PIXELS 12
@@ -43,5 +43,5 @@ TARGET static inline void round_vector(const float *x, uint16_t *y)
 
 #include "engine/bf16_loops.h"
 
-const struct cz_bf16 cz_bf16_native = BF16_LOOPS;
+const struct cz_narrow cz_bf16_native = BF16_LOOPS;
 #endif

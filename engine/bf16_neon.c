@@ -1,8 +1,8 @@
-/* The loops of bf16_internal.h for NEON. */
+/* The loops of narrow_internal.h for NEON. */
 #ifdef __aarch64__
 #include <arm_neon.h>
 
-#include "engine/bf16_internal.h"
+#include "engine/narrow_internal.h"
 
 #define LANES 4
 #define PIXELS 12
@@ -17,5 +17,5 @@ typedef uint32_t words_at
 
 #include "engine/bf16_loops.h"
 
-const struct cz_bf16 cz_bf16_neon = BF16_LOOPS;
+const struct cz_narrow cz_bf16_neon = BF16_LOOPS;
 #endif

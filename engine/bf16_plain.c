@@ -1,7 +1,6 @@
-/* The loops of bf16_internal.h in the compiler's own vectors, for any
- * processor; and the choice among the kinds. */
-#include "core/cpu.h"
-#include "engine/bf16_internal.h"
+/* The loops of narrow_internal.h in the compiler's own vectors, for
+ * any processor. */
+#include "engine/narrow_internal.h"
 
 #define LANES 8
 #define PIXELS 4
@@ -16,21 +15,4 @@ typedef uint32_t words_at
 
 #include "engine/bf16_loops.h"
 
-const struct cz_bf16 cz_bf16_plain = BF16_LOOPS;
-
-const struct cz_bf16 *cz_bf16_find(size_t lanes)
-{
-#ifdef __aarch64__
-    if (lanes == cz_bf16_neon.lanes)
-        return &cz_bf16_neon;
-#endif
-#ifdef __x86_64__
-    if (lanes == 16 && cz_cpu_has(CZ_CPU_AVX512_BF16))
-        return &cz_bf16_native;
-    if (lanes == 16 && cz_cpu_has(CZ_CPU_AVX512))
-        return &cz_bf16_avx512;
-    if (lanes == 8 && cz_cpu_has(CZ_CPU_AVX2))
-        return &cz_bf16_avx2;
-#endif
-    return lanes == cz_bf16_plain.lanes ? &cz_bf16_plain : NULL;
-}
+const struct cz_narrow cz_bf16_plain = BF16_LOOPS;

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/bf16_internal.h"
 #include "engine/codes_internal.h"
+#include "engine/narrow_internal.h"
 #include "engine/plan_internal.h"
 
 #define LABEL_BYTES 64
@@ -83,18 +83,38 @@ static uint64_t count_macs(const struct cz_step *step)
     return 0;
 }
 
+/* The instructions for 16 bits that the CPU has not; float32 needs none. */
+static const char *missing_instructions(const struct cz_plan *plan)
+{
+    const enum cz_precision asked = plan->options.precision;
+    const struct cz_narrow *bf16 = cz_bf16_find(plan->block);
+    const bool has_bf16 = bf16 && bf16->is_native;
+    const bool has_fp16 = cz_fp16_find(plan->block) != NULL;
+    if (asked == CZ_PRECISION_FLOAT32 ||
+        (asked != CZ_PRECISION_FP16 && has_bf16) ||
+        (asked != CZ_PRECISION_BF16 && has_fp16))
+        return NULL;
+#ifdef __aarch64__
+    return asked == CZ_PRECISION_BF16 ? "AVX512_BF16" : "FEAT_FP16";
+#else
+    return asked == CZ_PRECISION_FP16 ? "FEAT_FP16" : "AVX512_BF16";
+#endif
+}
+
 struct cz_precision_report cz_plan_precision(const struct cz_plan *plan)
 {
-    const struct cz_bf16 *loops = cz_bf16_find(plan->block);
     struct cz_precision_report report = {
         .asked = plan->options.precision,
         .is_timed = plan->options.tune != CZ_TUNE_OFF,
-        .is_native = loops && loops->is_native,
+        .missing = missing_instructions(plan),
     };
     for (size_t i = 0; i < plan->n_steps; i++) {
         const struct cz_step *step = plan->steps[i];
         report.convolutions += is_op(step, "Conv");
-        report.in_bf16 += step->kernel && step->kernel->is_bfloat16;
+        if (!step->kernel)
+            continue;
+        report.in_bf16 += step->kernel->precision == CZ_PRECISION_BF16;
+        report.in_fp16 += step->kernel->precision == CZ_PRECISION_FP16;
     }
     return report;
 }

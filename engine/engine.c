@@ -35,6 +35,7 @@ const char *cz_precision_name(enum cz_precision precision)
     static const char *const names[CZ_PRECISION_COUNT] = {
         [CZ_PRECISION_FLOAT32] = "float32",
         [CZ_PRECISION_BF16] = "bf16",
+        [CZ_PRECISION_FP16] = "fp16",
         [CZ_PRECISION_AUTO] = "auto",
     };
     return names[precision];

@@ -44,21 +44,25 @@ enum cz_tune {
     CZ_TUNE_CACHE /* the fastest one, timed once and remembered */
 };
 
-/* What convolutions are computed in. Sums are float32 in any case, and so is
- * all that lies between the steps. */
+/* What convolutions are computed in; all that lies between them is float32. */
 enum cz_precision {
     CZ_PRECISION_FLOAT32,
     /* Operands are rounded to bfloat16 (8 bits of mantissa, the range of
-     * float32), whether or not that is faster on this CPU. Not those of the
-     * convolution that reads the image, of grouped and of transposed ones. */
+     * float32), whether or not that is faster on this CPU; sums are float32.
+     * Not those of the convolution that reads the image, of grouped and of
+     * transposed ones. */
     CZ_PRECISION_BF16,
+    /* Operands of the same convolutions are rounded to float16 (11 bits), and
+     * so are sums of 64 products; those of more are float32. Where the CPU does
+     * not compute with float16 (ARMv8.2, FEAT_FP16) all stays float32. */
+    CZ_PRECISION_FP16,
     /* Each convolution on its own as it is faster; float32 where nothing is
      * timed (CZ_TUNE_OFF). */
     CZ_PRECISION_AUTO,
     CZ_PRECISION_COUNT
 };
 
-/* "float32", "bf16", "auto" */
+/* "float32", "bf16", "fp16", "auto" */
 const char *cz_precision_name(enum cz_precision precision);
 
 struct cz_plan_options {
@@ -245,11 +249,13 @@ void cz_plan_memory(const struct cz_plan *plan, size_t *arena_bytes,
 /* What became of the precision that was asked for. */
 struct cz_precision_report {
     enum cz_precision asked;
-    size_t convolutions; /* steps of the plan */
-    size_t in_bf16;      /* of them */
-    bool is_timed;       /* AUTO: chosen by timing */
-    bool is_native;      /* this CPU multiplies bfloat16 itself (AVX512_BF16);
-                            else float32 instructions do it, more slowly */
+    size_t convolutions;     /* steps of the plan */
+    size_t in_bf16, in_fp16; /* of them */
+    bool is_timed;           /* AUTO: chosen by timing */
+    /* The instructions that this CPU would need for it and has not; else NULL.
+     * Without them bfloat16 is done in float32 ones, more slowly, and float16
+     * not at all. */
+    const char *missing;
 };
 struct cz_precision_report cz_plan_precision(const struct cz_plan *plan);
 

@@ -19,7 +19,7 @@ static const struct cz_kernel *const tables[] = {
     cz_kernels_onednn,
     cz_kernels_openblas_im2col,
     cz_kernels_openblas_matmul,
-    cz_kernels_bf16,
+    cz_kernels_narrow,
     cz_kernels_codes_winograd,
     cz_kernels_codes_depthwise,
     cz_kernels_codes_direct,
@@ -80,30 +80,28 @@ static bool suits(const struct cz_kernel *kernel, const struct cz_step *step,
            !is_off(plan, kernel) && kernel->fits(step, plan);
 }
 
-static bool has_bfloat16(const struct cz_step *step, const struct cz_plan *plan)
+static bool has_kernel_in(enum cz_precision precision,
+                          const struct cz_step *step,
+                          const struct cz_plan *plan)
 {
     for (size_t t = 0; t < N_TABLES; t++) {
         for (const struct cz_kernel *k = tables[t]; k->name; k++) {
-            if (k->is_bfloat16 && suits(k, step, plan))
+            if (k->precision == precision && suits(k, step, plan))
                 return true;
         }
     }
     return false;
 }
 
-/* Does the plan's precision allow this kernel for the step? With
- * CZ_PRECISION_BF16 those of float32 are for steps that have no other. */
+/* Does the plan's precision allow this kernel for the step? With one of 16 bits
+ * those of float32 are for steps that have no other. */
 static bool is_allowed(const struct cz_kernel *kernel,
                        const struct cz_step *step, const struct cz_plan *plan)
 {
-    switch (plan->options.precision) {
-    case CZ_PRECISION_BF16:
-        return kernel->is_bfloat16 || !has_bfloat16(step, plan);
-    case CZ_PRECISION_AUTO:
-        return true;
-    default:
-        return !kernel->is_bfloat16;
-    }
+    const enum cz_precision asked = plan->options.precision;
+    return asked == CZ_PRECISION_AUTO || kernel->precision == asked ||
+           (kernel->precision == CZ_PRECISION_FLOAT32 &&
+            !has_kernel_in(asked, step, plan));
 }
 
 /* Can the step have this kernel? */

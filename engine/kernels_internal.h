@@ -18,7 +18,7 @@ extern const struct cz_kernel cz_kernels_matmul[];
 extern const struct cz_kernel cz_kernels_openblas_im2col[];
 extern const struct cz_kernel cz_kernels_openblas_matmul[];
 extern const struct cz_kernel cz_kernels_onednn[];
-extern const struct cz_kernel cz_kernels_bf16[]; /* group 1, any window */
+extern const struct cz_kernel cz_kernels_narrow[]; /* group 1, any window */
 /* On codes, like those without codes_. */
 extern const struct cz_kernel cz_kernels_codes_winograd[];
 extern const struct cz_kernel cz_kernels_codes_depthwise[];

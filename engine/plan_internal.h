@@ -316,9 +316,9 @@ struct cz_kernel {
     void (*release)(void *state);
     /* Called once all arrays have their addresses; may be NULL. */
     enum cz_status (*bind)(struct cz_step *step, struct cz_error *err);
-    /* It rounds its operands to bfloat16: only where the plan's options allow
-     * it. */
-    bool is_bfloat16;
+    /* What it rounds its operands to: not FLOAT32 only where the plan's options
+     * allow it. */
+    enum cz_precision precision;
 };
 
 /* ---- plans ------------------------------------------------------------ */

@@ -6,8 +6,8 @@
 
 #include "core/cpu.h"
 #include "core/half.h"
-#include "engine/bf16_internal.h"
 #include "engine/kernels_internal.h"
+#include "engine/narrow_internal.h"
 #include "engine/simd_internal.h"
 #include "engine/storage_internal.h"
 #include "engine/team_internal.h"
@@ -22,6 +22,9 @@
 /* exp(), the sum and the division round to 1.2e-7 each. */
 #define ACTIVATION_TOLERANCE 4e-7
 
+/* float16: sums of up to 64 products round to 2^-12 of themselves after each. */
+#define FP16_TOLERANCE 2e-3
+
 #define MIN_LANES 4
 #define MAX_LANES 16
 
@@ -30,7 +33,8 @@ struct problem {
     size_t batch, in_channels, h, w, out_channels;
     size_t kernel, stride, pad, dilation;
     bool is_depthwise, is_plain, has_bias, has_residual;
-    bool is_bfloat16; /* so are the input and the weights: nothing to round */
+    /* So are the input and the weights: nothing to round. */
+    enum cz_precision precision;
     enum cz_activation_kind activation;
     size_t threads;
 };
@@ -118,8 +122,16 @@ static void make_constant(struct cz_array *array, struct cz_dims dims)
     array->known = array->data;
 }
 
-/* To bfloat16, in place. */
-static void round_all(const struct cz_array *array, size_t lanes)
+static float rounded(float x, enum cz_precision precision)
+{
+    return precision == CZ_PRECISION_FP16
+               ? cz_half_to_float(cz_half_from_float(x))
+               : cz_bfloat16_to_float(cz_bfloat16_from_float(x));
+}
+
+/* In place. */
+static void round_all(const struct cz_array *array, size_t lanes,
+                      enum cz_precision precision)
 {
     const size_t channels = (size_t)array->dims.size[1];
     const size_t plane = plane_size(array);
@@ -128,7 +140,7 @@ static void round_all(const struct cz_array *array, size_t lanes)
         const size_t row = i / plane;
         float *x =
             element(array, lanes, row / channels, row % channels, i % plane);
-        *x = cz_bfloat16_to_float(cz_bfloat16_from_float(*x));
+        *x = rounded(*x, precision);
     }
 }
 
@@ -174,9 +186,9 @@ static void make_rig(struct rig *rig, const struct problem *p, size_t lanes)
     make_constant(&rig->bias, (struct cz_dims){1, {oc}});
     make_array(&rig->residual, out, CZ_LAYOUT_BLOCKED, lanes);
     make_array(&rig->y, out, CZ_LAYOUT_BLOCKED, lanes);
-    if (p->is_bfloat16) {
-        round_all(&rig->x, lanes);
-        round_all(&rig->weights, lanes);
+    if (p->precision != CZ_PRECISION_FLOAT32) {
+        round_all(&rig->x, lanes, p->precision);
+        round_all(&rig->weights, lanes, p->precision);
     }
     rig->inputs[0] = &rig->x;
     rig->inputs[1] = &rig->weights;
@@ -279,7 +291,9 @@ static void check_output(const struct rig *rig, const char *kernel)
         worst = error > worst || isnan(error) ? error : worst;
         scale = magnitude > scale ? magnitude : scale;
     }
-    if (!(worst <= TOLERANCE * scale))
+    const double tolerance =
+        p->precision == CZ_PRECISION_FP16 ? FP16_TOLERANCE : TOLERANCE;
+    if (!(worst <= tolerance * scale))
         fail_msg("%s: [%zu,%zu,%zu,%zu] -> %zu, kernel %zu, stride %zu, pad "
                  "%zu, dilation %zu, activation %d: off by %g of %g",
                  kernel, p->batch, p->in_channels, p->h, p->w, p->out_channels,
@@ -290,7 +304,8 @@ static void check_output(const struct rig *rig, const char *kernel)
 
 /* ---- running ---------------------------------------------------------- */
 
-/* Runs each kernel of the table that takes the problem; how many did. */
+/* Runs each kernel of the table that takes the problem in its precision; how
+ * many did. */
 static size_t run_table(const struct cz_kernel *kernel,
                         const struct problem *problem, size_t lanes)
 {
@@ -299,7 +314,8 @@ static size_t run_table(const struct cz_kernel *kernel,
         struct rig rig;
         struct cz_error err;
         make_rig(&rig, problem, lanes);
-        if (kernel->fits(&rig.step, &rig.plan)) {
+        if (kernel->precision == problem->precision &&
+            kernel->fits(&rig.step, &rig.plan)) {
             assert_int_equal(
                 kernel->prepare(&rig.step, &rig.plan, &rig.step.state, &err),
                 CZ_OK);
@@ -469,31 +485,34 @@ static void depthwise_agrees_with_sums_in_double(void **state)
     }
 }
 
-/* Calls check_on() for each kind of loops that the processor has. */
-static void check_bf16(const struct problem *problem)
+/* In both kinds of 16 bits, with each kind of loops that the processor has. */
+static void check_narrow(struct problem *problem)
 {
     for (size_t i = 0; cz_cpu_levels[i]; i++) {
         setenv("CZ_CPU", cz_cpu_levels[i], 1);
         for (size_t lanes = MIN_LANES; lanes <= MAX_LANES; lanes *= 2) {
-            if (cz_bf16_find(lanes))
-                assert_int_equal(run_table(cz_kernels_bf16, problem, lanes), 1);
+            problem->precision = CZ_PRECISION_BF16;
+            assert_int_equal(run_table(cz_kernels_narrow, problem, lanes),
+                             cz_bf16_find(lanes) != NULL);
+            problem->precision = CZ_PRECISION_FP16;
+            assert_int_equal(run_table(cz_kernels_narrow, problem, lanes),
+                             cz_fp16_find(lanes) != NULL);
         }
     }
     unsetenv("CZ_CPU");
 }
 
-static void bf16_agrees_with_sums_in_double(void **state)
+static void narrow_ones_agree_with_sums_in_double(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 32; i++) {
         struct problem p = random_problem();
         randomize_window(&p);
-        p.is_bfloat16 = true;
-        check_bf16(&p);
+        check_narrow(&p);
     }
 }
 
-static void bf16_agrees_for_single_pixels(void **state)
+static void narrow_ones_agree_for_single_pixels(void **state)
 {
     (void)state;
     for (size_t i = 0; i < 16; i++) {
@@ -503,13 +522,12 @@ static void bf16_agrees_for_single_pixels(void **state)
         p.stride = 1 + random_below(3) / 2;
         p.h = 1 + random_below(3);
         p.w = 1 + random_below(300);
-        p.is_bfloat16 = true;
-        check_bf16(&p);
+        check_narrow(&p);
     }
 }
 
 /* Several bands of rows, several spans of columns; more threads than tiles. */
-static void bf16_agrees_whatever_the_tiles(void **state)
+static void narrow_ones_agree_whatever_the_tiles(void **state)
 {
     (void)state;
     static const size_t sizes[][4] = {
@@ -527,8 +545,7 @@ static void bf16_agrees_whatever_the_tiles(void **state)
         p.kernel = size[3];
         p.pad = p.kernel / 2;
         p.threads = i % 2 ? 3 : 1;
-        p.is_bfloat16 = true;
-        check_bf16(&p);
+        check_narrow(&p);
     }
 }
 
@@ -558,10 +575,12 @@ static void leaves_other_convolutions_to_others(void **state)
     p.is_depthwise = true;
     p.in_channels = p.out_channels = 16;
     assert_int_equal(run_table(cz_kernels_direct, &p, 8), 0);
-    assert_int_equal(run_table(cz_kernels_bf16, &p, 8), 0);
+    p.precision = CZ_PRECISION_BF16;
+    assert_int_equal(run_table(cz_kernels_narrow, &p, 8), 0);
     p = random_problem();
+    p.precision = CZ_PRECISION_BF16;
     p.is_plain = true;
-    assert_int_equal(run_table(cz_kernels_bf16, &p, 8), 0);
+    assert_int_equal(run_table(cz_kernels_narrow, &p, 8), 0);
 }
 
 static void reports_when_memory_is_short(void **state)
@@ -569,7 +588,7 @@ static void reports_when_memory_is_short(void **state)
     (void)state;
     struct problem p = random_problem();
     const struct cz_kernel *const kernels[] = {
-        cz_kernels_winograd, cz_kernels_direct, cz_kernels_bf16,
+        cz_kernels_winograd, cz_kernels_direct, cz_kernels_narrow,
         cz_kernels_depthwise};
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         struct cz_error err;
@@ -741,9 +760,9 @@ int main(void)
         cmocka_unit_test(direct_agrees_for_single_pixels),
         cmocka_unit_test(direct_agrees_on_plain_images),
         cmocka_unit_test(depthwise_agrees_with_sums_in_double),
-        cmocka_unit_test(bf16_agrees_with_sums_in_double),
-        cmocka_unit_test(bf16_agrees_for_single_pixels),
-        cmocka_unit_test(bf16_agrees_whatever_the_tiles),
+        cmocka_unit_test(narrow_ones_agree_with_sums_in_double),
+        cmocka_unit_test(narrow_ones_agree_for_single_pixels),
+        cmocka_unit_test(narrow_ones_agree_whatever_the_tiles),
         cmocka_unit_test(depthwise_agrees_for_usual_windows),
         cmocka_unit_test(leaves_other_convolutions_to_others),
         cmocka_unit_test(reports_when_memory_is_short),

@@ -1,5 +1,5 @@
-/* What the precision of a plan decides: which convolutions are rounded to
- * bfloat16, what is timed and remembered, what the report says. */
+/* What the precision of a plan decides: which convolutions are rounded to 16
+ * bits, what is timed and remembered, what the report says. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "tests/support/rewrite.h"
 #include "tests/support/support.h"
 
-/* The first Conv reads the image; e is depthwise; b and g are for bf16. */
+/* The first Conv reads the image; e is depthwise; b and g are for 16 bits. */
 #define MODEL                                                                  \
     "in x f32[1,3,24,24]; const u f32[16,3,3,3] random; "                      \
     "const v f32[32,16,3,3] random 7 0.1; const d f32[32,1,3,3] random; "      \
@@ -19,7 +19,7 @@
     "b = Conv(a, v) pads=[1,1,1,1]; c = Relu(b); "                             \
     "e = Conv(c, d) group=32; g = Conv(e, w); y = Relu(g); out y"
 #define CONVOLUTIONS 4
-#define FOR_BF16 2
+#define FOR_NARROW 2
 
 /* Sums of up to 144 products of numbers rounded to 8 bits, 2^-9 each, twice,
  * which partly cancel; a wrong operand is off by the result itself. */
@@ -47,6 +47,12 @@ static size_t count_bf16(const struct cz_plan *plan)
         count += strcmp(cz_plan_step(plan, i).kernel, "bf16") == 0;
     assert_int_equal(count, cz_plan_precision(plan).in_bf16);
     return count;
+}
+
+/* Convolutions in float16, where it is asked for. */
+static size_t for_fp16(void)
+{
+    return cz_cpu_has(CZ_CPU_FP16) ? FOR_NARROW : 0;
 }
 
 static size_t count_compiled(struct cz_test_tuning *f,
@@ -78,14 +84,14 @@ static void bf16_rounds_all_but_the_first_and_depthwise_ones(void **state)
     struct cz_test_tuning f = cz_test_tuning_new(MODEL);
     struct cz_plan *plan =
         compile(f.model, CZ_PRECISION_BF16, CZ_TUNE_OFF, NULL);
-    assert_int_equal(count_bf16(plan), FOR_BF16);
+    assert_int_equal(count_bf16(plan), FOR_NARROW);
     assert_string_not_equal(cz_plan_step(plan, 0).kernel, "bf16");
     const struct cz_precision_report r = cz_plan_precision(plan);
     assert_int_equal(r.asked, CZ_PRECISION_BF16);
     assert_int_equal(r.convolutions, CONVOLUTIONS);
     cz_plan_free(plan);
     assert_int_equal(count_compiled(&f, CZ_PRECISION_BF16, CZ_TUNE_CACHE),
-                     FOR_BF16);
+                     FOR_NARROW);
     cz_test_tuning_free(&f);
 }
 
@@ -126,15 +132,62 @@ static void bf16_differs_by_its_rounding(void **state)
     cz_model_free(model);
 }
 
-static void a_processor_without_it_is_reported(void **state)
+/* float16 is nowhere where the processor does not compute with it. */
+static void fp16_rounds_what_bf16_does_and_less(void **state)
 {
     (void)state;
     struct cz_model *model = cz_test_graph(MODEL);
-    setenv("CZ_CPU", "avx512", 1);
-    struct cz_plan *plan = compile(model, CZ_PRECISION_BF16, CZ_TUNE_OFF, NULL);
-    assert_false(cz_plan_precision(plan).is_native);
+    for (size_t i = 0; cz_cpu_levels[i]; i++) {
+        setenv("CZ_CPU", cz_cpu_levels[i], 1);
+        struct cz_plan *plans[3];
+        for (int k = 0; k < 3; k++) {
+            plans[k] = compile(model, (enum cz_precision)k, CZ_TUNE_OFF, NULL);
+            cz_test_random_frame(plans[k], 3);
+        }
+        const struct cz_precision_report r =
+            cz_plan_precision(plans[CZ_PRECISION_FP16]);
+        assert_int_equal(r.in_fp16, for_fp16());
+        assert_int_equal(r.in_bf16, 0);
+        const double bf16 = cz_test_difference(plans[0], plans[1]);
+        const double fp16 = cz_test_difference(plans[0], plans[2]);
+        if (for_fp16() ? fp16 <= ROUNDED_LEAST || fp16 > bf16 / 2 : fp16 != 0)
+            fail_msg("%s: fp16 is off by %g, bf16 by %g", cz_cpu_levels[i],
+                     fp16, bf16);
+        for (int k = 0; k < 3; k++)
+            cz_plan_free(plans[k]);
+    }
     unsetenv("CZ_CPU");
-    cz_plan_free(plan);
+    cz_model_free(model);
+}
+
+static void what_a_processor_has_not_is_reported(void **state)
+{
+    (void)state;
+    static const struct {
+        enum cz_precision precision;
+        const char *missing, *on_arm; /* with CZ_CPU=baseline */
+    } cases[] = {
+        {CZ_PRECISION_FLOAT32, NULL, NULL},
+        {CZ_PRECISION_BF16, "AVX512_BF16", "AVX512_BF16"},
+        {CZ_PRECISION_FP16, "FEAT_FP16", "FEAT_FP16"},
+        {CZ_PRECISION_AUTO, "AVX512_BF16", "FEAT_FP16"},
+    };
+    struct cz_model *model = cz_test_graph(MODEL);
+    setenv("CZ_CPU", "baseline", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cz_plan *plan =
+            compile(model, cases[i].precision, CZ_TUNE_OFF, NULL);
+        const char *want = cases[i].missing;
+#ifdef __aarch64__
+        want = cases[i].on_arm;
+#endif
+        const char *got = cz_plan_precision(plan).missing;
+        assert_int_equal(!got, !want);
+        if (want)
+            assert_string_equal(got, want);
+        cz_plan_free(plan);
+    }
+    unsetenv("CZ_CPU");
     cz_model_free(model);
 }
 
@@ -168,7 +221,7 @@ static void auto_takes_what_was_the_fastest(void **state)
     count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE);
     give_all_to(&f, "bf16");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE),
-                     FOR_BF16);
+                     FOR_NARROW);
     give_all_to(&f, "direct");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE), 0);
     cz_test_tuning_free(&f);
@@ -183,14 +236,14 @@ static void precisions_do_not_read_each_other(void **state)
     assert_int_equal(count_compiled(&f, CZ_PRECISION_FLOAT32, CZ_TUNE_CACHE),
                      0);
     assert_int_equal(count_compiled(&f, CZ_PRECISION_AUTO, CZ_TUNE_CACHE),
-                     FOR_BF16);
+                     FOR_NARROW);
     /* Not even where the file says so under float32's own key. */
     give_all_to(&f, "bf16");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_FLOAT32, CZ_TUNE_CACHE),
                      0);
     give_all_to(&f, "direct");
     assert_int_equal(count_compiled(&f, CZ_PRECISION_BF16, CZ_TUNE_CACHE),
-                     FOR_BF16);
+                     FOR_NARROW);
     cz_test_tuning_free(&f);
 }
 
@@ -243,7 +296,8 @@ int main(void)
         cmocka_unit_test(bf16_rounds_all_but_the_first_and_depthwise_ones),
         cmocka_unit_test(auto_is_float32_where_nothing_is_timed),
         cmocka_unit_test(bf16_differs_by_its_rounding),
-        cmocka_unit_test(a_processor_without_it_is_reported),
+        cmocka_unit_test(fp16_rounds_what_bf16_does_and_less),
+        cmocka_unit_test(what_a_processor_has_not_is_reported),
         cmocka_unit_test(auto_takes_what_was_the_fastest),
         cmocka_unit_test(precisions_do_not_read_each_other),
         cmocka_unit_test(float16_weights_are_rounded_like_float32_ones),

@@ -477,8 +477,8 @@ static void refuses_a_limit_that_is_not_known(void **state)
     (void)state;
     setenv("CZ_CPU", "avx-2", 1);
     try_options("in x f32[1]; y = Relu(x); out y", &options, CZ_EINVAL,
-                "CZ_CPU is 'avx-2', want baseline, dotprod, avx2, avx512 or "
-                "avx512_bf16");
+                "CZ_CPU is 'avx-2', want baseline, dotprod, fp16, avx2, "
+                "avx512 or avx512_bf16");
     setenv("CZ_CPU", "", 1);
     assert_ok(
         cz_test_engine_try("in x f32[1]; y = Relu(x); out y", cz_test_error()));
