@@ -15,9 +15,9 @@ enum cz_cpu_feature {
 };
 
 /* Whether kernels may use `feature`: the processor has it, and the environment
- * variable CZ_CPU (baseline, dotprod, fp16, which is with dot products, avx2, avx512,
- * which is without AVX512_BF16, or avx512_bf16; unset, empty or anything else:
- * no limit) allows it. Asked when a plan is compiled. */
+ * variable CZ_CPU allows it: baseline, dotprod, fp16 (with dot products), avx2,
+ * avx512 (without AVX512_BF16), avx512_bf16; unset, empty or anything else: no
+ * limit. Asked when a plan is compiled. */
 bool cz_cpu_has(enum cz_cpu_feature feature);
 
 /* All that CZ_CPU may be; ends with NULL. */

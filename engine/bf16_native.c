@@ -1,5 +1,5 @@
-/* The loops of narrow_internal.h for AVX512_BF16: vdpbf16ps adds the products of
- * 16 couples to 16 floats. */
+/* The loops of narrow_internal.h for AVX512_BF16: vdpbf16ps adds the products
+ * of 16 couples to 16 floats. */
 #ifdef __x86_64__
 #include <immintrin.h>
 

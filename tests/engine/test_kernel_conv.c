@@ -22,7 +22,7 @@
 /* exp(), the sum and the division round to 1.2e-7 each. */
 #define ACTIVATION_TOLERANCE 4e-7
 
-/* float16: sums of up to 64 products round to 2^-12 of themselves after each. */
+/* float16: sums of up to 64 products, each rounded to 2^-12 of itself. */
 #define FP16_TOLERANCE 2e-3
 
 #define MIN_LANES 4

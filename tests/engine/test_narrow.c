@@ -1,6 +1,6 @@
 /* The loops of narrow_internal.h, for every vector unit that this processor
- * has: rounding, the order of the operands, numbers that are none. The kernel on
- * top of them is in test_kernel_conv.c. */
+ * has: rounding, the order of the operands, numbers that are none. The kernel
+ * on top of them is in test_kernel_conv.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +19,8 @@
 
 /* Products of two bfloat16 numbers are exact in float32 and the order of the
  * sums is given, and so is that of float16: no tolerance. The instruction of
- * AVX512_BF16 may add in another order: sums of 336 products below 1 then differ
- * by some units of 2^-21. */
+ * AVX512_BF16 may add in another order: sums of 336 products below 1 then
+ * differ by some units of 2^-21. */
 #define NATIVE_BF16 5e-5f
 
 /* What the two kinds of numbers differ in. */
@@ -201,7 +201,7 @@ static float nearest_fp16(double x)
 #endif
 }
 
-/* Sums of segments in float16, rounded after each product; of these, float32. */
+/* Sums of segments in float16, rounded after each product; their sum, not. */
 static float sum_of_fp16(const struct operands *o, const struct place *at)
 {
     const size_t channel = at->output * at->lanes + at->l;
