@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cpu.h"
 #include "core/sizes.h"
 #include "engine/bytes_internal.h"
 #include "engine/codes_internal.h"
@@ -383,13 +382,11 @@ static size_t run_table(const struct cz_kernel *kernel,
 static void for_each_loops(void (*visit)(const void *user), const void *user)
 {
     const struct cz_codes_loops *last = NULL;
-    for (size_t i = 0; cz_cpu_levels[i]; i++) {
-        setenv("CZ_CPU", cz_cpu_levels[i], 1);
+    for (size_t i = 0; cz_test_limit_cpu(i); i++) {
         if (cz_codes_find() != last)
             visit(user);
         last = cz_codes_find();
     }
-    unsetenv("CZ_CPU");
 }
 
 /* ---- problems --------------------------------------------------------- */

@@ -339,15 +339,13 @@ static void for_each_simd(void (*visit)(const struct cz_simd *simd,
 {
     for (size_t lanes = MIN_LANES; lanes <= MAX_LANES; lanes *= 2) {
         const struct cz_simd *last = NULL;
-        for (size_t i = 0; cz_cpu_levels[i]; i++) {
-            setenv("CZ_CPU", cz_cpu_levels[i], 1);
+        for (size_t i = 0; cz_test_limit_cpu(i); i++) {
             const struct cz_simd *simd = cz_simd_find(lanes);
             if (simd && simd != last)
                 visit(simd, user);
             last = simd;
         }
     }
-    unsetenv("CZ_CPU");
 }
 
 struct check {
@@ -488,8 +486,7 @@ static void depthwise_agrees_with_sums_in_double(void **state)
 /* In both kinds of 16 bits, with each kind of loops that the processor has. */
 static void check_narrow(struct problem *problem)
 {
-    for (size_t i = 0; cz_cpu_levels[i]; i++) {
-        setenv("CZ_CPU", cz_cpu_levels[i], 1);
+    for (size_t i = 0; cz_test_limit_cpu(i); i++) {
         for (size_t lanes = MIN_LANES; lanes <= MAX_LANES; lanes *= 2) {
             problem->precision = CZ_PRECISION_BF16;
             assert_int_equal(run_table(cz_kernels_narrow, problem, lanes),
@@ -499,7 +496,6 @@ static void check_narrow(struct problem *problem)
                              cz_fp16_find(lanes) != NULL);
         }
     }
-    unsetenv("CZ_CPU");
 }
 
 static void narrow_ones_agree_with_sums_in_double(void **state)

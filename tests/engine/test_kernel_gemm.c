@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/cpu.h"
 #include "engine/gemm_internal.h"
 #include "engine/kernels_internal.h"
 #include "engine/openblas_internal.h"
@@ -46,8 +45,7 @@ static void for_each_unit(void (*visit)(const struct cz_gemm_unit *unit))
 {
     struct cz_openblas *openblas = cz_openblas_new();
     assert_non_null(openblas);
-    for (size_t i = 0; cz_cpu_levels[i / 3]; i++) {
-        setenv("CZ_CPU", cz_cpu_levels[i / 3], 1);
+    for (size_t i = 0; cz_test_limit_cpu(i / 3); i++) {
         struct cz_gemm_unit unit = {.simd = cz_simd_find(4 << i % 3)};
         if (unit.simd)
             visit(&unit);
@@ -56,7 +54,6 @@ static void for_each_unit(void (*visit)(const struct cz_gemm_unit *unit))
             visit(&unit);
         }
     }
-    unsetenv("CZ_CPU");
     cz_openblas_free(openblas);
 }
 

@@ -2,7 +2,6 @@
  * has: rounding, the order of the operands, numbers that are none. The kernel
  * on top of them is in test_kernel_conv.c. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/bits.h"
@@ -44,8 +43,7 @@ static size_t for_each(const struct type *type,
 {
     const struct cz_narrow *last[3] = {NULL, NULL, NULL};
     size_t count = 0;
-    for (size_t i = 0; cz_cpu_levels[i]; i++) {
-        setenv("CZ_CPU", cz_cpu_levels[i], 1);
+    for (size_t i = 0; cz_test_limit_cpu(i); i++) {
         for (size_t k = 0; k < 3; k++) {
             const struct cz_narrow *loops = type->find(4 << k);
             if (loops && loops != last[k]) {
@@ -55,7 +53,6 @@ static size_t for_each(const struct type *type,
             last[k] = loops;
         }
     }
-    unsetenv("CZ_CPU");
     return count;
 }
 

@@ -1,9 +1,7 @@
 /* Layouts: which steps work in blocks, where conversions stand, and that
  * outputs stay what they were. */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "core/cpu.h"
 #include "engine/plan_internal.h"
 #include "tests/support/rewrite.h"
 
@@ -242,8 +240,7 @@ static void check_kernel(const char *text, const char *op_type,
                          const char *kernel)
 {
     struct cz_model *model = cz_test_graph(text);
-    for (size_t i = 0; cz_cpu_levels[i]; i++) {
-        setenv("CZ_CPU", cz_cpu_levels[i], 1);
+    for (size_t i = 0; cz_test_limit_cpu(i); i++) {
         struct cz_plan *plan = cz_test_compile(model, NULL, NULL);
         bool found = false;
         for (size_t k = 0; k < plan->n_steps; k++) {
@@ -257,7 +254,6 @@ static void check_kernel(const char *text, const char *op_type,
         cz_plan_free(plan);
         cz_test_expect_same_outputs(model, NULL, NULL, text);
     }
-    unsetenv("CZ_CPU");
     cz_model_free(model);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/cpu.h"
 
 #define PATH_BYTES 4096
 #define PATHS_KEPT 4
@@ -181,4 +182,16 @@ struct cz_value *cz_test_value(struct cz_model *model, const char *name)
     if (!value)
         fail_msg("no value '%s'", name);
     return value;
+}
+
+const char *cz_test_limit_cpu(size_t i)
+{
+    for (size_t k = 0; cz_cpu_levels[k]; k++) {
+        setenv("CZ_CPU", cz_cpu_levels[k], 1);
+        const bool is_there = strcmp(cz_cpu_level(), cz_cpu_levels[k]) == 0;
+        if (is_there && i-- == 0)
+            return cz_cpu_levels[k];
+    }
+    unsetenv("CZ_CPU");
+    return NULL;
 }

@@ -73,4 +73,8 @@ struct cz_model *cz_test_reload(struct cz_model *model);
 struct cz_node *cz_test_node(struct cz_model *model, const char *name);
 struct cz_value *cz_test_value(struct cz_model *model, const char *name);
 
+/* Limits kernels, by CZ_CPU, to level i of those that differ on this processor;
+ * its name. NULL behind the last, without a limit. */
+const char *cz_test_limit_cpu(size_t i);
+
 #endif
