@@ -110,6 +110,8 @@ static struct cz_channels_options options_for(const struct app_channels *a,
     options.ratio = macs > 0 ? 0 : a->pruning->channels;
     options.macs = macs;
     options.like = like;
+    options.skip = a->pruning->prune.skip;
+    options.n_skip = a->pruning->prune.n_skip;
     options.images = a->images.count ? &a->images : NULL;
     options.plan = a->plan;
     options.judge =

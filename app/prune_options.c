@@ -254,8 +254,8 @@ bool app_prune_options_check(struct app_prune_options *o)
     if (!zeroes && (prune->prune_dfl || prune->scope || o->mask || o->is_auto))
         what = "--prune-all, --prune-method, --prune-scope and --sparsity go "
                "with --prune";
-    else if (!zeroes && !o->clusters && prune->n_skip)
-        what = "--skip goes with --prune, --nm or --cluster";
+    else if (!o->is_asked && prune->n_skip)
+        what = "--skip goes with --prune, --nm, --channels or --cluster";
     else if (!o->is_asked && o->recover)
         what = "--recover goes with --prune, --nm, --channels or --cluster";
     else if (o->has_importance && !cuts)

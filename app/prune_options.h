@@ -95,7 +95,8 @@ enum {
     "  --prune-scope SCOPE   global: as l1-global; layer: as l1\n"             \
     "  --skip PATTERN        leave matching Convs alone (a glob on the name "  \
     "of\n"                                                                     \
-    "                        the node or its weight); may be repeated\n"       \
+    "                        the node or its weight), with channels: those\n"  \
+    "                        that they make; may be repeated\n"                \
     "  --sparsity-of PATTERN=P\n"                                              \
     "                        another P for matching Convs; may be repeated\n"  \
     "  --prune-all           also the DFL convolution of YOLOv8-style "        \

@@ -226,15 +226,43 @@ static enum cz_status choose(struct cz_channels *channels,
     return status;
 }
 
-/* As cz_prune_l1() does: NaN and infinity have no importance. */
-static enum cz_status check_weights(struct cz_model *model,
+/* What belongs together while the Convs that are to be skipped keep theirs. */
+static enum cz_status couple(struct cz_channels *channels,
+                             const struct cz_prune_layers *list,
+                             const struct cz_prune_options *skips,
+                             struct cz_error *err)
+{
+    struct cz_graph *graph = cz_model_graph(channels->model);
+    const struct cz_node **kept = cz_calloc(list->n_layers + 1, sizeof *kept);
+    size_t n_kept = 0;
+    if (!kept)
+        return cz_error_nomem(err);
+    for (size_t i = 0; i < list->n_layers; i++) {
+        const struct cz_node *node = list->layers[i].node;
+        if (node->graph == graph && cz_prune_is_asked(&list->layers[i], skips))
+            kept[n_kept++] = node;
+    }
+    const enum cz_status status =
+        cz_coupling_find(&channels->coupling, graph, kept, n_kept, err);
+    cz_free((void *)kept);
+    return status;
+}
+
+/* NaN and infinity have no importance, as for cz_prune_l1(). */
+static enum cz_status look_at_convs(struct cz_channels *channels,
+                                    const struct cz_channels_options *options,
                                     struct cz_error *err)
 {
-    const struct cz_prune_options all = CZ_PRUNE_OPTIONS_INIT;
+    struct cz_prune_options skips = CZ_PRUNE_OPTIONS_INIT;
     struct cz_prune_layers list;
-    enum cz_status status = cz_prune_layers_find(&list, model, &all, err);
+    skips.skip = options->skip;
+    skips.n_skip = options->n_skip;
+    enum cz_status status =
+        cz_prune_layers_find(&list, channels->model, &skips, err);
     if (status == CZ_OK)
         status = cz_prune_layers_check(&list, err);
+    if (status == CZ_OK)
+        status = couple(channels, &list, &skips, err);
     cz_prune_layers_fini(&list);
     return status;
 }
@@ -244,9 +272,7 @@ static enum cz_status build(struct cz_channels *channels,
                             struct cz_error *err)
 {
     CZ_TRY(check_options(options, err));
-    CZ_TRY(check_weights(channels->model, err));
-    CZ_TRY(cz_coupling_find(&channels->coupling,
-                            cz_model_graph(channels->model), err));
+    CZ_TRY(look_at_convs(channels, options, err));
     CZ_TRY(cz_channels_measure(channels, err));
     if (!has_choice(&channels->coupling))
         return refuse(channels, err);

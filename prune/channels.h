@@ -67,6 +67,10 @@ struct cz_channels_options {
     /* Sets keep a multiple of it if they have four times as many channels,
      * smaller ones one of its half, and so on. 1: any number. */
     size_t multiple;
+    /* [n_skip] patterns as in prune.h: Convs that keep all channels that they
+     * make. Those that they read may go. */
+    const char *const *skip;
+    size_t n_skip;
     /* A choice for the same model, whose scores are taken; or NULL. */
     const struct cz_channels *like;
     /* For all but L1, as for cz_recover_lsq(). */
@@ -87,11 +91,12 @@ struct cz_channels_options {
  * not be changed, but for its weights, before cz_channels_cut(). In case of
  * doubt the lower channel goes.
  *
- * CZ_EINVAL: an option outside its range; a weight that is NaN or infinite;
- * MACs that are not known, as sizes are open; no channel of any Conv can go,
- * with the reason of the first; none goes by so small a ratio; the MACs cannot
- * be reached while each set keeps a quarter of its channels. CZ_EUNSUPPORTED:
- * all but L1 without OpenBLAS. Errors of plans, images and the judge. */
+ * CZ_EINVAL: an option outside its range; a pattern that names no Conv; a
+ * weight that is NaN or infinite and not skipped; MACs that are not known, as
+ * sizes are open; no channel of any Conv can go, with the reason of the first;
+ * none goes by so small a ratio; the MACs cannot be reached while each set
+ * keeps a quarter of its channels. CZ_EUNSUPPORTED: all but L1 without
+ * OpenBLAS. Errors of plans, images and the judge. */
 enum cz_status cz_channels_choose(struct cz_channels **channels,
                                   struct cz_model *model,
                                   const struct cz_channels_options *options,

@@ -173,11 +173,14 @@ static enum cz_status find_sets(struct cz_coupling *c, struct cz_error *err)
 }
 
 enum cz_status cz_coupling_find(struct cz_coupling *c, struct cz_graph *graph,
-                                struct cz_error *err)
+                                const struct cz_node *const *kept,
+                                size_t n_kept, struct cz_error *err)
 {
     *c = (struct cz_coupling){.graph = graph, .n_values = graph->n_values};
     CZ_TRY(start(c, err));
     freeze_borders(c);
+    for (size_t i = 0; i < n_kept; i++)
+        freeze(c, kept[i]->outputs[0], "asked for", NULL);
     for (size_t i = 0; i < graph->n_nodes; i++)
         couple(c, graph->nodes[i]);
     number_units(c);

@@ -46,9 +46,12 @@ struct cz_coupling {
 };
 
 /* Wants the shapes of cz_graph_infer(). The graph must keep its values as long
- * as the coupling is read. CZ_ENOMEM. End with _fini whatever the result. */
+ * as the coupling is read. What the `kept` nodes make stays. CZ_ENOMEM. End
+ * with _fini whatever the result. */
 enum cz_status cz_coupling_find(struct cz_coupling *coupling,
-                                struct cz_graph *graph, struct cz_error *err);
+                                struct cz_graph *graph,
+                                const struct cz_node *const *kept,
+                                size_t n_kept, struct cz_error *err);
 void cz_coupling_fini(struct cz_coupling *coupling);
 
 size_t cz_coupling_channels(const struct cz_coupling *coupling,

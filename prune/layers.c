@@ -65,6 +65,16 @@ static bool matches(const char *pattern, const struct cz_prune_layer *layer)
            fnmatch(pattern, layer->weight, 0) == 0;
 }
 
+bool cz_prune_is_asked(const struct cz_prune_layer *layer,
+                       const struct cz_prune_options *options)
+{
+    for (size_t i = 0; i < options->n_skip; i++) {
+        if (matches(options->skip[i], layer))
+            return true;
+    }
+    return false;
+}
+
 static enum cz_status check_sparsity(double sparsity, struct cz_error *err)
 {
     if (sparsity >= 0 && sparsity < 1)
@@ -125,10 +135,8 @@ static void apply_options(struct cz_prune_layer *layer,
             has_rule = true;
         }
     }
-    for (size_t i = 0; i < options->n_skip; i++) {
-        if (!layer->skipped && matches(options->skip[i], layer))
-            layer->skipped = "asked for";
-    }
+    if (!layer->skipped && cz_prune_is_asked(layer, options))
+        layer->skipped = "asked for";
     if (!target)
         return;
     target->has_rule |= has_rule;

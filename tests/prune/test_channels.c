@@ -179,6 +179,30 @@ static void cuts_the_same_share_of_each_layer(void **state)
     check_pair(p);
 }
 
+/* A residual's other Conv stays with it; one that only reads from it does not.
+ */
+static void keeps_all_channels_of_what_is_skipped(void **state)
+{
+    (void)state;
+    static const char *const skip[] = {"p"};
+    struct cz_channels_options options = by_ratio(.25);
+    options.skip = skip;
+    options.n_skip = 1;
+    struct pair p = pair_of_text(
+        IMAGE STEM "const v f32[8,8,1,1] random 3 1; r = Conv(p, v);"
+                   "s = Add(p, r); const u f32[8,8,1,1] random 4 1;"
+                   "q = Conv(s, u);" HEAD,
+        &options);
+    assert_int_equal(row(&p, "p")->after, 8);
+    assert_int_equal(row(&p, "p")->fixed, 8);
+    assert_string_equal(row(&p, "p")->reason, "asked for");
+    assert_int_equal(row(&p, "r")->after, 8);
+    assert_string_equal(row(&p, "r")->reason, "asked for");
+    assert_int_equal(row(&p, "q")->after, 6);
+    assert_null(row(&p, "q")->reason);
+    check_pair(p);
+}
+
 static void cuts_the_rows_of_smallest_magnitude(void **state)
 {
     (void)state;
@@ -333,6 +357,14 @@ static void says_why_nothing_can_go(void **state)
     check_refused(IMAGE "y = Relu(x); out y", &options, "there is no Conv");
     check_refused(IMAGE "const w f32[2,3,1,1] 1; y = Conv(x, w); out y",
                   &options, "it is an output of the model");
+    static const char *const skip[] = {"[pq]", "none"};
+    struct cz_channels_options skips = options;
+    skips.skip = skip;
+    skips.n_skip = 1;
+    check_refused(IMAGE STEM "q = Relu(p); " HEAD, &skips, "'p': asked for");
+    skips.n_skip = 2;
+    check_refused(IMAGE STEM "q = Relu(p); " HEAD, &skips,
+                  "pattern 'none' matches no Conv");
 }
 
 /* ---- many graphs ------------------------------------------------------ */
@@ -481,6 +513,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_the_same_share_of_each_layer),
+        cmocka_unit_test(keeps_all_channels_of_what_is_skipped),
         cmocka_unit_test(cuts_the_rows_of_smallest_magnitude),
         cmocka_unit_test(tells_splits_their_sizes_in_every_opset),
         cmocka_unit_test(follows_constants_and_sizes),

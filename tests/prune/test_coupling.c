@@ -15,7 +15,7 @@ static struct coupled couple(const char *text)
     struct coupled c = {.model = cz_test_graph(text)};
     struct cz_graph *graph = cz_model_graph(c.model);
     assert_ok(cz_graph_infer(graph, cz_test_error()));
-    assert_ok(cz_coupling_find(&c.coupling, graph, cz_test_error()));
+    assert_ok(cz_coupling_find(&c.coupling, graph, NULL, 0, cz_test_error()));
     return c;
 }
 
