@@ -24,6 +24,10 @@ enum cz_status cz_error_prefix(struct cz_error *err, enum cz_status status,
     char message[sizeof err->message];
     if (!err || status == CZ_OK)
         return status;
+    const size_t known = strlen(context);
+    if (strncmp(err->message, context, known) == 0 &&
+        strncmp(err->message + known, ": ", 2) == 0)
+        return status;
     memcpy(message, err->message, sizeof message);
     int length = snprintf(err->message, sizeof err->message, "%s: ", context);
     if (length >= 0 && (size_t)length < sizeof err->message)

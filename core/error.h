@@ -42,8 +42,8 @@ enum cz_status cz_error_set(struct cz_error *err, enum cz_status code,
     __attribute__((format(printf, 3, 4)));
 
 /* Puts `context` and ": " before the message that is already in `err`, unless
- * `status` is CZ_OK: where a lower layer knew the tensor and this one knows
- * the file. Returns `status`. */
+ * `status` is CZ_OK or it begins with them: where a lower layer knew the
+ * tensor and this one knows the file. Returns `status`. */
 enum cz_status cz_error_prefix(struct cz_error *err, enum cz_status status,
                                const char *context);
 

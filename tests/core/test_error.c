@@ -36,6 +36,17 @@ static void puts_the_context_before_the_message(void **state)
     assert_int_equal(err.code, CZ_EPARSE);
 }
 
+static void says_no_context_twice(void **state)
+{
+    (void)state;
+    struct cz_error err;
+    cz_error_set(&err, CZ_EINVAL, "m.onnx: has 2 inputs");
+    cz_error_prefix(&err, CZ_EINVAL, "m.onnx");
+    assert_string_equal(err.message, "m.onnx: has 2 inputs");
+    cz_error_prefix(&err, CZ_EINVAL, "m.on");
+    assert_string_equal(err.message, "m.on: m.onnx: has 2 inputs");
+}
+
 static void cuts_what_does_not_fit(void **state)
 {
     (void)state;
@@ -69,6 +80,7 @@ int main(void)
         cmocka_unit_test(fills_in_code_and_message),
         cmocka_unit_test(needs_no_struct_to_give_the_code),
         cmocka_unit_test(puts_the_context_before_the_message),
+        cmocka_unit_test(says_no_context_twice),
         cmocka_unit_test(cuts_what_does_not_fit),
         cmocka_unit_test(goes_on_only_after_success),
     };
