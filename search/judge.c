@@ -132,13 +132,12 @@ static enum cz_status compare_precision(struct cz_judge *judge,
     return status;
 }
 
-/* The mean of what was measured on n images and what is estimated, each by the
- * inverse of its variance. That of the bootstrap is too small by (n - 1) / n
- * (Efron & Tibshirani, chapter 5). */
-static double weigh(const struct cz_coco_delta *measured, double estimated,
-                    size_t n)
+double cz_drop_weigh(const struct cz_coco_delta *measured, double estimated,
+                     size_t n)
 {
     const double interval = 2 * 1.96; /* standard errors, of 95 % */
+    if (n < 2)
+        return estimated;
     const double error = (measured->high - measured->low) / interval;
     const double variance = error * error * (double)n / (double)(n - 1);
     const double off =
@@ -399,8 +398,8 @@ static enum cz_status conclude(struct cz_judge *judge,
         verdict->drop = CZ_DROP_PER_DIFFERENCE * verdict->difference;
     if (evidence == CZ_EVIDENCE_TRUTH) {
         CZ_TRY(compare_precision(judge, &verdict->measured, err));
-        verdict->drop = weigh(&verdict->measured, verdict->drop,
-                              judge->options.images.count);
+        verdict->drop = cz_drop_weigh(&verdict->measured, verdict->drop,
+                                      judge->options.images.count);
     }
     return CZ_OK;
 }

@@ -21,6 +21,14 @@ enum cz_status cz_trial_run(struct cz_verdict *verdict,
                             const struct cz_int8_options *int8,
                             struct cz_sensitivity *rows, struct cz_error *err);
 
+/* The drop of mAP50-95 by what was measured on n images and what is estimated:
+ * their mean, each by the inverse of its variance. That of the bootstrap is too
+ * small by (n - 1) / n (Efron & Tibshirani, An Introduction to the Bootstrap,
+ * chapter 5); that of an estimate is CZ_ESTIMATE_ERROR, squared, and its own
+ * square beyond CZ_ESTIMATED_MOST. One image measures nothing. */
+double cz_drop_weigh(const struct cz_coco_delta *measured, double estimated,
+                     size_t n);
+
 /* The row with the lowest signal-to-noise ratio first. */
 void cz_sensitivity_sort_by_noise(struct cz_sensitivity *sensitivity);
 
