@@ -16,8 +16,7 @@
 #define TRIALS 6
 #define NEAR 0.95
 
-/* Images whose boxes judge trials, at most: more take longer and tell hardly
- * more. */
+/* Images that judge trials, at most: more take longer and tell hardly more. */
 #define JUDGED 16
 
 /* A share of MACs that hardly any model refuses, for scores alone. */
@@ -25,33 +24,44 @@
 
 /* ---- images ----------------------------------------------------------- */
 
-/* Images that are read once, for plans that differ in their constants only. */
-struct app_images_once {
-    struct cz_images images;
+/* Some of the images, which are read once: plans differ in their constants
+ * only. */
+struct some {
+    struct cz_images all;
+    size_t count;
     struct cz_frames *frames;
     bool is_saved[JUDGED];
 };
 
-static enum cz_status begin_once(void *user, struct cz_plan *plan,
+static enum cz_status begin_some(void *user, struct cz_plan *plan,
                                  struct cz_error *err)
 {
-    struct app_images_once *once = user;
-    return once->images.begin(once->images.user, plan, err);
+    struct some *some = user;
+    return some->all.begin(some->all.user, plan, err);
 }
 
-static enum cz_status fill_once(void *user, size_t i, struct cz_plan *plan,
+/* They are spread over all: neighbours are of one scene, or one class. */
+static enum cz_status fill_some(void *user, size_t i, struct cz_plan *plan,
                                 struct cz_error *err)
 {
-    struct app_images_once *once = user;
-    if (once->is_saved[i])
-        return cz_frames_load(once->frames, i, plan, 0, err);
-    CZ_TRY(once->images.fill(once->images.user, i, plan, err));
-    CZ_TRY(cz_frames_save(once->frames, i, plan, 0, err));
-    once->is_saved[i] = true;
+    struct some *some = user;
+    if (some->is_saved[i])
+        return cz_frames_load(some->frames, i, plan, 0, err);
+    CZ_TRY(some->all.fill(some->all.user, i * some->all.count / some->count,
+                          plan, err));
+    CZ_TRY(cz_frames_save(some->frames, i, plan, 0, err));
+    some->is_saved[i] = true;
     return CZ_OK;
 }
 
 /* ---- trials ----------------------------------------------------------- */
+
+/* Made when the first trial asks for it: what can be refused without, is. */
+struct jury {
+    const struct app_channels *channels;
+    struct some images;
+    struct cz_judge *judge;
+};
 
 static enum cz_status load(void *user, struct cz_model **model,
                            struct cz_error *err)
@@ -61,50 +71,48 @@ static enum cz_status load(void *user, struct cz_model **model,
     return cz_graph_infer(cz_model_graph(*model), err);
 }
 
-static enum cz_status open_judge(struct app_channels *a, struct cz_error *err)
+static enum cz_status open_jury(struct jury *jury, struct cz_error *err)
 {
-    const struct cz_source source = {.load = load, .user = a};
+    const struct app_channels *a = jury->channels;
+    const struct cz_source source = {.load = load, .user = (void *)a};
     const size_t count = a->images.count < JUDGED ? a->images.count : JUDGED;
-    struct app_images_once *once = a->once = cz_calloc(1, sizeof *once);
-    if (!once)
-        return cz_error_nomem(err);
-    CZ_TRY(cz_frames_new(&once->frames, count, err));
-    once->images = a->images;
-    struct cz_judge_options options = {.images = {.count = count,
-                                                  .begin = begin_once,
-                                                  .fill = fill_once,
-                                                  .user = once},
-                                       .plan = a->plan,
-                                       .detector = a->detector,
-                                       .by_anchors = true};
-    return cz_judge_new(&a->judge, &source, &options, err);
+    const struct cz_judge_options options = {.images = {.count = count,
+                                                        .begin = begin_some,
+                                                        .fill = fill_some,
+                                                        .user = &jury->images},
+                                             .plan = a->plan,
+                                             .detector = a->detector,
+                                             .by_anchors = true};
+    jury->images.all = a->images;
+    jury->images.count = count;
+    CZ_TRY(cz_frames_new(&jury->images.frames, count, err));
+    return cz_judge_new(&jury->judge, &source, &options, err);
 }
 
-static void close_judge(struct app_channels *a)
+static void close_jury(struct jury *jury)
 {
-    cz_judge_free(a->judge);
-    if (a->once)
-        cz_frames_free(a->once->frames);
-    cz_free(a->once);
-    a->judge = NULL;
-    a->once = NULL;
+    cz_judge_free(jury->judge);
+    cz_frames_free(jury->images.frames);
 }
 
 static enum cz_status measure_lost(void *user, struct cz_model *model,
                                    double *lost, struct cz_error *err)
 {
-    struct cz_verdict verdict = {.difference = 0};
-    CZ_TRY(cz_judge_measure(user, model, &verdict, err));
+    struct jury *jury = user;
+    struct cz_verdict verdict;
+    if (!jury->judge)
+        CZ_TRY(open_jury(jury, err));
+    CZ_TRY(cz_judge_measure(jury->judge, model, &verdict, err));
     *lost = verdict.difference;
     return CZ_OK;
 }
 
 /* ---- options ---------------------------------------------------------- */
 
-static struct cz_channels_options options_for(const struct app_channels *a,
-                                              const struct cz_channels *like,
-                                              double macs)
+static struct cz_channels_options
+options_for(struct jury *jury, const struct cz_channels *like, double macs)
 {
+    const struct app_channels *a = jury->channels;
     struct cz_channels_options options = CZ_CHANNELS_OPTIONS_INIT;
     options.importance = a->pruning->importance;
     options.ratio = macs > 0 ? 0 : a->pruning->channels;
@@ -115,7 +123,7 @@ static struct cz_channels_options options_for(const struct app_channels *a,
     options.images = a->images.count ? &a->images : NULL;
     options.plan = a->plan;
     options.judge =
-        (struct cz_channels_judge){.measure = measure_lost, .user = a->judge};
+        (struct cz_channels_judge){.measure = measure_lost, .user = jury};
     options.progress = a->pruning->prune.progress;
     return options;
 }
@@ -151,11 +159,11 @@ static enum cz_status measure(double *median_ms, struct cz_model *model,
 
 /* A copy of the model with the channels cut out that `like` says for so many
  * MACs. */
-static enum cz_status measure_cut(struct app_channels *a, double macs,
-                                  const struct cz_channels *like,
+static enum cz_status measure_cut(struct app_channels *a, struct jury *jury,
+                                  double macs, const struct cz_channels *like,
                                   struct cz_error *err)
 {
-    const struct cz_channels_options options = options_for(a, like, macs);
+    const struct cz_channels_options options = options_for(jury, like, macs);
     struct cz_channels *channels = NULL;
     struct cz_model *copy = NULL;
     enum cz_status status = load(a, &copy, err);
@@ -177,6 +185,7 @@ static enum cz_status measure_cut(struct app_channels *a, double macs,
 /* The largest share of MACs that was found to be fast enough, by halving what
  * is between those that are and those that are not. */
 static enum cz_status find_macs(double *macs, struct app_channels *a,
+                                struct jury *jury,
                                 const struct cz_channels *like,
                                 struct cz_error *err)
 {
@@ -186,7 +195,8 @@ static enum cz_status find_macs(double *macs, struct app_channels *a,
         const double next =
             fast > 0 ? (fast + slow) / 2 : slow * target_ms / least_ms * NEAR;
         struct cz_error refused = CZ_ERROR_INIT;
-        const enum cz_status status = measure_cut(a, next, like, &refused);
+        const enum cz_status status =
+            measure_cut(a, jury, next, like, &refused);
         if (status == CZ_EINVAL) /* so few MACs are not to be had */
             break;
         if (status != CZ_OK)
@@ -214,7 +224,7 @@ static enum cz_status find_macs(double *macs, struct app_channels *a,
 /* Scores all channels once, finds the MACs, and chooses again. */
 static enum cz_status choose_by_time(struct cz_channels **channels,
                                      struct cz_model *model,
-                                     struct app_channels *a,
+                                     struct app_channels *a, struct jury *jury,
                                      struct cz_error *err)
 {
     const double target_ms = a->pruning->target_ms;
@@ -225,12 +235,12 @@ static enum cz_status choose_by_time(struct cz_channels **channels,
         return cz_error_set(err, CZ_EINVAL,
                             "--target-ms %g: a frame takes %.1f ms as it is",
                             target_ms, a->before_ms);
-    struct cz_channels_options options = options_for(a, NULL, SCORED);
+    struct cz_channels_options options = options_for(jury, NULL, SCORED);
     enum cz_status status = cz_channels_choose(&scored, model, &options, err);
     if (status == CZ_OK)
-        status = find_macs(&macs, a, scored, err);
+        status = find_macs(&macs, a, jury, scored, err);
     if (status == CZ_OK) {
-        options = options_for(a, scored, macs);
+        options = options_for(jury, scored, macs);
         status = cz_channels_choose(channels, model, &options, err);
     }
     cz_channels_free(scored);
@@ -239,14 +249,12 @@ static enum cz_status choose_by_time(struct cz_channels **channels,
 
 static enum cz_status choose(struct cz_channels **channels,
                              struct cz_model *model, struct app_channels *a,
-                             struct cz_error *err)
+                             struct jury *jury, struct cz_error *err)
 {
-    if (a->pruning->importance == CZ_CHANNELS_TRIAL)
-        CZ_TRY(open_judge(a, err));
     if (a->pruning->target_ms > 0)
-        return choose_by_time(channels, model, a, err);
+        return choose_by_time(channels, model, a, jury, err);
     const struct cz_channels_options options =
-        options_for(a, NULL, a->pruning->target_macs);
+        options_for(jury, NULL, a->pruning->target_macs);
     return cz_channels_choose(channels, model, &options, err);
 }
 
@@ -254,8 +262,9 @@ enum cz_status app_channels_choose(struct cz_channels **channels,
                                    struct cz_model *model,
                                    struct app_channels *a, struct cz_error *err)
 {
+    struct jury jury = {.channels = a};
     *channels = NULL;
-    const enum cz_status status = choose(channels, model, a, err);
-    close_judge(a);
+    const enum cz_status status = choose(channels, model, a, &jury, err);
+    close_jury(&jury);
     return status;
 }

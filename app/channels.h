@@ -6,8 +6,6 @@
 #include "app/prune_options.h"
 #include "detect/detect.h"
 
-struct cz_judge;
-
 struct app_channels {
     const char *path; /* of the model */
     const struct app_prune_options *pruning;
@@ -16,9 +14,6 @@ struct app_channels {
     struct cz_detector *detector; /* whose boxes judge trials */
     /* How long a frame takes, with --target-ms: as it was, and cut. */
     double before_ms, after_ms;
-    /* For app/channels.c only. */
-    struct cz_judge *judge;
-    struct app_images_once *once;
 };
 
 /* Chooses channels of `model`, which is the one in the file, inferred. For a

@@ -251,6 +251,8 @@ bool app_prune_options_check(struct app_prune_options *o)
     const bool cuts = app_prune_cuts(o);
     const char *what = NULL;
     o->is_asked = zeroes || cuts || o->clusters;
+    if (o->channels > 0 && o->importance == CZ_CHANNELS_TRIAL)
+        o->importance = CZ_CHANNELS_LSQ; /* the same, as all give alike */
     if (!zeroes && (prune->prune_dfl || prune->scope || o->mask || o->is_auto))
         what = "--prune-all, --prune-method, --prune-scope and --sparsity go "
                "with --prune";

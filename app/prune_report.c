@@ -198,6 +198,9 @@ void app_prune_report_notes(const struct app_prune_result *r,
         print_channels(r);
     if (r->cluster.n_layers)
         print_clusters(&r->cluster);
+    if (r->channels.n_layers && !r->recover.n_layers)
+        puts("note: nothing makes up for what was cut, and accuracy goes with "
+             "it: give\n      --calib DIR");
     puts("note: 'compress eval' tells what this costs in accuracy");
     if (o->pruning.prune.nm.m)
         puts("note: N:M sparsity is faster only where sparse tensor cores and "

@@ -67,4 +67,10 @@ enum cz_status cz_keys_add(struct cz_keys *keys, float score, uint32_t order,
 enum cz_status cz_keys_best(struct cz_box_memory *memory, size_t limit,
                             size_t classes, struct cz_error *err);
 
+/* Are its corners finite, and in order? */
+bool cz_is_box(const struct cz_box *box);
+
+/* 0 where they do not overlap, or have no area. */
+double cz_box_iou(const struct cz_box *a, const struct cz_box *b);
+
 #endif

@@ -213,7 +213,7 @@ static const struct cz_level *find_level(const struct cz_detector *detector,
     return level;
 }
 
-static bool is_box(const struct cz_box *box)
+bool cz_is_box(const struct cz_box *box)
 {
     return isfinite(box->x1) && isfinite(box->y1) && isfinite(box->x2) &&
            isfinite(box->y2) && box->x1 <= box->x2 && box->y1 <= box->y2;
@@ -235,7 +235,7 @@ static enum cz_status make_boxes(const struct frame *frame)
                                           anchor - level->first);
         box.score = cz_key_score(keys->items[k]);
         box.label = (uint32_t)(order % detector->classes);
-        if (is_box(&box))
+        if (cz_is_box(&box))
             boxes->items[boxes->count++] = box;
         else
             boxes->not_finite++;
@@ -272,7 +272,7 @@ static enum cz_status read_rows(struct frame *frame, size_t rows)
         const float *r =
             data + 6 * (size_t)cz_key_order(boxes->memory->keys.items[k]);
         struct cz_box box = {r[0], r[1], r[2], r[3], r[4], 0};
-        if (!(r[5] >= 0 && r[5] < limit) || !is_box(&box)) {
+        if (!(r[5] >= 0 && r[5] < limit) || !cz_is_box(&box)) {
             boxes->not_finite++;
             continue;
         }

@@ -335,21 +335,27 @@ enum cz_status cz_detector_decode(const struct cz_detector *detector,
                                   const struct cz_thresholds *thresholds,
                                   struct cz_boxes *boxes, struct cz_error *err);
 
-/* After _bind: whether all of its numbers are float32, and belong to anchors:
- * all decoders but END_TO_END. */
-bool cz_detector_has_anchors(const struct cz_detector *detector,
-                             const struct cz_port *outputs);
+/* After _bind: whether its numbers belong to anchors, as those of all decoders
+ * but END_TO_END do. */
+bool cz_detector_has_anchors(const struct cz_detector *detector);
 
-/* How far these outputs are from those of a reference for the same image, as
- * the loss that detectors are trained with has it, with the reference for the
- * truth: the Kullback-Leibler divergence of the scores of all classes at all
- * anchors, in nats, and 15 (1 - IoU) times the reference's best score for the
- * boxes there. Unlike cz_boxes_compare() it goes on growing when boxes are
- * lost. `reference`: the numbers of all outputs, one output after the other.
- * The detector must have anchors, and finite outputs. */
+/* The two below take the numbers of all outputs as float32, one output after
+ * the other, of a detector that has anchors. Scores below 0.001 count as none,
+ * above 1 as 1. */
+
+/* Does any class at any anchor have a score? */
+bool cz_detector_sees(const struct cz_detector *detector, const float *numbers);
+
+/* How far the outputs are from those of a reference for the same image.
+ * Modelled on the loss that Ultralytics trains with, the reference for the
+ * truth: the sum over anchors of the Kullback-Leibler divergences of the
+ * classes' scores, in nats, where one of the two has a score, and of 15
+ * (1 - IoU) times the best score of the reference. Nothing is divided by the
+ * number of objects, and objectness is a part of the scores. Unlike
+ * cz_boxes_compare() it goes on growing when boxes are lost. Infinity where a
+ * score is NaN. */
 double cz_detector_diverge(const struct cz_detector *detector,
-                           const struct cz_port *outputs,
-                           const float *reference);
+                           const float *reference, const float *other);
 
 /* ---- all of it -------------------------------------------------------- */
 

@@ -102,6 +102,19 @@ static enum cz_status choose_by_ratio(struct choice *choice,
 
 /* ---- by MACs ---------------------------------------------------------- */
 
+static enum cz_status check_macs(struct cz_model *model, struct cz_error *err)
+{
+    struct cz_stats stats;
+    cz_model_count(&stats, model);
+    if (!stats.macs || stats.macs_unknown)
+        return cz_error_set(err, CZ_EINVAL,
+                            "the multiply-accumulates of %zu operators are not "
+                            "known, as sizes are open: export the model with a "
+                            "fixed size, or ask for a share of the channels",
+                            stats.macs_unknown);
+    return CZ_OK;
+}
+
 /* How many go at once: down to the next multiple of the step. 0: none. */
 static size_t next_count(const struct set *set)
 {
@@ -130,14 +143,6 @@ static enum cz_status choose_by_macs(struct choice *choice,
     const size_t n = channels->coupling.n_sets;
     const double all = (double)channels->macs_before;
     const double goal = choice->options->macs * all;
-    struct cz_stats stats;
-    cz_model_count(&stats, channels->model);
-    if (!stats.macs || stats.macs_unknown)
-        return cz_error_set(err, CZ_EINVAL,
-                            "the multiply-accumulates of %zu operators are not "
-                            "known, as sizes are open: export the model with a "
-                            "fixed size, or ask for a share of the channels",
-                            stats.macs_unknown);
     while ((double)channels->macs > goal) {
         size_t best = 0;
         double least = INFINITY;
@@ -276,6 +281,8 @@ static enum cz_status build(struct cz_channels *channels,
     CZ_TRY(cz_channels_measure(channels, err));
     if (!has_choice(&channels->coupling))
         return refuse(channels, err);
+    if (options->macs > 0)
+        CZ_TRY(check_macs(channels->model, err));
     const size_t n = channels->coupling.n_units;
     channels->gone = cz_calloc(n + 1, sizeof *channels->gone);
     channels->scores = cz_calloc(n + 1, sizeof *channels->scores);

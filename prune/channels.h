@@ -36,10 +36,11 @@ enum cz_channels_importance {
      * al., Channel Pruning, ICCV 2017, section 3.1, step (i), by elimination
      * instead of LASSO). */
     CZ_CHANNELS_LSQ,
-    /* Within a set of coupled channels as LSQ. Between sets, by what a quarter,
-     * a half and three quarters of the set cost the whole model: they are taken
-     * out, the Convs that read them make up for it by scales and biases, and
-     * `judge` says what that loses. */
+    /* Within a set of coupled channels as LSQ, which is all where each gives
+     * the same share. Between sets, by what a quarter, a half and three
+     * quarters of the set cost the whole model: they are taken out, the Convs
+     * that read them make up for it by scales and biases, and `judge` says what
+     * that loses. */
     CZ_CHANNELS_TRIAL,
     CZ_CHANNELS_IMPORTANCE_COUNT
 };
@@ -77,7 +78,7 @@ struct cz_channels_options {
     const struct cz_images *images;
     struct cz_plan_options plan;
     size_t windows;                     /* of each image, at random places */
-    struct cz_channels_judge judge;     /* for TRIAL */
+    struct cz_channels_judge judge;     /* for TRIAL by MACs */
     const struct cz_progress *progress; /* may be NULL */
 };
 

@@ -238,7 +238,7 @@ static void keep_scales(const struct elimination *e, size_t gone)
     }
 }
 
-/* Scores never fall from one unit to the next one that goes. */
+/* Scores rise from one unit to the next one that goes. */
 static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
 {
     bool *gone = cz_calloc(e->count + 1, sizeof *gone);
@@ -256,7 +256,7 @@ static enum cz_status eliminate(struct elimination *e, struct cz_error *err)
         }
         gone[best] = true;
         take_unit(e, best);
-        last = fmax(last, least);
+        last = fmax(nextafter(last, INFINITY), least);
         e->channels->scores[e->units[best]] = last;
         keep_scales(e, k + 1);
     }

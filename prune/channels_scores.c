@@ -100,7 +100,7 @@ enum cz_status cz_channels_score(struct cz_channels *channels,
     if (options->importance == CZ_CHANNELS_L1)
         return score_magnitudes(channels, err);
     CZ_TRY(cz_channels_look(channels, options, err));
-    if (options->importance == CZ_CHANNELS_TRIAL)
+    if (options->importance == CZ_CHANNELS_TRIAL && options->macs > 0)
         return cz_channels_try(channels, options, err);
     if (options->importance == CZ_CHANNELS_ENERGY) {
         for (size_t i = 0; i < channels->n_convs; i++)

@@ -27,11 +27,16 @@ static enum cz_status save(struct saved *saved, struct cz_value *value,
     return cz_tensor_floats(value->constant, &saved->floats, err);
 }
 
-static void restore(struct saved *saved)
+/* The last one saved first: a tensor may be there twice. */
+static void restore(struct saved *saved, size_t count)
 {
-    for (size_t i = 0; saved->floats && i < saved->elements.count; i++)
-        cz_elements_set(&saved->elements, i, saved->floats[i]);
-    cz_free(saved->floats);
+    while (saved && count-- > 0) {
+        struct saved *s = &saved[count];
+        for (size_t i = 0; s->floats && i < s->elements.count; i++)
+            cz_elements_set(&s->elements, i, s->floats[i]);
+        cz_free(s->floats);
+    }
+    cz_free(saved);
 }
 
 /* Scales the columns of the Conv, and gives its bias what its outputs lose in
@@ -83,9 +88,7 @@ static enum cz_status judge_part(double *lost, struct cz_channels *channels,
     }
     if (status == CZ_OK)
         status = judge->measure(judge->user, channels->model, lost, err);
-    for (size_t i = 0; saved && i < 2 * channels->n_convs; i++)
-        restore(&saved[i]);
-    cz_free(saved);
+    restore(saved, 2 * channels->n_convs);
     return status;
 }
 
@@ -103,7 +106,7 @@ static double slope(struct point a, struct point b)
 
 /* Leaves those of the points that are on the lower convex hull: what is taken
  * for more than the next one costs can go no sooner than that. */
-static size_t bend(struct point *points, size_t count)
+static size_t keep_lower_hull(struct point *points, size_t count)
 {
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
@@ -115,16 +118,16 @@ static size_t bend(struct point *points, size_t count)
     return n;
 }
 
-/* A unit's share of what is lost from one point to the next; all that go later
- * are a hair more. */
+/* A unit's share of what is lost from one point to the next; each that goes
+ * later is at least a hair more. */
 static enum cz_status set_scores(struct cz_channels *channels, size_t set,
                                  const struct point *points, size_t count,
                                  struct cz_error *err)
 {
-    const double hair = 1e-9;
     const size_t n = channels->coupling.set_sizes[set];
     struct cz_channels_ranked *units = cz_calloc(n + 1, sizeof *units);
     size_t segment = 1;
+    double last = 0;
     if (!units)
         return cz_error_nomem(err);
     cz_channels_rank(units, channels, set);
@@ -132,8 +135,8 @@ static enum cz_status set_scores(struct cz_channels *channels, size_t set,
         while (segment + 1 < count && (double)i >= points[segment].gone)
             segment++;
         const double each = slope(points[segment - 1], points[segment]);
-        channels->scores[units[i].unit] =
-            (each > 0 ? each : 0) + hair * (double)i;
+        last = fmax(each, nextafter(last, INFINITY));
+        channels->scores[units[i].unit] = last;
     }
     cz_free(units);
     return CZ_OK;
@@ -143,6 +146,7 @@ static enum cz_status set_scores(struct cz_channels *channels, size_t set,
 
 static enum cz_status try_set(struct cz_channels *channels, size_t set,
                               const struct cz_channels_judge *judge,
+                              const struct cz_progress *progress,
                               struct cz_error *err)
 {
     const size_t size = channels->coupling.set_sizes[set];
@@ -154,12 +158,15 @@ static enum cz_status try_set(struct cz_channels *channels, size_t set,
         next->gone = (double)cz_channels_part(size, part);
         if (next->gone == points[count - 1].gone)
             continue;
+        if (!cz_progress_tick(progress, "trials",
+                              set * CZ_CHANNELS_PARTS + part,
+                              channels->coupling.n_sets * CZ_CHANNELS_PARTS))
+            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
         CZ_TRY(judge_part(&next->lost, channels, part, judge, err));
-        if (!isfinite(next->lost)) /* NaN in what it makes */
-            next->lost = BEYOND;
+        next->lost = isnan(next->lost) ? BEYOND : fmin(next->lost, BEYOND);
         count++;
     }
-    count = bend(points, count);
+    count = keep_lower_hull(points, count);
     return count > 1 ? set_scores(channels, set, points, count, err) : CZ_OK;
 }
 
@@ -170,10 +177,7 @@ enum cz_status cz_channels_try(struct cz_channels *channels,
     const size_t n = channels->coupling.n_sets;
     if (!options->judge.measure)
         return cz_error_set(err, CZ_EINVAL, "want a judge of trials");
-    for (size_t i = 0; i < n; i++) {
-        if (!cz_progress_tick(options->progress, "trials", i, n))
-            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
-        CZ_TRY(try_set(channels, i, &options->judge, err));
-    }
+    for (size_t i = 0; i < n; i++)
+        CZ_TRY(try_set(channels, i, &options->judge, options->progress, err));
     return CZ_OK;
 }

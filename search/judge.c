@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "search/search.h"
+#include "core/half.h"
+#include "search/trial_internal.h"
 
 /* Boxes of the model as it was count from this score on. */
 #define CONFIDENCE 0.05F
@@ -12,10 +13,21 @@
 /* YOLOX's own, see CZ_IOU_AUTO. */
 #define YOLOX_IOU 0.65F
 
+/* What is compared. */
+enum subject { BOXES, ANCHORS, OUTPUTS };
+
+/* The outputs of an image as float32, one after the other. */
+struct numbers {
+    float *items;
+    size_t count, capacity;
+};
+
 struct cz_judge {
     struct cz_judge_options options;
-    struct cz_boxes *references; /* [images.count] */
-    float **outputs;             /* [images.count] where they are compared */
+    enum subject subject;
+    struct cz_boxes *references; /* [images.count] where boxes are compared */
+    struct numbers *outputs;     /* [images.count] where they are not */
+    struct numbers now;          /* of the model that is looked at */
     struct cz_boxes boxes;
     struct cz_coco_detections found;   /* by the model that is looked at */
     struct cz_coco_matches *reference; /* of the model as it was; owned */
@@ -149,53 +161,59 @@ double cz_drop_weigh(const struct cz_coco_delta *measured, double estimated,
 
 /* ---- outputs ---------------------------------------------------------- */
 
-/* Calls take() for each float32 output with where it begins among all; gives
- * how many numbers they have. */
-static size_t walk_outputs(struct cz_plan *plan, float *all,
-                           void (*take)(void *user, float *numbers,
-                                        const float *output, size_t count),
-                           void *user)
+static size_t count_elements(const struct cz_port *port)
 {
-    size_t n_outputs, total = 0;
+    return port->size_bytes / (cz_dtype_bits(port->dtype) / 8);
+}
+
+static bool is_compared(const struct cz_port *port)
+{
+    return port->dtype == CZ_DTYPE_FLOAT || port->dtype == CZ_DTYPE_FLOAT16;
+}
+
+/* All outputs that are float32 or float16. */
+static enum cz_status read_outputs(struct numbers *numbers,
+                                   const struct cz_plan *plan,
+                                   struct cz_error *err)
+{
+    size_t n_outputs;
     const struct cz_port *outputs = cz_plan_outputs(plan, &n_outputs);
+    numbers->count = 0;
+    for (size_t i = 0; i < n_outputs; i++)
+        numbers->count +=
+            is_compared(&outputs[i]) ? count_elements(&outputs[i]) : 0;
+    if (numbers->count >= numbers->capacity) {
+        cz_free(numbers->items);
+        numbers->capacity = numbers->count + 1;
+        numbers->items = cz_calloc(numbers->capacity, sizeof *numbers->items);
+        if (!numbers->items)
+            return cz_error_nomem(err);
+    }
+    float *to = numbers->items;
     for (size_t i = 0; i < n_outputs; i++) {
-        const size_t count = outputs[i].size_bytes / sizeof(float);
-        if (outputs[i].dtype != CZ_DTYPE_FLOAT)
+        if (!is_compared(&outputs[i]))
             continue;
-        if (take)
-            take(user, all + total, outputs[i].data, count);
-        total += count;
+        const size_t count = count_elements(&outputs[i]);
+        if (outputs[i].dtype == CZ_DTYPE_FLOAT16)
+            cz_half_widen(to, outputs[i].data, count);
+        else if (count)
+            memcpy(to, outputs[i].data, count * sizeof *to);
+        to += count;
     }
-    return total;
-}
-
-static void copy(void *user, float *numbers, const float *output, size_t count)
-{
-    (void)user;
-    memcpy(numbers, output, count * sizeof *numbers);
-}
-
-static void compare(void *user, float *numbers, const float *output,
-                    size_t count)
-{
-    struct cz_agreement *sum = user;
-    for (size_t i = 0; i < count; i++) {
-        const double apart = (double)output[i] - numbers[i];
-        sum->difference += apart * apart;
-        sum->weight += (double)numbers[i] * numbers[i];
-    }
-}
-
-static enum cz_status keep_outputs(struct cz_judge *judge, struct cz_plan *plan,
-                                   size_t image, struct cz_error *err)
-{
-    float *all =
-        cz_calloc(walk_outputs(plan, NULL, NULL, NULL) + 1, sizeof *all);
-    if (!all)
-        return cz_error_nomem(err);
-    judge->outputs[image] = all;
-    walk_outputs(plan, all, copy, NULL);
     return CZ_OK;
+}
+
+/* Adds the squares of what they are apart, and of the reference. */
+static void compare_numbers(struct cz_agreement *sum,
+                            const struct numbers *reference,
+                            const struct numbers *now)
+{
+    for (size_t i = 0; i < now->count; i++) {
+        const double want = reference->items[i];
+        const double apart = now->items[i] - want;
+        sum->difference += apart * apart;
+        sum->weight += want * want;
+    }
 }
 
 /* Boxes may come from infinite numbers; from NaN nothing does. */
@@ -226,11 +244,14 @@ static bool has_boxes(const struct cz_judge *judge)
     return cz_detector_is_bound(judge->options.detector);
 }
 
-static bool has_anchors(const struct cz_judge *judge, struct cz_plan *plan)
+static enum subject subject_of(const struct cz_judge *judge)
 {
-    return judge->options.by_anchors && has_boxes(judge) &&
-           cz_detector_has_anchors(judge->options.detector,
-                                   cz_plan_outputs(plan, NULL));
+    if (!has_boxes(judge))
+        return OUTPUTS;
+    return judge->options.by_anchors &&
+                   cz_detector_has_anchors(judge->options.detector)
+               ? ANCHORS
+               : BOXES;
 }
 
 static enum cz_status run(const struct cz_judge *judge, struct cz_plan *plan,
@@ -243,15 +264,28 @@ static enum cz_status run(const struct cz_judge *judge, struct cz_plan *plan,
 
 /* ---- the model as it was ---------------------------------------------- */
 
+/* Gives whether there is anything that a changed model may lose. */
 static enum cz_status keep_reference(struct cz_judge *judge,
                                      struct cz_plan *plan, size_t image,
-                                     struct cz_error *err)
+                                     bool *has_something, struct cz_error *err)
 {
+    struct cz_boxes *boxes = &judge->references[image];
+    struct numbers *outputs = &judge->outputs[image];
+    struct cz_agreement all = {0, 0};
     CZ_TRY(run(judge, plan, image, err));
     CZ_TRY(check_outputs(plan, image, has_boxes(judge), err));
-    return has_boxes(judge) && !has_anchors(judge, plan)
-               ? find_boxes(judge, plan, image, &judge->references[image], err)
-               : keep_outputs(judge, plan, image, err);
+    if (judge->subject == BOXES) {
+        CZ_TRY(find_boxes(judge, plan, image, boxes, err));
+        *has_something |= boxes->count > 0;
+        return CZ_OK;
+    }
+    CZ_TRY(read_outputs(outputs, plan, err));
+    compare_numbers(&all, outputs, outputs);
+    *has_something |=
+        judge->subject == ANCHORS
+            ? cz_detector_sees(judge->options.detector, outputs->items)
+            : all.weight > 0;
+    return CZ_OK;
 }
 
 static enum cz_status open_plan(struct cz_plan **plan,
@@ -263,21 +297,30 @@ static enum cz_status open_plan(struct cz_plan **plan,
     return images->begin(images->user, *plan, err);
 }
 
+static enum cz_status refuse(const struct cz_judge *judge, struct cz_error *err)
+{
+    const size_t count = judge->options.images.count;
+    return judge->subject == OUTPUTS
+               ? cz_error_set(err, CZ_EINVAL,
+                              "the model as it is makes nothing but zeros of "
+                              "%zu of the images, or no float numbers: nothing "
+                              "can be compared",
+                              count)
+               : cz_error_set(err, CZ_EINVAL,
+                              "the model as it is finds no box on %zu of the "
+                              "images: want images like those that it will see",
+                              count);
+}
+
 static enum cz_status keep_references(struct cz_judge *judge,
                                       struct cz_plan *plan,
                                       struct cz_error *err)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < judge->options.images.count; i++) {
-        CZ_TRY(keep_reference(judge, plan, i, err));
-        found += judge->references[i].count;
-    }
-    return found || !has_boxes(judge) || has_anchors(judge, plan)
-               ? CZ_OK
-               : cz_error_set(err, CZ_EINVAL,
-                              "the model as it is finds no box on %zu of the "
-                              "images: want images like those that it will see",
-                              judge->options.images.count);
+    bool has_something = false;
+    judge->subject = subject_of(judge);
+    for (size_t i = 0; i < judge->options.images.count; i++)
+        CZ_TRY(keep_reference(judge, plan, i, &has_something, err));
+    return has_something ? CZ_OK : refuse(judge, err);
 }
 
 static enum cz_status find_references(struct cz_judge *judge,
@@ -316,6 +359,10 @@ enum cz_status cz_judge_new(struct cz_judge **judge,
                             const struct cz_judge_options *options,
                             struct cz_error *err)
 {
+    *judge = NULL;
+    if (options->truth && options->by_anchors)
+        return cz_error_set(err, CZ_EINVAL,
+                            "anchors are not compared with the truth");
     *judge = cz_calloc(1, sizeof **judge);
     if (!*judge)
         return cz_error_nomem(err);
@@ -337,8 +384,9 @@ void cz_judge_free(struct cz_judge *judge)
          i++)
         cz_boxes_fini(&judge->references[i]);
     for (size_t i = 0; judge->outputs && i < judge->options.images.count; i++)
-        cz_free(judge->outputs[i]);
+        cz_free(judge->outputs[i].items);
     cz_free(judge->outputs);
+    cz_free(judge->now.items);
     cz_free(judge->references);
     cz_coco_matches_free(judge->reference);
     cz_boxes_fini(&judge->boxes);
@@ -369,19 +417,25 @@ static enum cz_status compare_image(struct cz_judge *judge,
                                     struct cz_error *err)
 {
     CZ_TRY(run(judge, plan, image, err));
-    if (has_anchors(judge, plan)) {
-        sum->difference += cz_detector_diverge(judge->options.detector,
-                                               cz_plan_outputs(plan, NULL),
-                                               judge->outputs[image]);
-        sum->weight++;
-        return CZ_OK;
+    if (judge->subject == BOXES) {
+        CZ_TRY(find_boxes(judge, plan, image, &judge->boxes, err));
+        return cz_boxes_compare(sum, &judge->references[image], &judge->boxes,
+                                err);
     }
-    if (!has_boxes(judge)) {
-        walk_outputs(plan, judge->outputs[image], compare, sum);
-        return CZ_OK;
+    const struct numbers *reference = &judge->outputs[image];
+    CZ_TRY(read_outputs(&judge->now, plan, err));
+    if (judge->now.count != reference->count)
+        return cz_error_set(err, CZ_ESHAPE,
+                            "the changed model makes %zu numbers, not %zu",
+                            judge->now.count, reference->count);
+    if (judge->subject == ANCHORS) {
+        sum->difference += cz_detector_diverge(
+            judge->options.detector, reference->items, judge->now.items);
+        sum->weight++; /* images */
+    } else {
+        compare_numbers(sum, reference, &judge->now);
     }
-    CZ_TRY(find_boxes(judge, plan, image, &judge->boxes, err));
-    return cz_boxes_compare(sum, &judge->references[image], &judge->boxes, err);
+    return CZ_OK;
 }
 
 /* What is told of what was found and compared. */
@@ -392,7 +446,7 @@ static enum cz_status conclude(struct cz_judge *judge,
     const enum cz_evidence evidence = cz_judge_evidence(judge);
     *verdict = (struct cz_verdict){
         .difference = sum->weight > 0 ? sum->difference / sum->weight : 0};
-    if (judge->options.by_anchors)
+    if (judge->subject == ANCHORS)
         return CZ_OK;
     if (evidence != CZ_EVIDENCE_OUTPUTS)
         verdict->drop = CZ_DROP_PER_DIFFERENCE * verdict->difference;

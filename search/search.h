@@ -46,8 +46,8 @@ struct cz_judge_options {
      * not bound then, outputs are compared instead of boxes. */
     struct cz_detector *detector;
     const struct cz_truth *truth; /* NULL: not known; must outlive the judge */
-    /* Differences are those of cz_detector_diverge(), the mean of an image,
-     * where the detector has anchors. Then nothing else is told. */
+    /* Where the detector has anchors, these are compared instead of boxes, and
+     * verdicts have a difference alone. Not with the truth. */
     bool by_anchors;
 };
 
@@ -64,7 +64,8 @@ struct cz_verdict {
     /* How far its boxes are from those of the model as it was: 0 for equal
      * ones, 1 where nothing is found any more; see cz_boxes_compare(). Boxes
      * with a score of 0.05 at least count. Of outputs: the squares of what they
-     * are apart to those of the outputs themselves. */
+     * are apart to those of the outputs themselves. Of anchors: the mean over
+     * images of cz_detector_diverge(), in nats, without a limit. */
     double difference;
     /* mAP50-95 that is lost; below 0 where some is won. 0 without boxes. With
      * the truth: what was measured and what is estimated, each counts the
@@ -91,8 +92,9 @@ struct cz_verdict {
 /* Outputs that no decoder knows: beyond this difference they are others. */
 #define CZ_OUTPUTS_MOST 0.5
 
-/* Runs the model over the images and keeps its boxes. CZ_EINVAL where it finds
- * none at all, or makes outputs that are not finite: nothing can be told. */
+/* Runs the model over the images and keeps what will be compared. CZ_EINVAL
+ * where it finds nothing at all, or makes outputs that are not finite: nothing
+ * can be told. */
 enum cz_status cz_judge_new(struct cz_judge **judge,
                             const struct cz_source *source,
                             const struct cz_judge_options *options,

@@ -130,6 +130,7 @@ static void least_squares_take_one_of_two_that_are_the_same(void **state)
     need_blas();
     check_kept(CZ_CHANNELS_LSQ, .25, (const float[]){1, 1, .8f}, 3);
     check_kept(CZ_CHANNELS_LSQ, .5, (const float[]){1, .8f}, 2);
+    /* The same share of each set: nothing to try. */
     check_kept(CZ_CHANNELS_TRIAL, .5, (const float[]){1, .8f}, 2);
 }
 
@@ -169,6 +170,7 @@ static enum cz_status recite(void *user, struct cz_model *model, double *lost,
     struct script *script = user;
     (void)model;
     (void)err;
+    assert_true(script->next < 6);
     *lost = script->lost[script->next++];
     return CZ_OK;
 }
@@ -201,9 +203,17 @@ static void trials_say_how_far_each_set_goes(void **state)
     check_spent((struct script){.lost = {1, 9, 30, 3, 6, 9}}, 6, 2);
     check_spent((struct script){.lost = {1, 2, 3, 4, 40, 400}}, 2, 6);
     check_spent((struct script){.lost = {5, 10, 90, 5, 10, 90}}, 4, 4);
+    /* In whatever unit. */
+    check_spent(
+        (struct script){.lost = {1e-10, 9e-10, 3e-9, 3e-10, 6e-10, 9e-10}}, 6,
+        2);
+    check_spent((struct script){.lost = {1e20, 9e20, 3e21, 3e20, 6e20, 9e20}},
+                6, 2);
+    /* What is won by more than is lost by less. */
+    check_spent((struct script){.lost = {9, 5, 1, 3, 6, 9}}, 2, 6);
     /* What is lost at once, and then no more, goes last. */
     check_spent((struct script){.lost = {50, 50, 51, 5, 10, 15}}, 6, 2);
-    /* What makes no numbers is not gone to. */
+    /* What makes no numbers goes last. */
     check_spent((struct script){.lost = {1, NAN, NAN, 4, 8, 12}}, 6, 2);
 }
 
@@ -211,9 +221,10 @@ static void wants_a_judge(void **state)
 {
     (void)state;
     need_blas();
-    struct cz_channels_options options = by_images(CZ_CHANNELS_TRIAL, .5);
+    struct cz_channels_options options = by_images(CZ_CHANNELS_TRIAL, 0);
     struct cz_model *model = cz_test_graph(FOUR);
     struct cz_channels *channels;
+    options.macs = .7;
     options.judge.measure = NULL;
     assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
     assert_error(
@@ -224,18 +235,35 @@ static void wants_a_judge(void **state)
 
 /* ---- what a model is left as ------------------------------------------ */
 
+static enum cz_status fail_later(void *user, struct cz_model *model,
+                                 double *lost, struct cz_error *err)
+{
+    size_t *tries = user;
+    if ((*tries)-- == 0)
+        return cz_error_set(err, CZ_EINVAL, "enough");
+    return judge(NULL, model, lost, err);
+}
+
 static void changes_no_weight_by_choosing(void **state)
 {
     (void)state;
     need_blas();
-    const struct cz_channels_options options = by_images(CZ_CHANNELS_TRIAL, .3);
+    struct cz_channels_options options = by_images(CZ_CHANNELS_TRIAL, 0);
     const char *path = cz_test_model("tiny_v8_opset12.onnx");
     struct cz_model *model = cz_test_load(path), *other = cz_test_load(path);
     struct cz_channels *channels;
     struct cz_plan *a, *b;
+    options.macs = .7;
     assert_ok(cz_graph_infer(cz_model_graph(model), cz_test_error()));
     start_judge(model);
     assert_ok(cz_channels_choose(&channels, model, &options, cz_test_error()));
+    cz_channels_free(channels);
+    size_t tries = 3; /* the judge fails in the middle */
+    options.judge = (struct cz_channels_judge){fail_later, &tries};
+    assert_error(
+        cz_channels_choose(&channels, model, &options, cz_test_error()),
+        CZ_EINVAL, "enough");
+    assert_null(channels);
     end_judge();
     assert_ok(cz_plan_compile(&a, model, &options.plan, cz_test_error()));
     assert_ok(cz_plan_compile(&b, other, &options.plan, cz_test_error()));
@@ -246,7 +274,6 @@ static void changes_no_weight_by_choosing(void **state)
     assert_true(cz_test_difference(a, b) == 0);
     cz_plan_free(a);
     cz_plan_free(b);
-    cz_channels_free(channels);
     cz_model_free(model);
     cz_model_free(other);
 }
@@ -343,11 +370,12 @@ static void survives_when_memory_is_short(void **state)
     (void)state;
     const enum cz_channels_importance importance =
         cz_blas() ? CZ_CHANNELS_TRIAL : CZ_CHANNELS_L1;
-    const struct cz_channels_options options = by_images(importance, .3);
+    struct cz_channels_options options = by_images(importance, 0);
     enum cz_status status = CZ_ENOMEM;
     const char *path = cz_test_model("tiny_v8_opset12.onnx");
     size_t nth = 0;
     struct cz_model *model = cz_test_load(path);
+    options.macs = .8;
     start_judge(model);
     cz_model_free(model);
     while (status != CZ_OK) {
