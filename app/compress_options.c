@@ -21,6 +21,7 @@ static const char help[] =
     "       compress camera MODEL.onnx --source 0|FILE|URL|PIPELINE\n"
     "       compress eval MODEL.onnx... --ann FILE\n"
     "       compress sensitivity MODEL.onnx --calib DIR\n"
+    "       compress run CONFIG.yaml\n"
     "\n"
     "Makes a YOLO-style detector smaller and shows what changed.\n"
     "\n"
@@ -74,7 +75,8 @@ static const char help[] =
     "  -V, --version\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 3 input rejected, 4 int8\n"
-    "surely loses more than --max-drop, 130 interrupted\n";
+    "surely loses more than --max-drop, or a gate of `run` does not hold,\n"
+    "130 interrupted\n";
 
 enum {
     OPTION_FP16 = 256,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -251,6 +252,8 @@ static void tell(const struct run *run, const json_t *root)
         app_print_clean(stdout, app_run_word(row, "message"));
         putchar('\n');
     }
+    if (!isnan(app_run_images(root)))
+        printf("note: AP is that of %g images\n", app_run_images(root));
     printf("%s/report.html: written; %zu of %zu steps were done before\n",
            run->config.output, cached, run->plan.n_steps);
 }
@@ -271,11 +274,15 @@ static void print_command(const struct app_run_step *step)
 static bool are_needs_done(const struct app_run_plan *plan,
                            const struct app_run_step *step)
 {
-    for (size_t i = 0; i < step->n_needs; i++) {
-        if (plan->steps[step->needs[i]].state != APP_RUN_CACHED)
-            return false;
+    bool are_done = true;
+    for (size_t i = 0; i < step->n_needs; i++)
+        are_done &= plan->steps[step->needs[i]].state == APP_RUN_CACHED;
+    for (size_t i = 0; i < step->n_parts; i++) {
+        const size_t need = step->parts[i].need;
+        are_done &=
+            need == APP_RUN_ALL || plan->steps[need].state == APP_RUN_CACHED;
     }
-    return true;
+    return are_done;
 }
 
 static enum cz_status print_plan(struct run *run, struct cz_error *err)

@@ -83,6 +83,9 @@ bool app_run_keys(const char **names, struct app_run_config *config,
             *at = *at == '-' ? '_' : *at;
         names[n++] = name;
     }
+    static const char *const own[] = {"name", "precision"};
+    for (size_t i = 0; i < 2 && options->sweeps && n < APP_RUN_KEYS_MAX; i++)
+        names[n++] = own[i];
     names[n] = NULL;
     return true;
 }

@@ -72,6 +72,16 @@ static void print_element(FILE *file, const char *open, const char *text,
 
 /* ---- the head --------------------------------------------------------- */
 
+static void print_images(FILE *file, const json_t *root)
+{
+    const double images = app_run_images(root);
+    if (isnan(images))
+        return;
+    fprintf(file, "<p>mAP is that of %g image%s of ", images,
+            images == 1 ? "" : "s");
+    print_element(file, "", app_run_word(root, "annotations"), ".</p>\n");
+}
+
 static void print_verdict(FILE *file, const json_t *root)
 {
     const json_t *gates = json_object_get(root, "gates");
@@ -87,10 +97,15 @@ static void print_verdict(FILE *file, const json_t *root)
                 isnan(ms) ? ". " : ",");
     if (!isnan(ms))
         fprintf(file, " a frame takes at most %g ms. ", ms);
-    fputs(app_run_rows_miss(root)
-              ? "<span class=\"bad\">Not all hold.</span></p>\n"
-              : "<span class=\"good\">All hold.</span></p>\n",
-          file);
+    const size_t unchecked = app_run_rows_unchecked(root);
+    if (app_run_rows_miss(root))
+        fputs("<span class=\"bad\">Not all hold.</span></p>\n", file);
+    else if (unchecked)
+        fprintf(file,
+                "<span class=\"bad\">Not known of %zu row%s.</span></p>\n",
+                unchecked, unchecked == 1 ? "" : "s");
+    else
+        fputs("<span class=\"good\">All hold.</span></p>\n", file);
 }
 
 static void print_failures(FILE *file, const json_t *root)
@@ -150,8 +165,9 @@ static void print_table(FILE *file, const json_t *root)
         print_row(file, row);
     }
     fputs("</table></div>\n<p class=\"dim\">ms, relative, fps and memory are "
-          "those of the first engine and number of threads of the benchmark, "
-          "whose files took turns frame by frame; the change of mAP50-95 has "
+          "those of the first engine, precision and number of threads of the "
+          "benchmark, whose files took turns frame by frame; the change of "
+          "mAP50-95 has "
           "its 95 % interval from resampled images: one with 0 in it may be "
           "chance.</p>\n",
           file);
@@ -166,7 +182,8 @@ static void print_runs(FILE *file, const json_t *root)
         return;
     fputs("<h2>Benchmark</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n"
           "<tr><th class=\"left\">model</th><th class=\"left\">variant</th>"
-          "<th class=\"left\">engine</th><th>threads</th><th>median ms</th>"
+          "<th class=\"left\">engine</th><th class=\"left\">computes</th>"
+          "<th>threads</th><th>median ms</th>"
           "<th>p90</th><th>p99</th><th>first ms</th><th>relative</th>"
           "<th>memory</th></tr>\n",
           file);
@@ -181,6 +198,8 @@ static void print_runs(FILE *file, const json_t *root)
                           app_run_word(row, "variant"), "</td>");
             print_element(file, "<td class=\"left\">",
                           app_run_word(run, "engine"), "</td>");
+            print_element(file, "<td class=\"left\">",
+                          app_run_word(run, "computes"), "</td>");
             fprintf(
                 file,
                 "<td>%g</td><td>%.2f</td><td>%.2f</td><td>%.2f</td>"
@@ -352,6 +371,7 @@ void app_run_page_print(FILE *file, const void *user)
     fputs(style, file);
     fputs("</head>\n<body>\n", file);
     print_element(file, "<h1>", app_run_word(page->root, "name"), "</h1>\n");
+    print_images(file, page->root);
     print_verdict(file, page->root);
     print_failures(file, page->root);
     print_table(file, page->root);

@@ -136,6 +136,39 @@ static enum cz_status need(struct planner *p, enum app_run_kind kind,
     return CZ_OK;
 }
 
+/* A file of a variant among the arguments of a step about all of them, which
+ * goes without it where `kind` has failed. */
+static enum cz_status add_part(struct planner *p, size_t variant,
+                               const char *path, enum app_run_kind kind)
+{
+    struct app_run_step *step = p->step;
+    const struct app_run_step *other =
+        app_run_find(p->plan, kind, step->model, variant);
+    size_t capacity = step->n_parts;
+    struct app_run_part *grown =
+        cz_arena_grow(&p->config->arena, step->parts, step->n_parts, &capacity,
+                      sizeof *grown);
+    if (!grown)
+        return cz_error_nomem(p->err);
+    step->parts = grown;
+    grown[step->n_parts++] = (struct app_run_part){
+        variant, other ? (size_t)(other - p->plan->steps) : APP_RUN_ALL};
+    return add_input(p, path);
+}
+
+size_t app_run_part_args(enum app_run_kind kind)
+{
+    return kind == APP_RUN_COMPARE ? 2 : 1;
+}
+
+size_t app_run_part_of(const struct app_run_step *step, size_t variant)
+{
+    size_t i = 0;
+    while (i < step->n_parts && step->parts[i].variant != variant)
+        i++;
+    return i;
+}
+
 /* The end of each command line. */
 static enum cz_status quietly(struct planner *p)
 {
@@ -347,8 +380,7 @@ static enum cz_status plan_compare(struct planner *p, size_t model)
     for (size_t i = 0; i < c->n_variants; i++) {
         const size_t v = i == 0 ? c->baseline : i <= c->baseline ? i - 1 : i;
         CZ_TRY(add(p, "--dets"));
-        CZ_TRY(add_input(p, detections_of(p, model, v)));
-        CZ_TRY(need(p, APP_RUN_EVAL, v));
+        CZ_TRY(add_part(p, v, detections_of(p, model, v), APP_RUN_EVAL));
     }
     CZ_TRY(add_truth(p));
     CZ_TRY(add_some(p, &c->evaluate, is_about_counting));
@@ -377,10 +409,9 @@ static enum cz_status plan_bench(struct planner *p, size_t model)
     CZ_TRY(add_step(p, APP_RUN_BENCH, model, APP_RUN_ALL));
     p->step->uses_machine = true;
     CZ_TRY(add(p, "bench"));
-    for (size_t v = 0; v < c->n_variants; v++) {
-        CZ_TRY(add_input(p, app_run_file(p->config, model, v)));
-        CZ_TRY(need(p, APP_RUN_MAKE, v));
-    }
+    for (size_t v = 0; v < c->n_variants; v++)
+        CZ_TRY(
+            add_part(p, v, app_run_file(p->config, model, v), APP_RUN_INSPECT));
     CZ_TRY(add_all(p, &c->bench));
     CZ_TRY(add(p, "--times"));
     CZ_TRY(quietly(p));

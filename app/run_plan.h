@@ -35,6 +35,12 @@ enum app_run_state {
 /* Of a step that is about all variants of a model. */
 #define APP_RUN_ALL ((size_t)-1)
 
+/* What a step about all variants has of one of them. */
+struct app_run_part {
+    size_t variant;
+    size_t need; /* the step that makes it; APP_RUN_ALL: none */
+};
+
 struct app_run_step {
     enum app_run_kind kind;
     size_t model, variant;
@@ -45,6 +51,10 @@ struct app_run_step {
     bool uses_val, uses_calib;    /* their images count, too */
     bool uses_machine;            /* its result is that of this machine */
     size_t *needs, n_needs;       /* [n_needs] steps before it */
+    /* COMPARE and BENCH: each has app_run_part_args() arguments behind the
+     * command's name, and a file. One that could not be made is taken out. */
+    struct app_run_part *parts;
+    size_t n_parts;
     char key[CZ_HASH_TEXT_BYTES]; /* before it begins; "": not known */
     /* When it is done. */
     enum app_run_state state;
@@ -77,6 +87,12 @@ struct app_run_step *app_run_find(const struct app_run_plan *plan,
  * arena; NULL: no memory. */
 const char *app_run_file(struct app_run_config *config, size_t model,
                          size_t variant);
+
+/* Of a part of such a step: "--dets FILE", or a file. */
+size_t app_run_part_args(enum app_run_kind kind);
+
+/* The place of a variant among the parts; n_parts where it is none of them. */
+size_t app_run_part_of(const struct app_run_step *step, size_t variant);
 
 /* "make", "evaluate", ... */
 const char *app_run_kind_name(enum app_run_kind kind);

@@ -97,25 +97,30 @@ static void add_weights(json_t *row, const struct place *at)
     json_object_set_new(row, "sparsity", app_json_rounded(zeros / count, 1e4));
 }
 
-/* In the order of the comparison: the baseline first, then the others. */
+/* In the order of the comparison: the baseline first, which is compared with
+ * none, then the others. */
 static const json_t *compared_of(const struct place *at)
 {
-    const size_t baseline = at->plan->config->baseline;
     const struct app_run_step *step =
         app_run_find(at->plan, APP_RUN_COMPARE, at->model, APP_RUN_ALL);
     const json_t *list = step ? find(step->result, "compared") : NULL;
-    return is_baseline(at)
-               ? NULL
-               : json_array_get(list, at->variant < baseline ? at->variant
-                                                             : at->variant - 1);
+    const size_t part = step ? app_run_part_of(step, at->variant) : 0;
+    return part ? json_array_get(list, part - 1) : NULL;
 }
 
+/* Figures are of the files of detections, as their differences are: numbers in
+ * these are rounded. Of one variant alone there is no comparison. */
 static void add_accuracy(json_t *row, const struct place *at)
 {
     const json_t *evaluated = result_of(at, APP_RUN_EVAL);
+    const struct app_run_step *step =
+        app_run_find(at->plan, APP_RUN_COMPARE, at->model, APP_RUN_ALL);
+    const json_t *from =
+        is_baseline(at) && step ? step->result : compared_of(at);
+    from = find(from, "stats") ? from : evaluated;
     copy(row, "images", evaluated, "images");
-    copy(row, "AP", evaluated, "stats.AP");
-    copy(row, "AP50", evaluated, "stats.AP50");
+    copy(row, "AP", from, "stats.AP");
+    copy(row, "AP50", from, "stats.AP50");
     copy(row, "delta_AP", compared_of(at), "delta_AP");
     copy(row, "delta_AP50", compared_of(at), "delta_AP50");
 }
@@ -129,6 +134,7 @@ static json_t *run_json(const json_t *run, const json_t *base)
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         copy(object, keys[i], run, keys[i]);
+    copy(object, "computes", run, "compute.precision");
     const double ms = app_run_number(run, "median_ms");
     json_object_set_new(object, "fps", app_json_rounded(1e3 / ms, 1e2));
     json_object_set_new(
@@ -138,19 +144,22 @@ static json_t *run_json(const json_t *run, const json_t *base)
 }
 
 /* The benchmark has all runs of a file, then those of the next one, in the
- * order of the variants. */
+ * order of its parts. */
 static void add_runs(json_t *row, const struct place *at)
 {
     const struct app_run_config *c = at->plan->config;
     const struct app_run_step *step =
         app_run_find(at->plan, APP_RUN_BENCH, at->model, APP_RUN_ALL);
     const json_t *runs = step ? find(step->result, "runs") : NULL;
-    const size_t each = json_array_size(runs) / c->n_variants;
+    const size_t n_parts = step ? step->n_parts : 0;
+    const size_t each = n_parts ? json_array_size(runs) / n_parts : 0;
+    const size_t part = step ? app_run_part_of(step, at->variant) : 0;
+    const size_t base = step ? app_run_part_of(step, c->baseline) : 0;
     json_t *list = json_array();
-    for (size_t i = 0; i < each; i++)
-        json_array_append_new(
-            list, run_json(json_array_get(runs, at->variant * each + i),
-                           json_array_get(runs, c->baseline * each + i)));
+    for (size_t i = 0; i < each && part < n_parts; i++)
+        json_array_append_new(list,
+                              run_json(json_array_get(runs, part * each + i),
+                                       json_array_get(runs, base * each + i)));
     json_object_set_new(row, "runs", list);
 }
 
@@ -176,8 +185,10 @@ static void add_state(json_t *row, const struct place *at)
                         failed ? json_integer(failed->exit_code) : json_null());
 }
 
-static json_t *gate(double value, double most)
+/* Sets *is_unknown where there is a gate and nothing to hold against it. */
+static json_t *gate(double value, double most, bool *is_unknown)
 {
+    *is_unknown |= isfinite(most) && isnan(value);
     return isinf(most) || isnan(value) ? json_null()
                                        : json_boolean(value <= most);
 }
@@ -188,10 +199,14 @@ static void add_gates(json_t *row, const struct place *at)
     const double lost =
         is_baseline(at) ? 0 : -app_run_number(row, "delta_AP.difference");
     json_t *gates = json_object();
+    bool is_unknown = false;
     /* AP has ten digits. */
-    json_object_set_new(gates, "max_drop", gate(lost, c->max_drop + 1e-9));
-    json_object_set_new(gates, "max_ms",
-                        gate(app_run_number(row, "runs.median_ms"), c->max_ms));
+    json_object_set_new(gates, "max_drop",
+                        gate(lost, c->max_drop + 1e-9, &is_unknown));
+    json_object_set_new(
+        gates, "max_ms",
+        gate(app_run_number(row, "runs.median_ms"), c->max_ms, &is_unknown));
+    json_object_set_new(gates, "unknown", json_boolean(is_unknown));
     json_object_set_new(row, "gates", gates);
 }
 
@@ -307,6 +322,30 @@ static bool is_any(const json_t *root, bool (*is)(const json_t *row))
 bool app_run_rows_miss(const json_t *root)
 {
     return is_any(root, misses);
+}
+
+double app_run_images(const json_t *root)
+{
+    double images = NAN;
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(root, "rows"), i, row)
+    {
+        if (isnan(images))
+            images = app_run_number(row, "images");
+    }
+    return images;
+}
+
+size_t app_run_rows_unchecked(const json_t *root)
+{
+    size_t i, count = 0;
+    const json_t *row;
+    json_array_foreach(json_object_get(root, "rows"), i, row)
+    {
+        count += json_is_true(find(row, "gates.unknown"));
+    }
+    return count;
 }
 
 bool app_run_rows_fail(const json_t *root)

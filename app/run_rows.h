@@ -16,6 +16,12 @@ json_t *app_run_rows(const struct app_run_plan *plan);
 bool app_run_rows_miss(const json_t *root);
 bool app_run_rows_fail(const json_t *root);
 
+/* How many images AP is of; NaN where nothing was evaluated. */
+double app_run_images(const json_t *root);
+
+/* Rows about which a gate could not be asked. */
+size_t app_run_rows_unchecked(const json_t *root);
+
 /* A number of a row by its path, "delta_AP.difference", or of its first run of
  * the benchmark, "runs.median_ms"; NaN where there is none. */
 double app_run_number(const json_t *row, const char *path);

@@ -419,8 +419,9 @@ static enum cz_status run_step(struct app_run_worker *w,
         step->seconds = (cz_now_ms() - start_ms) / 1e3;
         status = app_interrupted()
                      ? cz_error_set(err, CZ_EINTERRUPTED,
-                                    "interrupted; the same command goes on "
-                                    "where this one was")
+                                    "interrupted; the same command%s goes on "
+                                    "where this one was",
+                                    w->redo ? " without --redo" : "")
                      : finish(w, step, &process, err);
     }
     close(process.out);
@@ -428,15 +429,47 @@ static enum cz_status run_step(struct app_run_worker *w,
     return status;
 }
 
+static bool is_missing(const struct app_run_plan *plan, size_t step)
+{
+    return step != APP_RUN_ALL && (plan->steps[step].state == APP_RUN_FAILED ||
+                                   plan->steps[step].state == APP_RUN_LEFT_OUT);
+}
+
+static void take_out(struct app_run_args *args, size_t from, size_t count)
+{
+    memmove(&args->items[from], &args->items[from + count],
+            (args->count - from - count) * sizeof *args->items);
+    args->count -= count;
+}
+
+/* Leaves the variants that are there. */
+static void take_out_missing(const struct app_run_plan *plan,
+                             struct app_run_step *step)
+{
+    const size_t width = app_run_part_args(step->kind);
+    for (size_t i = step->n_parts; i-- > 0;) {
+        if (!is_missing(plan, step->parts[i].need))
+            continue;
+        take_out(&step->args, 1 + i * width, width);
+        take_out(&step->files, i, 1);
+        memmove(&step->parts[i], &step->parts[i + 1],
+                (step->n_parts - i - 1) * sizeof *step->parts);
+        step->n_parts--;
+    }
+}
+
+/* A comparison is with the baseline, and of two at least. */
 static bool can_start(const struct app_run_plan *plan,
                       const struct app_run_step *step)
 {
+    const size_t baseline = plan->config->baseline;
     for (size_t i = 0; i < step->n_needs; i++) {
-        const enum app_run_state state = plan->steps[step->needs[i]].state;
-        if (state == APP_RUN_FAILED || state == APP_RUN_LEFT_OUT)
+        if (is_missing(plan, step->needs[i]))
             return false;
     }
-    return true;
+    if (step->kind == APP_RUN_COMPARE)
+        return step->n_parts > 1 && step->parts[0].variant == baseline;
+    return step->kind != APP_RUN_BENCH || step->n_parts > 0;
 }
 
 enum cz_status app_run_work(struct app_run_worker *worker, struct cz_error *err)
@@ -447,6 +480,7 @@ enum cz_status app_run_work(struct app_run_worker *worker, struct cz_error *err)
     app_run_meter_init(&meter, worker);
     for (size_t i = 0; i < plan->n_steps && status == CZ_OK; i++) {
         struct app_run_step *step = &plan->steps[i];
+        take_out_missing(plan, step);
         if (!can_start(plan, step)) {
             step->state = APP_RUN_LEFT_OUT;
         } else {

@@ -55,6 +55,8 @@ static void put_gates(char *cell, const json_t *row)
         text = "loses too much";
     else if (json_is_false(ms))
         text = "too slow";
+    else if (json_is_true(json_object_get(gates, "unknown")))
+        text = "not known";
     else if (json_is_true(drop) || json_is_true(ms))
         text = "pass";
     snprintf(cell, APP_RUN_CELL_BYTES, "%s", text);
@@ -169,8 +171,9 @@ void app_run_table_markdown(FILE *file, const json_t *root)
 /* ---- CSV -------------------------------------------------------------- */
 
 static const char *const columns[] = {
-    "bytes",        "bytes_gzip",   "parameters", "macs",
-    "sparsity",     "AP",           "AP50",       "delta_AP.difference",
+    "bytes",        "bytes_gzip",   "parameters",
+    "macs",         "sparsity",     "images",
+    "AP",           "AP50",         "delta_AP.difference",
     "delta_AP.low", "delta_AP.high"};
 static const char *const run_columns[] = {
     "threads",  "min_ms", "median_ms", "p90_ms",        "p99_ms",
@@ -209,6 +212,8 @@ static void print_line(FILE *file, const json_t *row, const json_t *run)
     print_numbers(file, row, columns, sizeof columns / sizeof *columns);
     fputc(',', file);
     print_quoted(file, app_run_word(run, "engine"));
+    fputc(',', file);
+    print_quoted(file, app_run_word(run, "computes"));
     print_numbers(file, run, run_columns,
                   sizeof run_columns / sizeof *run_columns);
     fputs("\r\n", file);
@@ -219,7 +224,7 @@ static void print_head(FILE *file)
     fputs("model,variant,failed", file);
     for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
         fprintf(file, ",%s", columns[k]);
-    fputs(",engine", file);
+    fputs(",engine,computes", file);
     for (size_t k = 0; k < sizeof run_columns / sizeof *run_columns; k++)
         fprintf(file, ",%s", run_columns[k]);
     fputs("\r\n", file);

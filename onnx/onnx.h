@@ -478,7 +478,8 @@ enum cz_status cz_model_raise_opset(struct cz_model *model, int64_t wanted,
 
 struct cz_stats {
     size_t nodes;        /* of all graphs */
-    uint64_t parameters; /* elements of all cz_value_is_parameter() */
+    uint64_t parameters; /* elements of all cz_value_is_parameter(), and
+                            cz_value_is_codes() */
     enum cz_dtype dtype; /* that most of them have; UNDEFINED without any */
     uint64_t macs;       /* multiply-accumulates of one frame */
     size_t macs_unknown; /* operators missing in `macs`: their shape or weight
@@ -549,6 +550,13 @@ bool cz_node_is_learned(const struct cz_node *node);
 /* A constant of a float type that a learned operator or a DFL Conv has as its
  * weight, bias, scale, ... */
 bool cz_value_is_parameter(const struct cz_value *value);
+
+/* A constant of integers of which a DequantizeLinear makes such a weight, bias,
+ * ... */
+bool cz_value_is_codes(const struct cz_value *value);
+
+/* The integers of which the weight of a Conv is made so; NULL: it is not. */
+const struct cz_tensor *cz_node_codes(const struct cz_node *node);
 
 /* Marks (calloc'ed by the caller, one for each node of `graph` in order)
  * those from which no learned operator can be reached: the decode tail behind

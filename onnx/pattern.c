@@ -101,6 +101,30 @@ bool cz_value_is_parameter(const struct cz_value *value)
            reaches_parameter(value, 0);
 }
 
+bool cz_value_is_codes(const struct cz_value *value)
+{
+    if (!value->constant || cz_dtype_is_float(value->constant->dtype))
+        return false;
+    for (size_t i = 0; i < value->n_uses; i++) {
+        const struct cz_node *node = value->uses[i].node;
+        if (value->uses[i].input == 0 && cz_node_is(node, "DequantizeLinear") &&
+            node->n_outputs && node->outputs[0] &&
+            reaches_parameter(node->outputs[0], 0))
+            return true;
+    }
+    return false;
+}
+
+const struct cz_tensor *cz_node_codes(const struct cz_node *node)
+{
+    const struct cz_value *weight = origin(cz_node_input(node, 1));
+    const struct cz_node *from = weight ? weight->producer : NULL;
+    if (!from || !cz_node_is(from, "DequantizeLinear"))
+        return NULL;
+    const struct cz_value *codes = origin(cz_node_input(from, 0));
+    return codes ? codes->constant : NULL;
+}
+
 bool cz_node_is_dfl(const struct cz_node *node)
 {
     struct cz_value *value;

@@ -49,6 +49,8 @@ bool cz_node_macs(const struct cz_node *node, uint64_t *macs)
     struct cz_value *value;
     const struct cz_tensor *weight = cz_node_weight(node, &value);
     uint64_t times;
+    if (!weight)
+        weight = cz_node_codes(node);
     return weight && cz_node_weight_reuse(node, &times) &&
            !__builtin_mul_overflow(times, (uint64_t)weight->count, macs);
 }
@@ -72,7 +74,7 @@ static void count_parameters(struct counter *c, const struct cz_graph *graph)
 {
     for (size_t i = 0; i < graph->n_values; i++) {
         const struct cz_value *value = graph->values[i];
-        if (!cz_value_is_parameter(value))
+        if (!cz_value_is_parameter(value) && !cz_value_is_codes(value))
             continue;
         c->by_dtype[value->dtype] += value->constant->count;
         c->stats->parameters += value->constant->count;
