@@ -297,6 +297,14 @@ static void counts_parameters_and_macs(void **state)
         {"in x f32[1,3,4,4]; in w f32[3,3,1,1]; y = Conv(x, w); out y", 0, 0,
          1},
         {"in a f32[1,4]; in b f32[4,4]; y = MatMul(a, b); out y", 0, 0, 0},
+        /* Codes, but not those of what is no weight. */
+        {"in x f32[1,3,4,4]; const c i8[2,3,1,1] 1; const s f32[] 0.5;"
+         "const d i32[2] 1; w = DequantizeLinear(c, s);"
+         "b = DequantizeLinear(d, s); y = Conv(x, w, b); out y",
+         8, 6 * 16, 0},
+        {"in x f32[1,3,4,4]; const c i8[3,1,1] 1; const s f32[] 0.5;"
+         "m = DequantizeLinear(c, s); y = Mul(x, m); out y",
+         0, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct cz_model *model = inferred(rows[i].text);
