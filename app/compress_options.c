@@ -295,6 +295,24 @@ static void choose_codes(struct app_compress_options *o)
                                     : CZ_FP16_CODES_FLOAT;
 }
 
+/* "-p05" and the like: what goes, or what is to be left. */
+static void name_pruning(char *name, size_t size,
+                         const struct app_prune_options *o)
+{
+    if (o->prune.nm.m)
+        snprintf(name, size, "-%zu-%zu", o->prune.nm.n, o->prune.nm.m);
+    else if (o->prune.sparsity > 0)
+        snprintf(name, size, "-p%02g", o->prune.sparsity * 100);
+    else if (o->channels > 0)
+        snprintf(name, size, "-c%02g", o->channels * 100);
+    else if (o->target_macs > 0)
+        snprintf(name, size, "-macs%02g", o->target_macs * 100);
+    else if (o->target_ms > 0)
+        snprintf(name, size, "-ms%g", o->target_ms);
+    else if (o->prune.n_rules)
+        snprintf(name, size, "-pruned");
+}
+
 /* dir/yolov8n.onnx -> dir/yolov8n-p05-fp16.onnx */
 static char *default_output(const struct app_compress_options *o)
 {
@@ -307,15 +325,7 @@ static char *default_output(const struct app_compress_options *o)
         return NULL;
     if (length > 5 && strcmp(o->model + length - 5, ".onnx") == 0)
         length -= 5;
-    if (pruning->prune.nm.m)
-        snprintf(prune, sizeof prune, "-%zu-%zu", pruning->prune.nm.n,
-                 pruning->prune.nm.m);
-    else if (pruning->prune.sparsity > 0)
-        snprintf(prune, sizeof prune, "-p%02g", pruning->prune.sparsity * 100);
-    else if (app_prune_cuts(pruning))
-        snprintf(prune, sizeof prune, "-channels");
-    else if (pruning->prune.n_rules)
-        snprintf(prune, sizeof prune, "-pruned");
+    name_pruning(prune, sizeof prune, pruning);
     if (pruning->clusters)
         snprintf(cluster, sizeof cluster, "-k%zu", pruning->clusters);
     snprintf(name, size, "%.*s%s%s%s%s.onnx", (int)length, o->model, prune,
