@@ -2,6 +2,7 @@
 #include "app/chart.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "app/plot.h"
 #include "app/text.h"
@@ -14,7 +15,9 @@
 #define BOTTOM (TOP + CHART_HEIGHT)
 #define LIST_TOP (BOTTOM + 70)
 #define LINE_HEIGHT 23
-#define COLUMNS 2
+#define COLUMNS 2 /* at most */
+#define NAME_LEFT 12
+#define LETTER_WIDTH 7
 #define TICKS_MOST 6
 #define COLOURS 8
 /* Of a range, to its left and right where it does not begin with 0. */
@@ -166,7 +169,7 @@ static void print_series(FILE *file, const struct app_chart_series *s,
                          const struct scale *scale, size_t number)
 {
     char text[APP_NUMBER_BYTES];
-    const size_t colour = number % COLOURS;
+    const size_t colour = s->colour % COLOURS;
     if (s->mark != APP_CHART_POINTS && s->count)
         print_path(file, s, scale, colour);
     if (s->mark != APP_CHART_POINTS && s->mark != APP_CHART_LINE)
@@ -182,19 +185,19 @@ static void print_series(FILE *file, const struct app_chart_series *s,
 }
 
 static void print_entry(FILE *file, const struct app_chart_series *s,
-                        size_t number)
+                        size_t number, size_t columns)
 {
     char text[APP_NUMBER_BYTES];
-    const double x =
-        LEFT + (double)(number % COLUMNS) * (WIDTH - LEFT) / COLUMNS;
-    const double y = LIST_TOP + LINE_HEIGHT * (double)(number / COLUMNS);
+    const double column = (WIDTH - LEFT) / (double)columns;
+    const double x = LEFT + (double)(number % columns) * column;
+    const double y = LIST_TOP + LINE_HEIGHT * (double)(number / columns);
     fprintf(file,
             "<circle class=\"point s%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n",
-            number % COLOURS, x, y - 4);
+            s->colour % COLOURS, x, y - 4);
     snprintf(text, sizeof text, "%zu", number + 1);
     if (s->mark == APP_CHART_POINTS)
         app_plot_print_text(file, x - 10, y, "rank end", text);
-    app_plot_print_text(file, x + 12, y, "name", s->name);
+    app_plot_print_text(file, x + NAME_LEFT, y, "name", s->name);
 }
 
 /* ---- all of it -------------------------------------------------------- */
@@ -207,8 +210,22 @@ static size_t count_entries(const struct app_chart *chart)
     return count;
 }
 
+/* Of the list: as many as hold the longest name. */
+static size_t count_columns(const struct app_chart *chart)
+{
+    size_t longest = 1;
+    for (size_t i = 0; i < chart->n_series; i++) {
+        const size_t length = strlen(chart->series[i].name);
+        longest = length > longest ? length : longest;
+    }
+    const size_t width = NAME_LEFT + longest * LETTER_WIDTH;
+    const size_t columns = (WIDTH - LEFT) / width;
+    return columns < 1 ? 1 : columns < COLUMNS ? columns : COLUMNS;
+}
+
 void app_chart_print(FILE *file, const struct app_chart *chart)
 {
+    const size_t columns = count_columns(chart);
     const struct scale scale = scale_of(chart);
     const size_t entries = count_entries(chart);
     size_t number = 0;
@@ -216,7 +233,7 @@ void app_chart_print(FILE *file, const struct app_chart *chart)
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %zu\" "
             "role=\"img\">\n<title>",
             WIDTH,
-            LIST_TOP + LINE_HEIGHT * ((entries + COLUMNS - 1) / COLUMNS));
+            LIST_TOP + LINE_HEIGHT * ((entries + columns - 1) / columns));
     app_print_xml(file, chart->title);
     fputs("</title>\n", file);
     app_plot_print_style(file);
@@ -226,7 +243,7 @@ void app_chart_print(FILE *file, const struct app_chart *chart)
         print_series(file, s, &scale, number);
         if (s->mark == APP_CHART_FRONT)
             continue;
-        print_entry(file, s, number);
+        print_entry(file, s, number, columns);
         number++;
     }
     fputs("</svg>\n", file);

@@ -24,6 +24,7 @@ struct app_chart_series {
     enum app_chart_mark mark;
     struct app_chart_point *points; /* [count] */
     size_t count;
+    size_t colour; /* any number: what has the same one looks alike */
 };
 
 struct app_chart {

@@ -53,8 +53,8 @@ static struct app_chart_series *add_series(struct builder *b, const char *name,
     if (!grown || !points || !copy)
         return NULL;
     b->series = grown;
-    struct app_chart_series *series = &grown[b->n_series++];
-    *series = (struct app_chart_series){copy, mark, points, 0};
+    struct app_chart_series *series = &grown[b->n_series];
+    *series = (struct app_chart_series){copy, mark, points, 0, b->n_series++};
     return series;
 }
 
@@ -236,6 +236,15 @@ static void add_pruned(struct builder *b, size_t model, size_t variant)
               app_run_number(row, "AP"));
 }
 
+/* Those with the baseline alone: what was to be compared with it failed. */
+static void drop_single(struct builder *b)
+{
+    for (size_t i = 0; i < b->n_series; i++) {
+        if (b->series[i].count < 2)
+            b->series[i].count = 0;
+    }
+}
+
 static bool print_sparsity(FILE *file, struct builder *b)
 {
     const struct app_run_config *c = config_of(b);
@@ -243,6 +252,7 @@ static bool print_sparsity(FILE *file, struct builder *b)
         for (size_t v = 0; v < c->n_variants; v++)
             add_pruned(b, m, v);
     }
+    drop_single(b);
     for (size_t i = 0; i < b->n_series; i++)
         qsort(b->series[i].points, b->series[i].count,
               sizeof *b->series[i].points, compare_x);
@@ -258,10 +268,15 @@ static bool print_sparsity(FILE *file, struct builder *b)
 
 static const json_t *times_of(const struct builder *b, size_t variant)
 {
-    const json_t *runs =
-        json_object_get(result_of(b, APP_RUN_BENCH, APP_RUN_ALL), "runs");
-    const size_t each = json_array_size(runs) / config_of(b)->n_variants;
-    return json_object_get(json_array_get(runs, variant * each), "times_ms");
+    const struct app_run_step *step =
+        app_run_find(b->page->plan, APP_RUN_BENCH, b->model, APP_RUN_ALL);
+    const json_t *runs = step ? json_object_get(step->result, "runs") : NULL;
+    const size_t n = step ? step->n_parts : 0;
+    const size_t part = step ? app_run_part_of(step, variant) : 0;
+    const size_t each = n ? json_array_size(runs) / n : 0;
+    return part < n
+               ? json_object_get(json_array_get(runs, part * each), "times_ms")
+               : NULL;
 }
 
 static double time_at(const json_t *times, size_t i)
@@ -357,18 +372,20 @@ static bool print_precision(FILE *file, struct builder *b)
 
 /* ---- layers and weights ----------------------------------------------- */
 
-/* Only of variants that were pruned. */
+/* Only of variants that were pruned; the others keep their colours. */
 static void add_layers(struct builder *b, size_t variant)
 {
     const json_t *prune =
         json_object_get(result_of(b, APP_RUN_MAKE, variant), "prune");
     const json_t *layers = json_object_get(prune, "layers"), *layer;
     const size_t n = json_array_size(layers);
+    const double zeros =
+        app_run_number(row_of(b, b->model, variant), "sparsity");
     size_t i;
-    if (app_run_number(row_of(b, b->model, variant), "sparsity") < PRUNED)
-        return;
     struct app_chart_series *series = add_series(
         b, config_of(b)->variants[variant].name, APP_CHART_STEPS, n + 1);
+    if (!(zeros >= PRUNED))
+        return;
     json_array_foreach(layers, i, layer)
     {
         const double share =

@@ -231,10 +231,12 @@ static void print_chart(FILE *file, const struct app_run_page *page,
 static void print_charts(FILE *file, const struct app_run_page *page)
 {
     const struct app_run_config *c = page->plan->config;
-    fputs("<h2>Accuracy and cost</h2>\n<div class=\"charts\">\n", file);
-    for (int chart = 0; chart < APP_RUN_CHART_OF_MODEL; chart++)
-        print_chart(file, page, (enum app_run_chart)chart, APP_RUN_ALL);
-    fputs("</div>\n", file);
+    if (c->annotations) {
+        fputs("<h2>Accuracy and cost</h2>\n<div class=\"charts\">\n", file);
+        for (int chart = 0; chart < APP_RUN_CHART_OF_MODEL; chart++)
+            print_chart(file, page, (enum app_run_chart)chart, APP_RUN_ALL);
+        fputs("</div>\n", file);
+    }
     for (size_t m = 0; m < c->n_models; m++) {
         print_element(file, "<h2>", c->models[m].name,
                       "</h2>\n<div class=\"charts\">\n");

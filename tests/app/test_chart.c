@@ -52,8 +52,8 @@ static void points_are_within(void **state)
         struct app_chart_point points[] = {
             {1 * s, -3 * s}, {2 * s, 5 * s}, {1.5 * s, 0}};
         const struct app_chart_series series[] = {
-            {"a", APP_CHART_POINTS, points, 3},
-            {"b", APP_CHART_LINE, points, 2}};
+            {"a", APP_CHART_POINTS, points, 3, 4},
+            {"b", APP_CHART_LINE, points, 2, 1}};
         draw(text, &(struct app_chart){.title = "t",
                                        .x_label = "x",
                                        .y_label = "y",
@@ -73,7 +73,8 @@ static void has_axes_without_a_range(void **state)
     char text[BYTES];
     struct app_chart_point points[] = {{5, 0.4}, {5, 0.4}};
     const struct app_chart_series series[] = {
-        {"a", APP_CHART_POINTS, points, 1}, {"b", APP_CHART_LINE, points, 2}};
+        {"a", APP_CHART_POINTS, points, 1, 0},
+        {"b", APP_CHART_LINE, points, 2, 1}};
     for (size_t n = 0; n <= 2; n++) {
         draw(text, &(struct app_chart){.title = "t",
                                        .x_label = "x",
@@ -93,8 +94,8 @@ static void escapes_names_and_lists_no_front(void **state)
     char text[BYTES];
     struct app_chart_point points[] = {{1, 1}, {2, 2}};
     const struct app_chart_series series[] = {
-        {"<a & \"b\">", APP_CHART_STEPS, points, 2},
-        {"front", APP_CHART_FRONT, points, 2}};
+        {"<a & \"b\">", APP_CHART_STEPS, points, 2, 0},
+        {"front", APP_CHART_FRONT, points, 2, 1}};
     draw(text, &(struct app_chart){.title = "</title>",
                                    .x_label = "x",
                                    .y_label = "y",
