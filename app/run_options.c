@@ -116,13 +116,28 @@ static void add_to_name(char name[NAME_BYTES], const char *text)
     name[size] = 0;
 }
 
+static void add_all_to_name(char name[NAME_BYTES],
+                            const struct app_run_args *args, bool patterns)
+{
+    for (size_t i = 0; i < args->count; i++) {
+        const char *text = args->items[i];
+        if (!patterns && strncmp(text, "--", 2) == 0 &&
+            app_run_is_repeated(text + 2))
+            i++;
+        else
+            add_to_name(name, text);
+    }
+}
+
+/* Patterns make no names where there is anything else. */
 const char *app_run_name(struct app_run_config *config,
                          const struct app_run_args *args,
                          const struct option *swept)
 {
     char name[NAME_BYTES] = "";
-    for (size_t i = 0; i < args->count; i++)
-        add_to_name(name, args->items[i]);
+    add_all_to_name(name, args, false);
+    if (!*name)
+        add_all_to_name(name, args, true);
     if (swept)
         add_to_name(name, swept->name);
     return app_run_text(config, "%s", *name ? name : "baseline");

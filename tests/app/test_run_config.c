@@ -16,6 +16,8 @@ static const char text[] =
     "  - {name: s, prune: [0.05, 0.5], skip: [x, y]}\n"
     "  - {name: plain}\n"
     "  - {precision: int8+fp16, target: tensorrt, prune_all: false}\n"
+    "  - {prune: 0.1, skip: [a, 'b*']}\n"
+    "  - {sparsity_of: '*=0.3'}\n"
     "evaluate: {limit: 5}\n"
     "bench: {engine: [compress, ort], threads: [1, 2]}\n"
     "samples: 3\n"
@@ -48,7 +50,7 @@ static void check(const struct app_run_config *c)
     assert_string_equal("m", c->models[0].name);
     assert_string_equal("b", c->models[1].name);
     assert_string_equal("calib", c->calib);
-    assert_int_equal(4, c->n_variants);
+    assert_int_equal(6, c->n_variants);
     assert_int_equal(2, c->baseline);
     assert_string_equal("s-0.05", c->variants[0].name);
     check_args(&c->variants[0].args, "--skip x --skip y --prune 0.05");
@@ -56,6 +58,8 @@ static void check(const struct app_run_config *c)
     check_args(&c->variants[1].args, "--skip x --skip y --prune 0.5");
     assert_string_equal("int8-fp16-target-tensorrt", c->variants[3].name);
     assert_int_equal(8, c->variants[3].place.line);
+    assert_string_equal("prune-0.1", c->variants[4].name);
+    assert_string_equal("sparsity-of-__0.3", c->variants[5].name);
     check_args(&c->evaluate, "--limit 5");
     check_args(&c->bench, "--engine compress,ort --threads 1,2");
     assert_int_equal(3, c->samples);
