@@ -1,7 +1,7 @@
 # bash completion of compress. Do not edit: `make completions` makes this
 # file from what the program says of itself.
 
-_compress_commands='inspect infer bench detect camera eval sensitivity'
+_compress_commands='inspect infer bench detect camera eval sensitivity run'
 
 # The long options of a command.
 _compress_options()
@@ -44,6 +44,8 @@ _compress_options()
     sensitivity)
         echo '--calib --calib-images --target --ranges --keep --prune --plot
             --force --json --quiet --threads --help' ;;
+    run)
+        echo '--check --dry-run --output --redo --json --quiet --help' ;;
     *) return 1 ;;
     esac
 }
@@ -111,7 +113,8 @@ _compress_argument()
         echo '@list float32 bf16 fp16 auto' ;;
     bench:-t | bench:--threads)
         echo '@list' ;;
-    detect:-o | detect:--output | detect:--txt | eval:--images)
+    detect:-o | detect:--output | detect:--txt | eval:--images | run:-o | \
+        run:--output)
         echo '@dir' ;;
     detect:--decoder | camera:--decoder | eval:--decoder)
         echo 'auto v8 v5 yolox end2end v5-maps v8-maps yolox-maps' ;;
@@ -131,6 +134,8 @@ _compress_endings()
         echo '.onnx' ;;
     detect)
         echo '' ;;
+    run)
+        echo '.yaml' ;;
     *) return 1 ;;
     esac
 }
