@@ -193,24 +193,6 @@ static enum cz_status find_choices(struct workshop *w, bool fixed_keep,
     return result->choices.fails ? refuse(w, result, err) : CZ_OK;
 }
 
-/* Takes the names of --keep, where `none` alone is no name. */
-static enum cz_status check_kept(struct workshop *w,
-                                 const struct cz_graph *graph,
-                                 struct cz_error *err)
-{
-    struct cz_int8_options *int8 = &w->options.int8_options.int8;
-    if (int8->n_keep == 1 && strcmp(int8->keep[0], "none") == 0)
-        int8->n_keep = 0;
-    for (size_t i = 0; i < int8->n_keep; i++) {
-        if (strcmp(int8->keep[i], "none") == 0)
-            return cz_error_set(err, CZ_EINVAL,
-                                "'--keep none' and another --keep contradict "
-                                "each other");
-    }
-    int8->keep_weights = int8->n_keep > 0;
-    return app_keep_check(int8, graph, err);
-}
-
 enum cz_status app_int8_quantize(struct cz_model *model,
                                  const struct app_compress_options *options,
                                  const char *pruned,
@@ -219,7 +201,8 @@ enum cz_status app_int8_quantize(struct cz_model *model,
 {
     struct workshop w = {
         .options = *options, .copy = pruned, .wants_truth = true};
-    CZ_TRY(check_kept(&w, cz_model_graph(model), err));
+    CZ_TRY(app_keep_take(&w.options.int8_options.int8, cz_model_graph(model),
+                         err));
     enum cz_status status = open_workshop(&w, err);
     if (status == CZ_OK)
         status = find_choices(&w, options->int8_options.int8.n_keep > 0, result,
@@ -255,7 +238,8 @@ enum cz_status app_int8_sensitivity(struct cz_sensitivity *sensitivity,
     w.options.pruning.is_asked = false; /* that is for trials */
     enum cz_status status = load(&w, &model, err);
     if (status == CZ_OK)
-        status = check_kept(&w, cz_model_graph(model), err);
+        status = app_keep_take(&w.options.int8_options.int8,
+                               cz_model_graph(model), err);
     cz_model_free(model);
     if (status == CZ_OK)
         status = open_workshop(&w, err);

@@ -27,12 +27,18 @@ static bool is_there(const char *name, const struct cz_graph *graph)
     return false;
 }
 
-enum cz_status app_keep_check(const struct cz_int8_options *options,
-                              const struct cz_graph *graph,
-                              struct cz_error *err)
+enum cz_status app_keep_take(struct cz_int8_options *options,
+                             const struct cz_graph *graph, struct cz_error *err)
 {
+    if (options->n_keep == 1 && strcmp(options->keep[0], "none") == 0)
+        options->n_keep = 0;
+    options->keep_weights = options->n_keep > 0;
     for (size_t i = 0; i < options->n_keep; i++) {
         const char *name = options->keep[i];
+        if (strcmp(name, "none") == 0)
+            return cz_error_set(err, CZ_EINVAL,
+                                "'--keep none' and another --keep contradict "
+                                "each other");
         if (is_there(name, graph))
             continue;
         const char *near = find_near(name, graph);

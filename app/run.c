@@ -12,6 +12,7 @@
 #include "app/app.h"
 #include "app/json_memory.h"
 #include "app/run_charts.h"
+#include "app/run_check.h"
 #include "app/run_page.h"
 #include "app/run_rows.h"
 #include "app/run_step.h"
@@ -31,7 +32,7 @@ static const char help[] =
     "done: the same command goes on where it was, and does again only what\n"
     "depends on a changed line or file. docs/run.md describes the keys.\n"
     "\n"
-    "      --check         only read CONFIG.yaml and say what is wrong\n"
+    "      --check         only look for mistakes in the file and models\n"
     "      --dry-run       print the commands, and which are done already\n"
     "  -o, --output DIR    in place of 'output:' of the file\n"
     "      --redo          do all again\n"
@@ -332,6 +333,7 @@ static enum cz_status work(struct run *run, struct cz_error *err)
         run->config.output = run->output;
     CZ_TRY(app_run_plan_make(&run->plan, &run->config, err));
     if (run->check) {
+        CZ_TRY(app_run_check(&run->plan, err));
         if (!run->quiet)
             printf("%s: %zu model%s, %zu variant%s, %zu steps\n", run->path,
                    run->config.n_models, run->config.n_models == 1 ? "" : "s",

@@ -126,6 +126,7 @@ static enum cz_status read_output(struct app_run_reader *r, yaml_node_t *node)
 static enum cz_status read_annotations(struct app_run_reader *r,
                                        yaml_node_t *node)
 {
+    r->config->annotations_place = app_run_place_of(node);
     return app_run_read_path(&r->config->annotations, r, node,
                              "COCO's instances JSON or a data.yaml");
 }
@@ -137,6 +138,7 @@ static enum cz_status read_images(struct app_run_reader *r, yaml_node_t *node)
 
 static enum cz_status read_calib(struct app_run_reader *r, yaml_node_t *node)
 {
+    r->config->calib_place = app_run_place_of(node);
     return app_run_read_path(&r->config->calib, r, node,
                              "a folder or a list of images");
 }

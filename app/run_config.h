@@ -46,6 +46,7 @@ struct app_run_config {
     const char *annotations;    /* NULL: nothing is evaluated */
     const char *images, *calib; /* or NULL */
     struct app_run_args evaluate, bench;
+    struct app_run_place annotations_place, calib_place;
     struct app_run_place evaluate_place, bench_place, gates_place;
     bool benches;            /* `bench: false` switches it off */
     bool sensitivity;        /* of each model, layer by layer */

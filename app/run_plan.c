@@ -178,12 +178,10 @@ static enum cz_status quietly(struct planner *p)
 
 /* ---- kinds of steps --------------------------------------------------- */
 
-/* As getopt wants them: NULL at the end, texts that may be written to, in the
- * arena. */
-static char **argv_of(struct planner *p, const struct app_run_args *args,
-                      const char *command)
+char **app_run_argv(struct app_run_config *config,
+                    const struct app_run_args *args, const char *command)
 {
-    struct cz_arena *arena = &p->config->arena;
+    struct cz_arena *arena = &config->arena;
     char **argv = cz_arena_alloc(arena, args->count + 2, sizeof *argv);
     bool is_done =
         argv && (argv[0] = cz_arena_strdup(arena, command, strlen(command)));
@@ -215,7 +213,7 @@ static enum cz_status find_out_images(struct planner *p, bool *uses_images)
     const struct app_run_variant *v = &p->config->variants[p->step->variant];
     struct app_compress_options options;
     int exit_code;
-    char **argv = argv_of(p, &v->args, "compress");
+    char **argv = app_run_argv(p->config, &v->args, "compress");
     if (!argv)
         return cz_error_nomem(p->err);
     const bool is_right = app_compress_options_read(
@@ -236,7 +234,7 @@ static enum cz_status check_make(struct planner *p)
 {
     struct app_compress_options options;
     int exit_code;
-    char **argv = argv_of(p, &p->step->args, "compress");
+    char **argv = app_run_argv(p->config, &p->step->args, "compress");
     if (!argv)
         return cz_error_nomem(p->err);
     const bool is_right = app_compress_options_parse(
@@ -298,7 +296,7 @@ static enum cz_status check_eval(struct planner *p)
 {
     struct app_eval_options options;
     int exit_code;
-    char **argv = argv_of(p, &p->step->args, "compress eval");
+    char **argv = app_run_argv(p->config, &p->step->args, "compress eval");
     if (!argv)
         return cz_error_nomem(p->err);
     /* Behind the command's name. */
@@ -391,7 +389,7 @@ static enum cz_status check_bench(struct planner *p)
 {
     struct app_bench_options options;
     int exit_code;
-    char **argv = argv_of(p, &p->step->args, "compress bench");
+    char **argv = app_run_argv(p->config, &p->step->args, "compress bench");
     if (!argv)
         return cz_error_nomem(p->err);
     const bool is_right = app_bench_options_parse(
@@ -517,20 +515,31 @@ static enum cz_status list_in_folder(struct planner *p)
     return status;
 }
 
+/* Says where the file has what `status` is about. */
+static enum cz_status placed(const struct planner *p, enum cz_status status,
+                             struct app_run_place place)
+{
+    const char *context = app_run_text(p->config, "%s:%zu:%zu", p->config->path,
+                                       place.line, place.column);
+    return context ? cz_error_prefix(p->err, status, context)
+                   : cz_error_nomem(p->err);
+}
+
 static enum cz_status list_images(struct planner *p)
 {
     const struct app_run_config *c = p->config;
-    enum cz_status status = CZ_OK;
-    if (c->annotations)
-        status = c->images && !cz_coco_is_yolo(c->annotations)
-                     ? list_in_folder(p)
-                     : app_calibration_files_add(&p->plan->val, c->annotations,
-                                                 p->err);
-    CZ_TRY(cz_error_prefix(p->err, status, c->path));
-    return c->calib ? cz_error_prefix(p->err,
-                                      app_calibration_files_add(
-                                          &p->plan->calib, c->calib, p->err),
-                                      c->path)
+    struct app_run_plan *plan = p->plan;
+    if (c->annotations) {
+        const enum cz_status status =
+            c->images && !cz_coco_is_yolo(c->annotations)
+                ? list_in_folder(p)
+                : app_calibration_files_add(&plan->val, c->annotations, p->err);
+        CZ_TRY(placed(p, status, c->annotations_place));
+    }
+    return c->calib ? placed(p,
+                             app_calibration_files_add(&plan->calib, c->calib,
+                                                       p->err),
+                             c->calib_place)
                     : CZ_OK;
 }
 

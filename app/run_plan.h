@@ -94,6 +94,11 @@ size_t app_run_part_args(enum app_run_kind kind);
 /* The place of a variant among the parts; n_parts where it is none of them. */
 size_t app_run_part_of(const struct app_run_step *step, size_t variant);
 
+/* The command line of a step as getopt wants it: [args->count + 1] and NULL,
+ * texts that may be written to, in the config's arena. NULL: no memory. */
+char **app_run_argv(struct app_run_config *config,
+                    const struct app_run_args *args, const char *command);
+
 /* "make", "evaluate", ... */
 const char *app_run_kind_name(enum app_run_kind kind);
 

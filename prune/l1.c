@@ -197,6 +197,17 @@ enum cz_status cz_prune_l1(struct cz_model *model,
     return status;
 }
 
+enum cz_status cz_prune_check(struct cz_model *model,
+                              const struct cz_prune_options *options,
+                              struct cz_error *err)
+{
+    struct cz_prune_layers list;
+    const enum cz_status status =
+        cz_prune_layers_find(&list, model, options, err);
+    cz_prune_layers_fini(&list);
+    return status;
+}
+
 enum cz_status cz_prune_inspect(struct cz_model *model, size_t threads,
                                 struct cz_prune_report *report,
                                 struct cz_error *err)

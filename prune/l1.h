@@ -100,6 +100,12 @@ enum cz_status cz_prune_l1(struct cz_model *model,
                            struct cz_prune_report *report,
                            struct cz_error *err);
 
+/* Errors that cz_prune_l1() would have for these options but those of the
+ * weights' values; nothing changes. Wants inferred shapes, too. */
+enum cz_status cz_prune_check(struct cz_model *model,
+                              const struct cz_prune_options *options,
+                              struct cz_error *err);
+
 /* The same report for the model as it is; nothing changes. threads: 0 for as
  * many as there are cores. */
 enum cz_status cz_prune_inspect(struct cz_model *model, size_t threads,

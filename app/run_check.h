@@ -1,0 +1,13 @@
+/* `compress run --check`: what can be known before the work. */
+#ifndef CZ_APP_RUN_CHECK_H
+#define CZ_APP_RUN_CHECK_H
+
+#include "app/run_plan.h"
+
+/* Opens each model, as its evaluation will where there is one (engine, library,
+ * decoder), and looks in it for what the variants name. Says the first thing
+ * that is wrong, with the variant's place in the file. */
+enum cz_status app_run_check(const struct app_run_plan *plan,
+                             struct cz_error *err);
+
+#endif
