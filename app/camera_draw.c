@@ -74,11 +74,12 @@ static enum cz_status draw_model(const struct cz_image *image,
                                  size_t model, struct cz_error *err)
 {
     const struct app_detector *d = &camera->detectors[model];
-    CZ_TRY(cz_draw_boxes(image, camera->detectors[0].opencv,
+    /* Boxes come last: what is found is not hidden. */
+    CZ_TRY(cz_draw_panel(image, camera->detectors[0].opencv,
+                         &camera->panels[model], err));
+    return cz_draw_boxes(image, camera->detectors[0].opencv,
                          cz_session_detector(d->session), &frame->boxes[model],
-                         err));
-    return cz_draw_panel(image, camera->detectors[0].opencv,
-                         &camera->panels[model], err);
+                         err);
 }
 
 /* The canvas for two pictures of this size; its memory grows. */

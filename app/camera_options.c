@@ -222,6 +222,12 @@ static bool check(struct app_camera_options *options)
     }
     if (options->csi)
         make_csi(options);
+    else if (options->source.width &&
+             cz_source_kind(options->source.text) != CZ_SOURCE_CAMERA) {
+        app_usage_error(COMMAND, "--capture is for cameras; what comes from "
+                                 "elsewhere has a size already");
+        return false;
+    }
     struct cz_plan_options *plan = &options->detector.engine.engine.plan;
     if (!plan->threads)
         plan->threads = cz_cpu_count();

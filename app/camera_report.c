@@ -233,9 +233,11 @@ void app_camera_print(struct app_camera *camera)
         print_model(camera, m);
     for (size_t t = APP_TIME_DRAW; t < APP_TIME_COUNT; t++)
         print_time(time_names[t], &stats->times[t]);
-    printf("%zu frame%s of %zux%zu, %zu box%s", stats->frames,
-           stats->frames == 1 ? "" : "s", stats->width, stats->height,
-           stats->boxes[0], stats->boxes[0] == 1 ? "" : "es");
+    printf("%zu frame%s of %zux%zu", stats->frames,
+           stats->frames == 1 ? "" : "s", stats->width, stats->height);
+    if (camera->n_models == 1)
+        printf(", %zu box%s", stats->boxes[0],
+               stats->boxes[0] == 1 ? "" : "es");
     print_count("dropped", atomic_load(&p->dropped));
     print_count("reconnects", atomic_load(&p->reconnects));
     print_count("changes of size", stats->changes);
