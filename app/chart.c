@@ -17,7 +17,7 @@
 #define LINE_HEIGHT 23
 #define COLUMNS 2 /* at most */
 #define NAME_LEFT 12
-#define LETTER_WIDTH 7
+#define LETTER_WIDTH 10 /* on a phone, where letters are larger */
 #define TICKS_MOST 6
 #define COLOURS 8
 /* Of a range, to its left and right where it does not begin with 0. */

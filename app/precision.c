@@ -53,22 +53,28 @@ const char *app_precision_text(char text[APP_PRECISION_BYTES],
 {
     const bool is_fp16 =
         r->asked == CZ_PRECISION_FP16 || r->in_fp16 > r->in_bf16;
+    char other[64] = "";
     if (r->asked == CZ_PRECISION_FP16 && r->missing) {
         snprintf(text, APP_PRECISION_BYTES,
                  "fp16: all convolutions in float32, as this CPU has no %s",
                  r->missing);
         return text;
     }
+    if (r->in_bf16 && r->in_fp16)
+        snprintf(other, sizeof other, " and %zu in %s",
+                 is_fp16 ? r->in_bf16 : r->in_fp16, is_fp16 ? "bf16" : "fp16");
     const char *chosen = "as asked";
     if (r->asked == CZ_PRECISION_AUTO)
         chosen = r->is_timed ? "as timed" : "as nothing is timed (--tune)";
-    snprintf(
-        text, APP_PRECISION_BYTES,
-        "%s: %zu of %zu convolutions in %s, %s%s%s%s",
-        cz_precision_name(r->asked), is_fp16 ? r->in_fp16 : r->in_bf16,
-        r->convolutions, is_fp16 ? "fp16" : "bf16", chosen,
-        r->missing ? "; this CPU has no " : "", r->missing ? r->missing : "",
-        r->missing && r->in_bf16 ? ": float32 is likely to be faster" : "");
+    const bool is_slow =
+        r->asked == CZ_PRECISION_BF16 && r->missing && r->in_bf16;
+    snprintf(text, APP_PRECISION_BYTES,
+             "%s: %zu of %zu convolutions in %s%s, %s%s%s%s",
+             cz_precision_name(r->asked), is_fp16 ? r->in_fp16 : r->in_bf16,
+             r->convolutions, is_fp16 ? "fp16" : "bf16", other, chosen,
+             r->missing ? "; this CPU has no " : "",
+             r->missing ? r->missing : "",
+             is_slow ? ": float32 is likely to be faster" : "");
     return text;
 }
 

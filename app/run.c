@@ -236,9 +236,10 @@ static enum cz_status write_reports(struct run *run, const json_t *root,
     return write_one(run, "report.html", app_run_page_print, &page, err);
 }
 
-/* Failures first, then gates. */
+/* The table, what failed, where the files are. */
 static void tell(const struct run *run, const json_t *root)
 {
+    const double images = app_run_images(root);
     size_t i, cached = 0;
     const json_t *row;
     for (i = 0; i < run->plan.n_steps; i++)
@@ -253,8 +254,9 @@ static void tell(const struct run *run, const json_t *root)
         app_print_clean(stdout, app_run_word(row, "message"));
         putchar('\n');
     }
-    if (!isnan(app_run_images(root)))
-        printf("note: AP is that of %g images\n", app_run_images(root));
+    if (!isnan(images))
+        printf("note: AP is that of %.0f image%s\n", images,
+               images == 1 ? "" : "s");
     printf("%s/report.html: written; %zu of %zu steps were done before\n",
            run->config.output, cached, run->plan.n_steps);
 }

@@ -39,6 +39,11 @@ const char *app_run_chart_name(enum app_run_chart chart)
     return names[chart];
 }
 
+static const struct app_run_config *config_of(const struct builder *b)
+{
+    return b->page->plan->config;
+}
+
 /* ---- series ----------------------------------------------------------- */
 
 static struct app_chart_series *add_series(struct builder *b, const char *name,
@@ -55,6 +60,19 @@ static struct app_chart_series *add_series(struct builder *b, const char *name,
     b->series = grown;
     struct app_chart_series *series = &grown[b->n_series];
     *series = (struct app_chart_series){copy, mark, points, 0, b->n_series++};
+    return series;
+}
+
+/* A variant has its colour in all charts; for those of one model. */
+static struct app_chart_series *add_variant(struct builder *b, size_t variant,
+                                            enum app_chart_mark mark,
+                                            size_t most)
+{
+    const struct app_run_config *c = config_of(b);
+    struct app_chart_series *series =
+        add_series(b, c->variants[variant].name, mark, most);
+    if (series)
+        series->colour = b->model * c->n_variants + variant;
     return series;
 }
 
@@ -86,11 +104,6 @@ static bool print(FILE *file, struct builder *b, struct app_chart chart)
 }
 
 /* ---- rows ------------------------------------------------------------- */
-
-static const struct app_run_config *config_of(const struct builder *b)
-{
-    return b->page->plan->config;
-}
 
 static const json_t *row_of(const struct builder *b, size_t model,
                             size_t variant)
@@ -268,15 +281,8 @@ static bool print_sparsity(FILE *file, struct builder *b)
 
 static const json_t *times_of(const struct builder *b, size_t variant)
 {
-    const struct app_run_step *step =
-        app_run_find(b->page->plan, APP_RUN_BENCH, b->model, APP_RUN_ALL);
-    const json_t *runs = step ? json_object_get(step->result, "runs") : NULL;
-    const size_t n = step ? step->n_parts : 0;
-    const size_t part = step ? app_run_part_of(step, variant) : 0;
-    const size_t each = n ? json_array_size(runs) / n : 0;
-    return part < n
-               ? json_object_get(json_array_get(runs, part * each), "times_ms")
-               : NULL;
+    return json_object_get(
+        app_run_bench_run(b->page->plan, b->model, variant, 0), "times_ms");
 }
 
 static double time_at(const json_t *times, size_t i)
@@ -306,8 +312,7 @@ static void add_times(struct builder *b, size_t variant, double low,
     const size_t n = json_array_size(times);
     double bins[TIME_BINS] = {0};
     struct app_chart_series *series =
-        add_series(b, config_of(b)->variants[variant].name, APP_CHART_STEPS,
-                   TIME_BINS + 1);
+        add_variant(b, variant, APP_CHART_STEPS, TIME_BINS + 1);
     const double width = (high - low) / TIME_BINS;
     for (size_t i = 0; i < n; i++) {
         const double bin = floor((time_at(times, i) - low) / width);
@@ -340,8 +345,8 @@ static void add_curve(struct builder *b, size_t variant)
         json_object_get(result_of(b, APP_RUN_EVAL, variant), "curves");
     const json_t *first = json_array_get(curves, 0);
     const size_t n = json_array_size(json_object_get(first, "precision"));
-    struct app_chart_series *series = add_series(
-        b, config_of(b)->variants[variant].name, APP_CHART_CURVE, n + 1);
+    struct app_chart_series *series =
+        add_variant(b, variant, APP_CHART_CURVE, n + 1);
     for (size_t r = 0; r < n; r++) {
         size_t i;
         const json_t *curve;
@@ -382,8 +387,8 @@ static void add_layers(struct builder *b, size_t variant)
     const double zeros =
         app_run_number(row_of(b, b->model, variant), "sparsity");
     size_t i;
-    struct app_chart_series *series = add_series(
-        b, config_of(b)->variants[variant].name, APP_CHART_STEPS, n + 1);
+    struct app_chart_series *series =
+        add_variant(b, variant, APP_CHART_STEPS, n + 1);
     if (!(zeros >= PRUNED))
         return;
     json_array_foreach(layers, i, layer)
@@ -414,8 +419,8 @@ static void add_weights(struct builder *b, size_t variant)
     const json_t *density = json_object_get(weights, "density");
     const size_t n = json_array_size(density);
     const double width = app_run_number(weights, "width");
-    struct app_chart_series *series = add_series(
-        b, config_of(b)->variants[variant].name, APP_CHART_STEPS, n + 1);
+    struct app_chart_series *series =
+        add_variant(b, variant, APP_CHART_STEPS, n + 1);
     for (size_t i = 0; i <= n && n; i++)
         add_point(
             series, ((double)i - (double)n / 2) * width,

@@ -136,7 +136,7 @@ const char *app_run_name(struct app_run_config *config,
 {
     char name[NAME_BYTES] = "";
     add_all_to_name(name, args, false);
-    if (!*name)
+    if (!*name && !swept)
         add_all_to_name(name, args, true);
     if (swept)
         add_to_name(name, swept->name);

@@ -78,7 +78,7 @@ static void print_images(FILE *file, const json_t *root)
     const double images = app_run_images(root);
     if (isnan(images))
         return;
-    fprintf(file, "<p>mAP is that of %g image%s of ", images,
+    fprintf(file, "<p>mAP is that of %.0f image%s of ", images,
             images == 1 ? "" : "s");
     print_element(file, "", app_run_word(root, "annotations"), ".</p>\n");
 }
@@ -174,12 +174,25 @@ static void print_table(FILE *file, const json_t *root)
           file);
 }
 
+/* The most runs that the benchmark has of a file. */
+static size_t count_runs(const json_t *rows)
+{
+    size_t i, most = 0;
+    const json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        const size_t count = json_array_size(json_object_get(row, "runs"));
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
 /* Of the benchmark, where it has more than one of each file. */
 static void print_runs(FILE *file, const json_t *root)
 {
     const json_t *rows = json_object_get(root, "rows"), *row, *run;
     size_t i, k;
-    if (json_array_size(json_object_get(json_array_get(rows, 0), "runs")) < 2)
+    if (count_runs(rows) < 2)
         return;
     fputs("<h2>Benchmark</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n"
           "<tr><th class=\"left\">model</th><th class=\"left\">variant</th>"
@@ -218,32 +231,35 @@ static void print_runs(FILE *file, const json_t *root)
 
 /* ---- charts ----------------------------------------------------------- */
 
-static void print_chart(FILE *file, const struct app_run_page *page,
-                        enum app_run_chart chart, size_t model)
+/* The charts from `first` to before `end`, where there are any, below a
+ * heading. */
+static void print_section(FILE *file, const struct app_run_page *page,
+                          const char *heading, int first, int end, size_t model)
 {
-    if (!app_run_chart_print(NULL, page, chart, model))
-        return;
-    fputs("<div>\n", file);
-    app_run_chart_print(file, page, chart, model);
-    fputs("</div>\n", file);
+    bool is_open = false;
+    for (int k = first; k < end; k++) {
+        const enum app_run_chart chart = (enum app_run_chart)k;
+        if (!app_run_chart_print(NULL, page, chart, model))
+            continue;
+        if (!is_open)
+            print_element(file, "<h2>", heading,
+                          "</h2>\n<div class=\"charts\">\n");
+        is_open = true;
+        fputs("<div>\n", file);
+        app_run_chart_print(file, page, chart, model);
+        fputs("</div>\n", file);
+    }
+    fputs(is_open ? "</div>\n" : "", file);
 }
 
 static void print_charts(FILE *file, const struct app_run_page *page)
 {
     const struct app_run_config *c = page->plan->config;
-    if (c->annotations) {
-        fputs("<h2>Accuracy and cost</h2>\n<div class=\"charts\">\n", file);
-        for (int chart = 0; chart < APP_RUN_CHART_OF_MODEL; chart++)
-            print_chart(file, page, (enum app_run_chart)chart, APP_RUN_ALL);
-        fputs("</div>\n", file);
-    }
-    for (size_t m = 0; m < c->n_models; m++) {
-        print_element(file, "<h2>", c->models[m].name,
-                      "</h2>\n<div class=\"charts\">\n");
-        for (int k = APP_RUN_CHART_OF_MODEL; k < APP_RUN_CHART_COUNT; k++)
-            print_chart(file, page, (enum app_run_chart)k, m);
-        fputs("</div>\n", file);
-    }
+    print_section(file, page, "Accuracy and cost", 0, APP_RUN_CHART_OF_MODEL,
+                  APP_RUN_ALL);
+    for (size_t m = 0; m < c->n_models; m++)
+        print_section(file, page, c->models[m].name, APP_RUN_CHART_OF_MODEL,
+                      APP_RUN_CHART_COUNT, m);
 }
 
 /* ---- pictures --------------------------------------------------------- */
@@ -293,12 +309,25 @@ static void print_image(FILE *file, const struct app_run_page *page,
     fputs("</div>\n", file);
 }
 
+/* Of what any variant of the model drew: all draw on the same images. NULL:
+ * there is nothing. */
+static const struct app_run_step *find_drawn(const struct app_run_plan *plan,
+                                             size_t model)
+{
+    for (size_t v = 0; v < plan->config->n_variants; v++) {
+        const struct app_run_step *step =
+            app_run_find(plan, APP_RUN_DETECT, model, v);
+        if (step && step->result)
+            return step;
+    }
+    return NULL;
+}
+
 static void print_pictures(FILE *file, const struct app_run_page *page)
 {
     const struct app_run_config *c = page->plan->config;
     for (size_t m = 0; m < c->n_models; m++) {
-        const struct app_run_step *step =
-            app_run_find(page->plan, APP_RUN_DETECT, m, c->baseline);
+        const struct app_run_step *step = find_drawn(page->plan, m);
         if (!step)
             continue;
         print_element(file, "<h2>Boxes of ", c->models[m].name, "</h2>\n");

@@ -156,6 +156,20 @@ static enum cz_status add_part(struct planner *p, size_t variant,
     return add_input(p, path);
 }
 
+/* It has all runs of a file, then those of the next one, in the order of its
+ * parts. */
+const json_t *app_run_bench_run(const struct app_run_plan *plan, size_t model,
+                                size_t variant, size_t i)
+{
+    const struct app_run_step *step =
+        app_run_find(plan, APP_RUN_BENCH, model, APP_RUN_ALL);
+    const json_t *runs = step ? json_object_get(step->result, "runs") : NULL;
+    const size_t n = step ? step->n_parts : 0;
+    const size_t part = step ? app_run_part_of(step, variant) : 0;
+    const size_t each = n ? json_array_size(runs) / n : 0;
+    return part < n && i < each ? json_array_get(runs, part * each + i) : NULL;
+}
+
 size_t app_run_part_args(enum app_run_kind kind)
 {
     return kind == APP_RUN_COMPARE ? 2 : 1;
@@ -400,7 +414,7 @@ static enum cz_status check_bench(struct planner *p)
                                      "'bench:' is not right", exit_code);
 }
 
-/* All files of a model, the baseline first, taking turns. */
+/* All files of a model, taking turns. */
 static enum cz_status plan_bench(struct planner *p, size_t model)
 {
     const struct app_run_config *c = p->config;

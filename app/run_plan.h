@@ -88,7 +88,11 @@ struct app_run_step *app_run_find(const struct app_run_plan *plan,
 const char *app_run_file(struct app_run_config *config, size_t model,
                          size_t variant);
 
-/* Of a part of such a step: "--dets FILE", or a file. */
+/* Run i of the variant's file in the benchmark; NULL: there is none. */
+const json_t *app_run_bench_run(const struct app_run_plan *plan, size_t model,
+                                size_t variant, size_t i);
+
+/* How many arguments a part of such a step has: "--dets FILE", or a file. */
 size_t app_run_part_args(enum app_run_kind kind);
 
 /* The place of a variant among the parts; n_parts where it is none of them. */

@@ -143,27 +143,20 @@ static json_t *run_json(const json_t *run, const json_t *base)
     return object;
 }
 
-/* The benchmark has all runs of a file, then those of the next one, in the
- * order of its parts. */
 static void add_runs(json_t *row, const struct place *at)
 {
-    const struct app_run_config *c = at->plan->config;
-    const struct app_run_step *step =
-        app_run_find(at->plan, APP_RUN_BENCH, at->model, APP_RUN_ALL);
-    const json_t *runs = step ? find(step->result, "runs") : NULL;
-    const size_t n_parts = step ? step->n_parts : 0;
-    const size_t each = n_parts ? json_array_size(runs) / n_parts : 0;
-    const size_t part = step ? app_run_part_of(step, at->variant) : 0;
-    const size_t base = step ? app_run_part_of(step, c->baseline) : 0;
+    const size_t baseline = at->plan->config->baseline;
+    const json_t *run;
     json_t *list = json_array();
-    for (size_t i = 0; i < each && part < n_parts; i++)
-        json_array_append_new(list,
-                              run_json(json_array_get(runs, part * each + i),
-                                       json_array_get(runs, base * each + i)));
+    for (size_t i = 0;
+         (run = app_run_bench_run(at->plan, at->model, at->variant, i)); i++)
+        json_array_append_new(
+            list,
+            run_json(run, app_run_bench_run(at->plan, at->model, baseline, i)));
     json_object_set_new(row, "runs", list);
 }
 
-/* The first step about the row that failed, or was left out. */
+/* The first step about the row that failed. */
 static void add_state(json_t *row, const struct place *at)
 {
     const struct app_run_plan *plan = at->plan;
@@ -196,8 +189,9 @@ static json_t *gate(double value, double most, bool *is_unknown)
 static void add_gates(json_t *row, const struct place *at)
 {
     const struct app_run_config *c = at->plan->config;
+    const bool is_own = is_baseline(at) && !isnan(app_run_number(row, "AP"));
     const double lost =
-        is_baseline(at) ? 0 : -app_run_number(row, "delta_AP.difference");
+        is_own ? 0 : -app_run_number(row, "delta_AP.difference");
     json_t *gates = json_object();
     bool is_unknown = false;
     /* AP has ten digits. */

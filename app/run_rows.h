@@ -1,7 +1,7 @@
 /* What came of a run: one row for each variant of each model.
  *
  * All reports are made of this object, which is also what --json prints and
- * OUTPUT/run.json holds; docs/formats.md describes it. */
+ * OUTPUT/run.json holds; docs/formats_run.md describes it. */
 #ifndef CZ_APP_RUN_ROWS_H
 #define CZ_APP_RUN_ROWS_H
 

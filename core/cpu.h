@@ -15,7 +15,7 @@ enum cz_cpu_feature {
 };
 
 /* Whether kernels may use `feature`: the processor has it, and the environment
- * variable CZ_CPU allows it: baseline, dotprod, fp16 (with dot products), avx2,
+ * variable CZ_CPU allows it: baseline, dotprod, fp16 (and dot products), avx2,
  * avx512 (without AVX512_BF16), avx512_bf16; unset, empty or anything else: no
  * limit. Asked when a plan is compiled. */
 bool cz_cpu_has(enum cz_cpu_feature feature);

@@ -12,8 +12,8 @@
  * float16 (fp16_neon.c), on processors that compute with it: sums of
  * CZ_FP16_SEGMENT products are float16, what is made of them float32. What is
  * beyond the largest float16, 65504, becomes infinity: weights are scaled so
- * that the largest of an output channel is below 1, which leaves a segment's
- * inputs up to 1023 on the average.
+ * that the largest of an output channel is below 2, which leaves a segment's
+ * inputs up to 511 on the average.
  *
  * Rounding is to nearest, ties to even. NaN stays NaN and infinity infinity. */
 #ifndef CZ_ENGINE_NARROW_INTERNAL_H

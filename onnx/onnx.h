@@ -544,18 +544,20 @@ const struct cz_node *cz_value_reader(const struct cz_value *value, size_t use);
 bool cz_node_is_dfl(const struct cz_node *node);
 
 /* Operators whose constant operand was trained: Conv but for DFL,
- * ConvTranspose, Gemm, MatMul with a constant matrix, BatchNormalization. */
+ * ConvTranspose, Gemm and MatMul with a constant matrix (of floats, or of codes
+ * that are dequantized), BatchNormalization. */
 bool cz_node_is_learned(const struct cz_node *node);
 
 /* A constant of a float type that a learned operator or a DFL Conv has as its
  * weight, bias, scale, ... */
 bool cz_value_is_parameter(const struct cz_value *value);
 
-/* A constant of integers of which a DequantizeLinear makes such a weight, bias,
- * ... */
+/* A constant of integers of which a DequantizeLinear that reads it makes such a
+ * weight, bias, ... */
 bool cz_value_is_codes(const struct cz_value *value);
 
-/* The integers of which the weight of a Conv is made so; NULL: it is not. */
+/* The integers of which the second operand of a node is made so, reshapes in
+ * between; NULL: it is not. */
 const struct cz_tensor *cz_node_codes(const struct cz_node *node);
 
 /* Marks (calloc'ed by the caller, one for each node of `graph` in order)

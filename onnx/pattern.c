@@ -122,7 +122,10 @@ const struct cz_tensor *cz_node_codes(const struct cz_node *node)
     if (!from || !cz_node_is(from, "DequantizeLinear"))
         return NULL;
     const struct cz_value *codes = origin(cz_node_input(from, 0));
-    return codes ? codes->constant : NULL;
+    return codes && codes->constant &&
+                   !cz_dtype_is_float(codes->constant->dtype)
+               ? codes->constant
+               : NULL;
 }
 
 bool cz_node_is_dfl(const struct cz_node *node)
@@ -146,16 +149,25 @@ bool cz_node_is_dfl(const struct cz_node *node)
     return true;
 }
 
+/* Has it a constant matrix, or stack of matrices, as its second operand? */
+static bool is_by_matrix(const struct cz_node *node)
+{
+    struct cz_value *value;
+    const struct cz_tensor *codes = cz_node_codes(node);
+    if (codes)
+        return codes->rank >= 2;
+    return cz_node_weight(node, &value) && value->constant->rank >= 2;
+}
+
 bool cz_node_is_learned(const struct cz_node *node)
 {
     static const char *const always[] = {"ConvTranspose", "BatchNormalization",
                                          NULL};
     static const char *const products[] = {"Gemm", "MatMul", NULL};
-    struct cz_value *value;
     if (cz_node_is(node, "Conv"))
         return !cz_node_is_dfl(node);
     if (is_one_of(node, products))
-        return cz_node_weight(node, &value) && value->constant->rank >= 2;
+        return is_by_matrix(node);
     return is_one_of(node, always);
 }
 

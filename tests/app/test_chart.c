@@ -60,6 +60,8 @@ static void points_are_within(void **state)
                                        .series = series,
                                        .n_series = 2});
         check_circles(text, 3 + 2 + 2); /* and two in the list */
+        assert_int_equal(3 + 1, count(text, "class=\"point s4\""));
+        assert_int_equal(2 + 1, count(text, "class=\"point s1\""));
         assert_int_equal(1, count(text, "<path"));
         assert_null(strstr(text, "nan"));
         assert_null(strstr(text, "inf"));
@@ -108,12 +110,49 @@ static void escapes_names_and_lists_no_front(void **state)
     assert_null(strstr(text, ">front<"));
 }
 
+/* The heights of the names in the list, two at most in a line. */
+static void check_list(const char *name, bool is_one_column)
+{
+    char text[BYTES];
+    struct app_chart_point points[] = {{1, 1}, {2, 2}};
+    const struct app_chart_series series[] = {
+        {name, APP_CHART_LINE, points, 2, 0},
+        {"b", APP_CHART_LINE, points, 2, 1}};
+    double x[2], y[2];
+    draw(text, &(struct app_chart){.title = "t",
+                                   .x_label = "x",
+                                   .y_label = "y",
+                                   .series = series,
+                                   .n_series = 2});
+    const char *at = text;
+    for (size_t i = 0; i < 2; i++, at++) {
+        at = strstr(at, "class=\"name\"");
+        assert_non_null(at);
+        while (*at != '<')
+            at--;
+        assert_int_equal(2,
+                         sscanf(at, "<text x=\"%lf\" y=\"%lf\"", &x[i], &y[i]));
+        at = strstr(at, "class=\"name\"");
+    }
+    assert_int_equal(is_one_column, y[1] > y[0]);
+    assert_int_equal(is_one_column, x[1] <= x[0]);
+}
+
+static void long_names_have_a_line_each(void **state)
+{
+    (void)state;
+    check_list("a", false);
+    check_list("a-name-of-sixty-letters-which-is-longer-than-half-of-a-chart",
+               true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(points_are_within),
         cmocka_unit_test(has_axes_without_a_range),
         cmocka_unit_test(escapes_names_and_lists_no_front),
+        cmocka_unit_test(long_names_have_a_line_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ static const char text[] =
     "  - {precision: int8+fp16, target: tensorrt, prune_all: false}\n"
     "  - {prune: 0.1, skip: [a, 'b*']}\n"
     "  - {sparsity_of: '*=0.3'}\n"
+    "  - {skip: [a], cluster: [4, 8]}\n"
     "evaluate: {limit: 5}\n"
     "bench: {engine: [compress, ort], threads: [1, 2]}\n"
     "samples: 3\n"
@@ -50,7 +51,7 @@ static void check(const struct app_run_config *c)
     assert_string_equal("m", c->models[0].name);
     assert_string_equal("b", c->models[1].name);
     assert_string_equal("calib", c->calib);
-    assert_int_equal(6, c->n_variants);
+    assert_int_equal(8, c->n_variants);
     assert_int_equal(2, c->baseline);
     assert_string_equal("s-0.05", c->variants[0].name);
     check_args(&c->variants[0].args, "--skip x --skip y --prune 0.05");
@@ -60,6 +61,8 @@ static void check(const struct app_run_config *c)
     assert_int_equal(8, c->variants[3].place.line);
     assert_string_equal("prune-0.1", c->variants[4].name);
     assert_string_equal("sparsity-of-__0.3", c->variants[5].name);
+    assert_string_equal("cluster-4", c->variants[6].name);
+    assert_string_equal("cluster-8", c->variants[7].name);
     check_args(&c->evaluate, "--limit 5");
     check_args(&c->bench, "--engine compress,ort --threads 1,2");
     assert_int_equal(3, c->samples);

@@ -81,8 +81,11 @@ static uint16_t without_payload(const struct type *type, uint16_t bits)
 static void check_rounding(const struct type *type,
                            const struct cz_narrow *loops)
 {
-    /* Half a step, and what is next to it; all signs and exponents. */
-    static const uint32_t low[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
+    /* Half a step of each type, and what is next to it; all signs and
+     * exponents. */
+    static const uint32_t low[] = {0,      1,      0x0fff, 0x1000,
+                                   0x1001, 0x2fff, 0x3000, 0x3001,
+                                   0x7fff, 0x8000, 0x8001, 0xffff};
     float x[MAX_LANES];
     uint16_t y[MAX_LANES];
     for (uint32_t high = 0; high < 0x10000; high += (uint32_t)loops->lanes) {

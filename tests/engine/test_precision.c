@@ -185,6 +185,17 @@ static void what_a_processor_has_not_is_reported(void **state)
         cz_plan_free(plan);
     }
     unsetenv("CZ_CPU");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cz_plan *plan =
+            compile(model, cases[i].precision, CZ_TUNE_OFF, NULL);
+        const bool has_all = cases[i].precision == CZ_PRECISION_FLOAT32 ||
+                             (cases[i].precision == CZ_PRECISION_FP16
+                                  ? cz_cpu_has(CZ_CPU_FP16)
+                                  : cz_cpu_has(CZ_CPU_AVX512_BF16));
+        if (cases[i].precision != CZ_PRECISION_AUTO)
+            assert_int_equal(!cz_plan_precision(plan).missing, has_all);
+        cz_plan_free(plan);
+    }
     cz_model_free(model);
 }
 

@@ -302,6 +302,12 @@ static void counts_parameters_and_macs(void **state)
          "const d i32[2] 1; w = DequantizeLinear(c, s);"
          "b = DequantizeLinear(d, s); y = Conv(x, w, b); out y",
          8, 6 * 16, 0},
+        {"in x f32[1,7,16]; const c i8[16,10] 1; const s f32[] 0.5; out y;"
+         "w = DequantizeLinear(c, s); y = MatMul(x, w)",
+         160, 7 * 160, 0},
+        {"in x f32[5,16]; const c i8[16,10] 1; const s f32[] 0.5; out y;"
+         "w = DequantizeLinear(c, s); y = Gemm(x, w)",
+         160, 5 * 160, 0},
         {"in x f32[1,3,4,4]; const c i8[3,1,1] 1; const s f32[] 0.5;"
          "m = DequantizeLinear(c, s); y = Mul(x, m); out y",
          0, 0, 0},
