@@ -14,12 +14,8 @@
  * BF16_LOOPS, the initializer of its struct cz_narrow. */
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline)) TARGET
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "engine/simd_macros.h"
+
 #define LOAD(p) (*(const vec_at *)(p))
 #define STORE(p, v) (*(vec_at *)(p) = (v))
 

@@ -3,9 +3,9 @@
 #include <immintrin.h>
 
 #include "engine/bytes_internal.h"
+#include "engine/simd_macros.h"
 
 #define TARGET __attribute__((target("avx2")))
-#define INLINE static inline __attribute__((always_inline)) TARGET
 
 #include "engine/bytes_loops.h"
 

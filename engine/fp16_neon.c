@@ -4,16 +4,11 @@
 #include <arm_neon.h>
 
 #include "engine/narrow_internal.h"
+#include "engine/simd_macros.h"
 
 #define LANES 4
 #define PIXELS 12
 #define TARGET __attribute__((target("arch=armv8.2-a+fp16")))
-#define INLINE static inline __attribute__((always_inline)) TARGET
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* Both blocks of outputs; of a single one, the upper half is zeros. */
 INLINE float16x8_t load_weights(const uint16_t *from, size_t outputs)

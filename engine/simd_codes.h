@@ -27,7 +27,7 @@
  *     store_floats(f, finish, at)             a block
  *
  * and exports CODES_LOOPS, the initializer of its struct cz_codes_loops. */
-#include "engine/simd_codes_macros.h"
+#include "engine/simd_macros.h"
 
 /* Vectors of a block. */
 #define VECTORS (CZ_CODES_BLOCK / LANES)

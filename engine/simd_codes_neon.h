@@ -1,6 +1,6 @@
 /* What the loops of simd_codes.h need besides products of quads, in NEON: for
  * all files that include them on aarch64. */
-#include "engine/simd_codes_macros.h"
+#include "engine/simd_macros.h"
 
 #define LANES 4
 #define PIXELS 4

@@ -15,7 +15,7 @@
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15                   \
     }
 
-#include "engine/simd_codes_macros.h"
+#include "engine/simd_macros.h"
 
 typedef uint8_t quads __attribute__((vector_size(16), may_alias));
 typedef int16_t words __attribute__((vector_size(16), may_alias));

@@ -1,6 +1,6 @@
 /* What the loops of simd_codes.h need besides products, in AVX2: for all files
  * that include them on x86. */
-#include "engine/simd_codes_macros.h"
+#include "engine/simd_macros.h"
 
 #define LANES 8
 #define X_SHIFT 0

@@ -15,18 +15,8 @@
  * and exports SIMD_LOOPS, the initializer of its struct cz_simd.
  *
  * The loops themselves are in one file for each kind. */
-#define INLINE static inline __attribute__((always_inline)) TARGET
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define UNROLL_4 _Pragma("clang loop unroll_count(4)")
-#define UNROLL_8 _Pragma("clang loop unroll_count(8)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#define UNROLL_4 _Pragma("GCC unroll 4")
-#define UNROLL_8 _Pragma("GCC unroll 8")
-#endif
-/* The compiler must not know where `p` points. */
-#define FORGET(p) __asm__("" : "+r"(p))
+#include "engine/simd_macros.h"
+
 #define LOAD(p) (*(const vec_at *)(p))
 #define STORE(p, v) (*(vec_at *)(p) = (v))
 
