@@ -370,6 +370,9 @@ enum cz_status cz_attr_build(struct cz_attr *attr, struct cz_node *node,
     attr->count = cz_proto_attr_count(proto);
     enum cz_attr_kind kind = (enum cz_attr_kind)cz_proto_attr_kind(proto);
     attr->kind = kind;
+    if (!attr->count && (kind == CZ_ATTR_TENSOR || kind == CZ_ATTR_GRAPH))
+        return cz_error_set(err, CZ_EPARSE, "attribute '%.100s' has no value",
+                            attr->name);
     for (size_t i = 0; i < cz_proto_attr_sparse_count(proto); i++) {
         struct cz_tensor *values;
         CZ_TRY(

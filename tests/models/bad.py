@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper
+from onnx import AttributeProto, ModelProto, TensorProto, helper
 
 import external
 from builder import FLOAT, HALF, Directory, Net, Symlink, recipe
@@ -359,6 +359,11 @@ conv_edited("conv_kernel_rank.onnx", "kernel_shape [3] for a 2-d Conv",
             kernel_shape=[3])
 conv_edited("conv_pads_short.onnx", "pads of two numbers", pads=[1, 1])
 conv_edited("attribute_wrong_type.onnx", "group as a float", group=1.0)
+
+
+@edited("attribute_no_tensor.onnx", "an attribute of type tensor without one")
+def attribute_no_tensor(model: ModelProto) -> None:
+    model.graph.node[0].attribute.add(name="value", type=AttributeProto.TENSOR)
 
 
 @weight_edited("conv_weight_rank.onnx", "a Conv weight of one dimension")

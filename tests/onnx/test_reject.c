@@ -107,6 +107,7 @@ static const struct row rows[] = {
     {"conv_no_output.onnx", CHECK, CZ_EPARSE, "Conv_1"},
     {"conv_100k_inputs.onnx", CHECK, CZ_EPARSE, "100003"},
     {"attribute_wrong_type.onnx", CHECK, CZ_EPARSE, "group"},
+    {"attribute_no_tensor.onnx", LOAD, CZ_EPARSE, "'value' has no value"},
     {"duplicate_attribute.onnx", CHECK, CZ_EPARSE, "group"},
     /* Valid, but not for pruning or float16. */
     {"no_conv.onnx", PRUNE, CZ_EINVAL, "no Conv to prune"},
