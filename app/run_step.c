@@ -231,6 +231,7 @@ static enum cz_status write_record(const char *path, const json_t *record,
                                    struct cz_error *err)
 {
     char *text = app_json_dump(record, JSON_COMPACT | JSON_ENSURE_ASCII);
+    unlink(path); /* what a link leads to is not ours */
     const enum cz_status status =
         text ? cz_output_print(path, true, app_print_line, text, err)
              : cz_error_nomem(err);
