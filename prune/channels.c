@@ -194,6 +194,14 @@ static enum cz_status check_options(const struct cz_channels_options *options,
 static enum cz_status refuse(const struct cz_channels *channels,
                              struct cz_error *err)
 {
+    struct cz_stats stats;
+    cz_model_count(&stats, channels->model);
+    if (stats.parameters && stats.dtype != CZ_DTYPE_FLOAT)
+        return cz_error_set(err, CZ_EINVAL,
+                            "the model's weights are %s: cut the channels of "
+                            "the float32 model that it was made from, with "
+                            "--int8 or --fp16 in the same command",
+                            cz_dtype_name(stats.dtype));
     if (!channels->n_convs)
         return cz_error_set(err, CZ_EINVAL,
                             "there is no Conv whose channels are known");
