@@ -52,12 +52,15 @@ static enum cz_status check_eval(const struct app_run_plan *plan,
     if (!argv)
         return cz_error_nomem(err);
     /* Behind the command's name. */
-    enum cz_status status = cz_error_nomem(err);
-    if (app_eval_options_parse(&options, (int)step->args.count, argv + 1,
-                               &exit_code)) {
+    const bool is_parsed = app_eval_options_parse(
+        &options, (int)step->args.count, argv + 1, &exit_code);
+    enum cz_status status;
+    if (is_parsed) {
         status = app_detector_open(&detector, options.sources[0],
                                    &options.detector, err);
         app_detector_close(&detector);
+    } else {
+        status = cz_error_nomem(err);
     }
     app_eval_options_fini(&options);
     return status;
