@@ -56,6 +56,7 @@ static enum cz_status check_eval(const struct app_run_plan *plan,
         &options, (int)step->args.count, argv + 1, &exit_code);
     enum cz_status status;
     if (is_parsed) {
+        options.detector.engine.engine.plan.tune = CZ_TUNE_OFF; /* no file */
         status = app_detector_open(&detector, options.sources[0],
                                    &options.detector, err);
         app_detector_close(&detector);
