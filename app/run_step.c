@@ -227,11 +227,19 @@ enum cz_status app_run_look_up(struct app_run_worker *worker,
     return CZ_OK;
 }
 
+/* What a link leads to is not ours. */
+static void unlink_link(const char *path)
+{
+    struct stat info;
+    if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode))
+        unlink(path);
+}
+
 static enum cz_status write_record(const char *path, const json_t *record,
                                    struct cz_error *err)
 {
     char *text = app_json_dump(record, JSON_COMPACT | JSON_ENSURE_ASCII);
-    unlink(path); /* what a link leads to is not ours */
+    unlink_link(path);
     const enum cz_status status =
         text ? cz_output_print(path, true, app_print_line, text, err)
              : cz_error_nomem(err);
