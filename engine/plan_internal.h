@@ -140,7 +140,8 @@ enum {
     CZ_OP_ANY_LAYOUT = 8,
 };
 
-/* The operators that passes put in. */
+/* The operators that passes put in, and how the names of all of them begin. */
+#define CZ_OP_OWN "cz."
 #define CZ_OP_ACTIVATION "cz.Activation"
 #define CZ_OP_TO_BLOCKED "cz.ToBlocked"
 #define CZ_OP_TO_PLAIN "cz.ToPlain"

@@ -1,4 +1,6 @@
 /* The compiler: ports, shapes, what is known at compile time, errors. */
+#include <stdio.h>
+
 #include "tests/engine/op_support.h"
 
 static void gives_an_input_back_through_views(void **state)
@@ -40,6 +42,27 @@ static void names_every_operator_that_is_missing(void **state)
     assert_string_equal(err.message,
                         "operators that the engine does not have: "
                         "com.example.Foo ('a'), com.example.Bar ('y')");
+}
+
+/* They trust what a pass has set. */
+static void refuses_what_only_passes_put_in(void **state)
+{
+    (void)state;
+    struct cz_operator_info op;
+    size_t own = 0;
+    for (size_t i = 0; cz_operator(i, &op); i++) {
+        struct cz_error err = CZ_ERROR_INIT;
+        char text[120];
+        if (strncmp(op.op_type, "cz.", 3) != 0)
+            continue;
+        snprintf(text, sizeof text,
+                 "in x f32[3,4,5]; in z f32[5]; y = %s(x, z); out y",
+                 op.op_type);
+        assert_int_equal(cz_test_engine_try(text, &err), CZ_EUNSUPPORTED);
+        assert_non_null(strstr(err.message, "does not have: cz."));
+        own++;
+    }
+    assert_true(own > 0);
 }
 
 static void asks_for_dims_that_are_open(void **state)
@@ -99,6 +122,7 @@ int main(void)
         cmocka_unit_test(gives_an_input_back_through_views),
         cmocka_unit_test(takes_constant_nodes_of_every_kind),
         cmocka_unit_test(names_every_operator_that_is_missing),
+        cmocka_unit_test(refuses_what_only_passes_put_in),
         cmocka_unit_test(asks_for_dims_that_are_open),
         cmocka_unit_test(refuses_an_output_that_is_declared_otherwise),
         cmocka_unit_test(converts_all_of_a_half_precision_port),
