@@ -14,6 +14,7 @@
  * BF16_LOOPS, the initializer of its struct cz_narrow. */
 #include <string.h>
 
+#include "core/half.h"
 #include "engine/simd_macros.h"
 
 #define LOAD(p) (*(const vec_at *)(p))
@@ -126,5 +127,6 @@ TARGET static void round_vectors(const float *x, uint16_t *y, size_t n)
 #define BF16_LOOPS                                                             \
     {                                                                          \
         .lanes = LANES, .together = 2, .is_native = IS_NATIVE,                 \
-        .multiply = multiply, .round = round_vectors                           \
+        .narrow = cz_bfloat16_from_float, .multiply = multiply,                \
+        .round = round_vectors                                                 \
     }

@@ -95,7 +95,8 @@ static const char *missing_instructions(const struct cz_plan *plan)
         (asked != CZ_PRECISION_BF16 && has_fp16))
         return NULL;
 #ifdef __aarch64__
-    return asked == CZ_PRECISION_BF16 ? "AVX512_BF16" : "FEAT_FP16";
+    return asked == CZ_PRECISION_BF16 ? "bfloat16 instructions that are used"
+                                      : "FEAT_FP16";
 #else
     return asked == CZ_PRECISION_FP16 ? "FEAT_FP16" : "AVX512_BF16";
 #endif

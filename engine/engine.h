@@ -105,6 +105,13 @@ struct cz_port {
     size_t size_bytes;
 };
 
+/* How many elements there are. */
+size_t cz_port_count(const struct cz_port *port);
+
+/* All of them as float32, the nearest to what they are; 0 for those that are no
+ * numbers. */
+void cz_port_widen(float *floats, const struct cz_port *port);
+
 struct cz_plan;
 
 /* CZ_EUNSUPPORTED names every operator that is not supported, with a node for
@@ -122,6 +129,10 @@ void cz_plan_free(struct cz_plan *plan);
 const struct cz_port *cz_plan_inputs(const struct cz_plan *plan, size_t *count);
 const struct cz_port *cz_plan_outputs(const struct cz_plan *plan,
                                       size_t *count);
+
+/* Channels that its convolutions compute together on this processor: 4, 8 or
+ * 16. The last ones of another multiple take as long as if they were all. */
+size_t cz_plan_lanes(const struct cz_plan *plan);
 
 /* The tap, input or output called `name`; NULL when there is none. */
 const struct cz_port *cz_plan_find(const struct cz_plan *plan,

@@ -3,6 +3,7 @@
 #ifdef __aarch64__
 #include <arm_neon.h>
 
+#include "core/half.h"
 #include "engine/narrow_internal.h"
 #include "engine/simd_macros.h"
 
@@ -87,17 +88,23 @@ INLINE void multiply_tile(const struct cz_narrow_product *m, const uint16_t *x,
 
 #include "engine/narrow_run.h"
 
+/* Infinity times a weight of 0 would be NaN, and spread. */
 TARGET static void round_vectors(const float *x, uint16_t *y, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        vst1_u16(y + i * LANES,
-                 vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(x + i * LANES))));
+    const float32x4_t most = vdupq_n_f32(CZ_HALF_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const float32x4_t v = vminq_f32(vld1q_f32(x + i * LANES), most);
+        const float16x4_t half = vcvt_f16_f32(vmaxq_f32(v, vnegq_f32(most)));
+        vst1_u16(y + i * LANES, vreinterpret_u16_f16(half));
+    }
 }
 
 const struct cz_narrow cz_fp16_neon = {
     .lanes = LANES,
     .together = 1,
     .is_native = true,
+    .is_scaled = true,
+    .narrow = cz_half_from_float,
     .multiply = multiply,
     .round = round_vectors,
 };

@@ -15,7 +15,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/half.h"
 #include "core/sizes.h"
 #include "engine/conv_tiles_internal.h"
 #include "engine/kernels_internal.h"
@@ -31,7 +30,7 @@ struct narrow {
     const struct cz_simd *simd; /* for what comes behind the products */
     /* [pair][taps][lanes / together][outputs][lanes][together] */
     uint16_t *w;
-    float *bias, *scale; /* [out_blocks * lanes]; bfloat16: scale is NULL */
+    float *bias, *scale; /* [out_blocks * lanes] */
     ptrdiff_t *offsets;  /* [taps] */
     size_t taps;
     struct cz_conv_tiles tiles; /* parts: pairs of output blocks */
@@ -108,8 +107,6 @@ static float scale_of(const float *weights, size_t count)
 static void pack_channel(const struct narrow *conv, const float *weights,
                          float scale, size_t outputs, uint16_t *to)
 {
-    uint16_t (*narrow)(float) =
-        conv->scale ? cz_half_from_float : cz_bfloat16_from_float;
     const struct cz_conv_shape *s = &conv->shape;
     const size_t together = conv->loops->together;
     const size_t positions = s->kernel_h * s->kernel_w;
@@ -120,7 +117,7 @@ static void pack_channel(const struct narrow *conv, const float *weights,
             const size_t at =
                 (block * positions + p) * (s->lanes / together) + c / together;
             to[at * width + c % together] =
-                narrow(weights[ic * positions + p] / scale);
+                conv->loops->narrow(weights[ic * positions + p] / scale);
         }
     }
 }
@@ -132,9 +129,9 @@ static void pack_weights(struct narrow *conv, const float *weights)
     const size_t count = s->in_channels * s->kernel_h * s->kernel_w;
     for (size_t oc = 0; oc < s->out_channels; oc++, weights += count) {
         const size_t pair = oc / pair_lanes;
-        const float scale = conv->scale ? scale_of(weights, count) : 1;
-        if (conv->scale)
-            conv->scale[oc] = scale;
+        const float scale =
+            conv->loops->is_scaled ? scale_of(weights, count) : 1;
+        conv->scale[oc] = scale;
         pack_channel(conv, weights, scale, cz_conv_pair_outputs(s, pair),
                      conv->w + pair * conv->taps * s->lanes * pair_lanes +
                          oc % pair_lanes * conv->loops->together);
@@ -157,14 +154,13 @@ static size_t floats_of(size_t elements)
     return cz_divide_up(elements, 2 * vector) * vector;
 }
 
-static enum cz_status allocate(struct narrow *conv, bool has_scale,
-                               const struct cz_plan *plan, struct cz_error *err)
+static enum cz_status allocate(struct narrow *conv, const struct cz_plan *plan,
+                               struct cz_error *err)
 {
     const struct cz_conv_shape *s = &conv->shape;
     const size_t outputs = s->out_blocks * s->lanes;
     const size_t weights = floats_of(conv->taps * s->lanes * outputs);
-    float *floats = cz_store_floats(plan->store, weights + outputs +
-                                                     (has_scale ? outputs : 0));
+    float *floats = cz_store_floats(plan->store, weights + 2 * outputs);
     conv->offsets = cz_calloc(conv->taps, sizeof *conv->offsets);
     if (!floats || !conv->offsets ||
         !cz_scratch_reserve(plan->exec.scratch,
@@ -172,13 +168,13 @@ static enum cz_status allocate(struct narrow *conv, bool has_scale,
         return cz_error_nomem(err);
     conv->w = (uint16_t *)floats;
     conv->bias = floats + weights;
-    conv->scale = has_scale ? conv->bias + outputs : NULL;
+    conv->scale = conv->bias + outputs;
     return CZ_OK;
 }
 
 static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
-                              const struct cz_narrow *loops, bool has_scale,
-                              void **state, struct cz_error *err)
+                              const struct cz_narrow *loops, void **state,
+                              struct cz_error *err)
 {
     struct narrow *conv = cz_calloc(1, sizeof *conv);
     if (!conv)
@@ -189,7 +185,7 @@ static enum cz_status prepare(struct cz_step *step, const struct cz_plan *plan,
     conv->simd = cz_simd_find(plan->block);
     conv->taps = s->in_blocks * s->kernel_h * s->kernel_w;
     choose_tiles(conv, plan->exec.threads);
-    const enum cz_status status = allocate(conv, has_scale, plan, err);
+    const enum cz_status status = allocate(conv, plan, err);
     if (status != CZ_OK) {
         release(conv);
         return status;
@@ -206,14 +202,14 @@ static enum cz_status prepare_bf16(struct cz_step *step,
                                    const struct cz_plan *plan, void **state,
                                    struct cz_error *err)
 {
-    return prepare(step, plan, cz_bf16_find(plan->block), false, state, err);
+    return prepare(step, plan, cz_bf16_find(plan->block), state, err);
 }
 
 static enum cz_status prepare_fp16(struct cz_step *step,
                                    const struct cz_plan *plan, void **state,
                                    struct cz_error *err)
 {
-    return prepare(step, plan, cz_fp16_find(plan->block), true, state, err);
+    return prepare(step, plan, cz_fp16_find(plan->block), state, err);
 }
 
 /* ---- a frame ---------------------------------------------------------- */
@@ -272,7 +268,7 @@ static void multiply_row(const struct frame *frame,
         .w = conv->w + pair * conv->taps * s->lanes * pair_lanes,
         .outputs = outputs,
         .bias = conv->bias + pair * pair_lanes,
-        .scale = conv->scale ? conv->scale + pair * pair_lanes : NULL,
+        .scale = conv->scale + pair * pair_lanes,
         .y = (float *)step->outputs[0]->data + at,
         .y_block = plane,
     };

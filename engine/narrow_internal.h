@@ -10,12 +10,13 @@
  * have it, which also make 0 of sums that small.
  *
  * float16 (fp16_neon.c), on processors that compute with it: sums of
- * CZ_FP16_SEGMENT products are float16, what is made of them float32. What is
- * beyond the largest float16, 65504, becomes infinity: weights are scaled so
- * that the largest of an output channel is below 2, which leaves a segment's
- * inputs up to 511 on the average.
+ * CZ_FP16_SEGMENT products are float16, what is made of them float32. Inputs
+ * beyond the largest float16, 65504, become that. Sums beyond it become
+ * infinity: weights are scaled so that the largest of an output channel is
+ * below 2, which leaves a segment's inputs up to 511 on the average.
  *
- * Rounding is to nearest, ties to even. NaN stays NaN and infinity infinity. */
+ * Rounding is to nearest, ties to even. NaN stays NaN, and in bfloat16 infinity
+ * infinity. */
 #ifndef CZ_ENGINE_NARROW_INTERNAL_H
 #define CZ_ENGINE_NARROW_INTERNAL_H
 
@@ -42,7 +43,7 @@ struct cz_narrow_product {
     const uint16_t *w;
     size_t outputs; /* 1 or CZ_SIMD_OUTPUTS */
     const float *bias;
-    const float *scale; /* float16; bfloat16 has none: 1 */
+    const float *scale; /* 1, and not read, unless is_scaled */
     float *y;
     size_t y_block;
 };
@@ -51,6 +52,8 @@ struct cz_narrow {
     size_t lanes;
     size_t together; /* input channels whose weights lie side by side */
     bool is_native;  /* the processor multiplies these numbers itself */
+    bool is_scaled;  /* weights are divided by `scale` before they are narrow */
+    uint16_t (*narrow)(float x);
     void (*multiply)(const struct cz_narrow_product *product, size_t n);
     /* y = x, rounded; n vectors. */
     void (*round)(const float *x, uint16_t *y, size_t n);

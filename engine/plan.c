@@ -291,6 +291,11 @@ const struct cz_port *cz_plan_outputs(const struct cz_plan *plan, size_t *count)
     return plan->ports + plan->n_inputs;
 }
 
+size_t cz_plan_lanes(const struct cz_plan *plan)
+{
+    return plan->block;
+}
+
 const struct cz_port *cz_plan_find(const struct cz_plan *plan, const char *name)
 {
     for (size_t i = 0; i < port_count(plan); i++) {

@@ -161,44 +161,52 @@ double cz_drop_weigh(const struct cz_coco_delta *measured, double estimated,
 
 /* ---- outputs ---------------------------------------------------------- */
 
-static size_t count_elements(const struct cz_port *port)
+/* The outputs of a plan of which numbers are compared: those of floats, or all
+ * where there are none. */
+struct compared {
+    const struct cz_port *ports;
+    size_t n_ports;
+    bool has_floats;
+};
+
+static struct compared compared_of(const struct cz_plan *plan)
 {
-    return port->size_bytes / (cz_dtype_bits(port->dtype) / 8);
+    struct compared c = {.has_floats = false};
+    c.ports = cz_plan_outputs(plan, &c.n_ports);
+    for (size_t i = 0; i < c.n_ports; i++)
+        c.has_floats |= cz_dtype_is_float(c.ports[i].dtype);
+    return c;
 }
 
-static bool is_compared(const struct cz_port *port)
+/* How many numbers output i gives. */
+static size_t count_numbers(const struct compared *c, size_t i)
 {
-    return port->dtype == CZ_DTYPE_FLOAT || port->dtype == CZ_DTYPE_FLOAT16;
+    return c->has_floats && !cz_dtype_is_float(c->ports[i].dtype)
+               ? 0
+               : cz_port_count(&c->ports[i]);
 }
 
-/* All outputs that are float32 or float16. */
 static enum cz_status read_outputs(struct numbers *numbers,
                                    const struct cz_plan *plan,
                                    struct cz_error *err)
 {
-    size_t n_outputs;
-    const struct cz_port *outputs = cz_plan_outputs(plan, &n_outputs);
-    numbers->count = 0;
-    for (size_t i = 0; i < n_outputs; i++)
-        numbers->count +=
-            is_compared(&outputs[i]) ? count_elements(&outputs[i]) : 0;
-    if (numbers->count >= numbers->capacity) {
+    const struct compared c = compared_of(plan);
+    size_t count = 0;
+    for (size_t i = 0; i < c.n_ports; i++)
+        count += count_numbers(&c, i);
+    if (count >= numbers->capacity) {
         cz_free(numbers->items);
-        numbers->capacity = numbers->count + 1;
-        numbers->items = cz_calloc(numbers->capacity, sizeof *numbers->items);
+        numbers->capacity = 0;
+        numbers->items = cz_calloc(count + 1, sizeof *numbers->items);
         if (!numbers->items)
             return cz_error_nomem(err);
+        numbers->capacity = count + 1;
     }
-    float *to = numbers->items;
-    for (size_t i = 0; i < n_outputs; i++) {
-        if (!is_compared(&outputs[i]))
-            continue;
-        const size_t count = count_elements(&outputs[i]);
-        if (outputs[i].dtype == CZ_DTYPE_FLOAT16)
-            cz_half_widen(to, outputs[i].data, count);
-        else if (count)
-            memcpy(to, outputs[i].data, count * sizeof *to);
-        to += count;
+    numbers->count = 0;
+    for (size_t i = 0; i < c.n_ports; i++) {
+        if (count_numbers(&c, i))
+            cz_port_widen(numbers->items + numbers->count, &c.ports[i]);
+        numbers->count += count_numbers(&c, i);
     }
     return CZ_OK;
 }
@@ -217,21 +225,20 @@ static void compare_numbers(struct cz_agreement *sum,
 }
 
 /* Boxes may come from infinite numbers; from NaN nothing does. */
-static enum cz_status check_outputs(const struct cz_plan *plan, size_t image,
+static enum cz_status check_numbers(const struct numbers *numbers,
+                                    const struct cz_plan *plan, size_t image,
                                     bool may_be_infinite, struct cz_error *err)
 {
-    size_t n_outputs;
-    const struct cz_port *outputs = cz_plan_outputs(plan, &n_outputs);
-    for (size_t i = 0; i < n_outputs; i++) {
-        const float *numbers = outputs[i].data;
-        const bool is_float = outputs[i].dtype == CZ_DTYPE_FLOAT;
-        const size_t count = outputs[i].size_bytes / sizeof *numbers;
-        for (size_t k = 0; k < count && is_float; k++) {
-            if (isnan(numbers[k]) || (isinf(numbers[k]) && !may_be_infinite))
+    const struct compared c = compared_of(plan);
+    const float *number = numbers->items;
+    for (size_t i = 0; i < c.n_ports; i++) {
+        const float *end = number + count_numbers(&c, i);
+        for (; number < end; number++) {
+            if (isnan(*number) || (isinf(*number) && !may_be_infinite))
                 return cz_error_set(err, CZ_EINVAL,
                                     "output '%.200s': values are NaN or "
                                     "infinite on calibration image %zu",
-                                    outputs[i].name, image + 1);
+                                    c.ports[i].name, image + 1);
         }
     }
     return CZ_OK;
@@ -270,16 +277,17 @@ static enum cz_status keep_reference(struct cz_judge *judge,
                                      bool *has_something, struct cz_error *err)
 {
     struct cz_boxes *boxes = &judge->references[image];
-    struct numbers *outputs = &judge->outputs[image];
+    struct numbers *outputs =
+        judge->subject == BOXES ? &judge->now : &judge->outputs[image];
     struct cz_agreement all = {0, 0};
     CZ_TRY(run(judge, plan, image, err));
-    CZ_TRY(check_outputs(plan, image, has_boxes(judge), err));
+    CZ_TRY(read_outputs(outputs, plan, err));
+    CZ_TRY(check_numbers(outputs, plan, image, has_boxes(judge), err));
     if (judge->subject == BOXES) {
         CZ_TRY(find_boxes(judge, plan, image, boxes, err));
         *has_something |= boxes->count > 0;
         return CZ_OK;
     }
-    CZ_TRY(read_outputs(outputs, plan, err));
     compare_numbers(&all, outputs, outputs);
     *has_something |=
         judge->subject == ANCHORS
@@ -303,8 +311,7 @@ static enum cz_status refuse(const struct cz_judge *judge, struct cz_error *err)
     return judge->subject == OUTPUTS
                ? cz_error_set(err, CZ_EINVAL,
                               "the model as it is makes nothing but zeros of "
-                              "%zu of the images, or no float numbers: nothing "
-                              "can be compared",
+                              "%zu of the images: nothing can be compared",
                               count)
                : cz_error_set(err, CZ_EINVAL,
                               "the model as it is finds no box on %zu of the "
@@ -338,7 +345,8 @@ static enum cz_status find_references(struct cz_judge *judge,
 }
 
 static enum cz_status fill(struct cz_judge *judge,
-                           const struct cz_source *source, struct cz_error *err)
+                           const struct cz_model_source *source,
+                           struct cz_error *err)
 {
     struct cz_model *model = NULL;
     judge->references =
@@ -355,7 +363,7 @@ static enum cz_status fill(struct cz_judge *judge,
 }
 
 enum cz_status cz_judge_new(struct cz_judge **judge,
-                            const struct cz_source *source,
+                            const struct cz_model_source *source,
                             const struct cz_judge_options *options,
                             struct cz_error *err)
 {

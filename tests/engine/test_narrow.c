@@ -28,13 +28,18 @@ struct type {
     uint16_t (*narrow)(float x);
     float (*widen)(uint16_t bits);
     float smallest; /* below it, 0 */
+    float most;     /* beyond it, that */
     float largest;
 };
 
-static const struct type bf16 = {cz_bf16_find, cz_bfloat16_from_float,
-                                 cz_bfloat16_to_float, 0x1p-126f, 3e38f};
-static const struct type fp16 = {cz_fp16_find, cz_half_from_float,
-                                 cz_half_to_float, 0, 65504};
+static const struct type bf16 = {cz_bf16_find,
+                                 cz_bfloat16_from_float,
+                                 cz_bfloat16_to_float,
+                                 0x1p-126f,
+                                 INFINITY,
+                                 3e38f};
+static const struct type fp16 = {
+    cz_fp16_find, cz_half_from_float, cz_half_to_float, 0, 65504, 65504};
 
 /* Calls visit() once for each kind of loops that can run here; how many. */
 static size_t for_each(const struct type *type,
@@ -68,8 +73,11 @@ static void for_both(void (*visit)(const struct type *type,
 
 static uint16_t rounded(const struct type *type, float x)
 {
-    const bool is_tiny = fabsf(x) < type->smallest;
-    return type->narrow(is_tiny ? copysignf(0, x) : x);
+    if (fabsf(x) < type->smallest)
+        return type->narrow(copysignf(0, x));
+    if (fabsf(x) > type->most)
+        return type->narrow(copysignf(type->most, x));
+    return type->narrow(x);
 }
 
 /* Of what is no number, the sign and the first bit below the exponent. */

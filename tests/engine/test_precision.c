@@ -165,7 +165,8 @@ static void what_a_processor_has_not_is_reported(void **state)
         const char *missing, *on_arm; /* with CZ_CPU=baseline */
     } cases[] = {
         {CZ_PRECISION_FLOAT32, NULL, NULL},
-        {CZ_PRECISION_BF16, "AVX512_BF16", "AVX512_BF16"},
+        {CZ_PRECISION_BF16, "AVX512_BF16",
+         "bfloat16 instructions that are used"},
         {CZ_PRECISION_FP16, "FEAT_FP16", "FEAT_FP16"},
         {CZ_PRECISION_AUTO, "AVX512_BF16", "FEAT_FP16"},
     };
