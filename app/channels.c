@@ -19,6 +19,11 @@
 /* Images that judge trials, at most: more take longer and tell hardly more. */
 #define JUDGED 16
 
+/* Where more channels than usual are computed together, sets keep multiples of
+ * these if they have so many times as many. */
+#define LANES_USUAL 8
+#define LANES_LEAST_STEPS 2
+
 /* A share of MACs that hardly any model refuses, for scores alone. */
 #define SCORED 0.98
 
@@ -74,7 +79,7 @@ static enum cz_status load(void *user, struct cz_model **model,
 static enum cz_status open_jury(struct jury *jury, struct cz_error *err)
 {
     const struct app_channels *a = jury->channels;
-    const struct cz_source source = {.load = load, .user = (void *)a};
+    const struct cz_model_source source = {.load = load, .user = (void *)a};
     const size_t count = a->images.count < JUDGED ? a->images.count : JUDGED;
     const struct cz_judge_options options = {.images = {.count = count,
                                                         .begin = begin_some,
@@ -117,6 +122,10 @@ options_for(struct jury *jury, const struct cz_channels *like, double macs)
     options.importance = a->pruning->importance;
     options.ratio = macs > 0 ? 0 : a->pruning->channels;
     options.macs = macs;
+    if (a->lanes > LANES_USUAL) {
+        options.multiple = a->lanes;
+        options.least_steps = LANES_LEAST_STEPS;
+    }
     options.like = like;
     options.skip = a->pruning->prune.skip;
     options.n_skip = a->pruning->prune.n_skip;
@@ -146,13 +155,14 @@ static enum cz_status run_frames(double *median_ms, struct cz_plan *plan,
 
 /* The median of frames whose inputs are 0. */
 static enum cz_status measure(double *median_ms, struct cz_model *model,
-                              const struct app_channels *a,
-                              struct cz_error *err)
+                              struct app_channels *a, struct cz_error *err)
 {
     struct cz_plan *plan = NULL;
     enum cz_status status = cz_plan_compile(&plan, model, &a->plan, err);
-    if (status == CZ_OK)
+    if (status == CZ_OK) {
+        a->lanes = cz_plan_lanes(plan);
         status = run_frames(median_ms, plan, err);
+    }
     cz_plan_free(plan);
     return status;
 }

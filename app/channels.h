@@ -13,6 +13,7 @@ struct app_channels {
     struct cz_plan_options plan;
     struct cz_detector *detector; /* whose boxes judge trials */
     /* How long a frame takes, with --target-ms: as it was, and cut. */
+    size_t lanes; /* cz_plan_lanes(), where time is the goal; else 0 */
     double before_ms, after_ms;
 };
 

@@ -223,13 +223,14 @@ static bool check_images(const struct app_compress_options *o)
                    o->int8 ? "--int8" : app_prune_images_option(&o->pruning),
                    o->int8 || !app_prune_cuts(&o->pruning)
                        ? ""
-                       : "; without (--importance l1) nothing makes up for "
-                         "what is cut, and accuracy goes with it"),
+                       : "; without (--importance l1, no --recover) nothing "
+                         "makes up for what is cut, and accuracy goes with it"),
                false;
     if (!o->int8 && !by_images && (int8->calib || int8->has_images))
         return app_usage_error("compress",
                                "--calib and --calib-images go with --int8, "
-                               "--recover lsq, --sparsity auto or --channels"),
+                               "--recover lsq, --sparsity auto, --channels, "
+                               "--target-macs or --target-ms"),
                false;
     if (!o->int8 && !app_int8_options_are_default(int8))
         return app_usage_error("compress",
@@ -243,7 +244,9 @@ static bool check_images(const struct app_compress_options *o)
 static bool check_together(struct app_compress_options *o)
 {
     const struct cz_fp16_options *fp16 = &o->fp16_options;
-    o->pruning.recover |= app_prune_cuts(&o->pruning) && o->int8_options.calib;
+    /* What else would the images be for? */
+    o->pruning.recover |=
+        app_prune_cuts(&o->pruning) && !o->int8 && o->int8_options.calib;
     if (!app_prune_options_check(&o->pruning))
         return false;
     if (!o->fp16 && (fp16->half_io || fp16->half_decode || fp16->strict))

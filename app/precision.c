@@ -68,6 +68,13 @@ const char *app_precision_text(char text[APP_PRECISION_BYTES],
         chosen = r->is_timed ? "as timed" : "as nothing is timed (--tune)";
     const bool is_slow =
         r->asked == CZ_PRECISION_BF16 && r->missing && r->in_bf16;
+    if (!r->in_bf16 && !r->in_fp16 && r->asked == CZ_PRECISION_AUTO) {
+        snprintf(text, APP_PRECISION_BYTES,
+                 "auto: all convolutions in float32, %s%s%s", chosen,
+                 r->missing ? "; this CPU has no " : "",
+                 r->missing ? r->missing : "");
+        return text;
+    }
     snprintf(text, APP_PRECISION_BYTES,
              "%s: %zu of %zu convolutions in %s%s, %s%s%s%s",
              cz_precision_name(r->asked), is_fp16 ? r->in_fp16 : r->in_bf16,

@@ -38,11 +38,12 @@ struct choice {
 };
 
 /* Kept counts of the set are multiples of it. */
-static size_t step_of(size_t count, size_t multiple)
+static size_t step_of(size_t count, const struct cz_channels_options *options)
 {
-    while (multiple > 1 && count < 4 * multiple)
-        multiple /= 2;
-    return multiple;
+    size_t step = options->multiple;
+    while (step > 1 && count < options->least_steps * step)
+        step /= 2;
+    return step;
 }
 
 static enum cz_status rank_units(struct choice *choice, struct cz_error *err)
@@ -57,8 +58,7 @@ static enum cz_status rank_units(struct choice *choice, struct cz_error *err)
         choice->sets[i].units = next;
         choice->sets[i].count = c->set_sizes[i];
         cz_channels_rank(next, choice->channels, i);
-        choice->sets[i].step =
-            step_of(c->set_sizes[i], choice->options->multiple);
+        choice->sets[i].step = step_of(c->set_sizes[i], choice->options);
         next += c->set_sizes[i];
     }
     return CZ_OK;
@@ -252,7 +252,7 @@ static enum cz_status couple(struct cz_channels *channels,
         return cz_error_nomem(err);
     for (size_t i = 0; i < list->n_layers; i++) {
         const struct cz_node *node = list->layers[i].node;
-        if (node->graph == graph && cz_prune_is_asked(&list->layers[i], skips))
+        if (node->graph == graph && cz_prune_is_named(&list->layers[i], skips))
             kept[n_kept++] = node;
     }
     const enum cz_status status =

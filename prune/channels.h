@@ -65,9 +65,9 @@ struct cz_channels_options {
     double ratio; /* (0, 1): the share of each set of coupled channels to go */
     double macs;  /* (0, 1): the share of the model's MACs to stay; channels go
                      where the least is lost for each MAC */
-    /* Sets keep a multiple of it if they have four times as many channels,
-     * smaller ones one of its half, and so on. 1: any number. */
-    size_t multiple;
+    /* Sets keep a multiple of it if they have `least_steps` times as many
+     * channels, smaller ones one of its half, and so on. 1: any number. */
+    size_t multiple, least_steps;
     /* [n_skip] patterns as in prune.h: Convs that keep all channels that they
      * make. Those that they read may go. */
     const char *const *skip;
@@ -85,6 +85,7 @@ struct cz_channels_options {
 #define CZ_CHANNELS_OPTIONS_INIT                                               \
     ((struct cz_channels_options){.importance = CZ_CHANNELS_TRIAL,             \
                                   .multiple = 8,                               \
+                                  .least_steps = 4,                            \
                                   .plan = CZ_PLAN_OPTIONS_INIT,                \
                                   .windows = 256})
 

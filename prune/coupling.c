@@ -179,8 +179,10 @@ enum cz_status cz_coupling_find(struct cz_coupling *c, struct cz_graph *graph,
     *c = (struct cz_coupling){.graph = graph, .n_values = graph->n_values};
     CZ_TRY(start(c, err));
     freeze_borders(c);
-    for (size_t i = 0; i < n_kept; i++)
-        freeze(c, kept[i]->outputs[0], "asked for", NULL);
+    for (size_t i = 0; i < n_kept; i++) {
+        if (kept[i]->n_outputs && kept[i]->outputs[0])
+            freeze(c, kept[i]->outputs[0], "asked for", NULL);
+    }
     for (size_t i = 0; i < graph->n_nodes; i++)
         couple(c, graph->nodes[i]);
     number_units(c);

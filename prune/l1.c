@@ -52,9 +52,8 @@ static void count_goal(const struct cz_prune_layers *list,
     *missing += k > zeros ? k - zeros : 0;
 }
 
-static enum cz_status check_goal(const struct cz_prune_layers *list,
-                                 const struct cz_prune_options *options,
-                                 struct cz_error *err)
+static enum cz_status check_any(const struct cz_prune_layers *list,
+                                struct cz_error *err)
 {
     bool any = false;
     for (size_t i = 0; i < list->n_targets; i++)
@@ -67,7 +66,15 @@ static enum cz_status check_goal(const struct cz_prune_layers *list,
                             "'%.200s': %s)",
                             list->n_layers, list->layers[0].name,
                             list->layers[0].skipped);
+    return CZ_OK;
+}
+
+static enum cz_status check_goal(const struct cz_prune_layers *list,
+                                 const struct cz_prune_options *options,
+                                 struct cz_error *err)
+{
     size_t goal, missing;
+    CZ_TRY(check_any(list, err));
     count_goal(list, options, &goal, &missing);
     if (goal && !missing && !options->nm.m) /* the zeros may lie elsewhere */
         return cz_error_set(err, CZ_EINVAL,
@@ -201,9 +208,12 @@ enum cz_status cz_prune_check(struct cz_model *model,
                               const struct cz_prune_options *options,
                               struct cz_error *err)
 {
+    const bool zeroes =
+        options->sparsity > 0 || options->n_rules || options->nm.m;
     struct cz_prune_layers list;
-    const enum cz_status status =
-        cz_prune_layers_find(&list, model, options, err);
+    enum cz_status status = cz_prune_layers_find(&list, model, options, err);
+    if (status == CZ_OK && zeroes)
+        status = check_any(&list, err);
     cz_prune_layers_fini(&list);
     return status;
 }

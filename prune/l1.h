@@ -101,7 +101,8 @@ enum cz_status cz_prune_l1(struct cz_model *model,
                            struct cz_error *err);
 
 /* Errors that cz_prune_l1() would have for these options but those of the
- * weights' values; nothing changes. Wants inferred shapes, too. */
+ * weights' values; nothing changes. Where no weight is to go, only patterns are
+ * looked at. Wants inferred shapes, too. */
 enum cz_status cz_prune_check(struct cz_model *model,
                               const struct cz_prune_options *options,
                               struct cz_error *err);

@@ -65,7 +65,7 @@ static bool matches(const char *pattern, const struct cz_prune_layer *layer)
            fnmatch(pattern, layer->weight, 0) == 0;
 }
 
-bool cz_prune_is_asked(const struct cz_prune_layer *layer,
+bool cz_prune_is_named(const struct cz_prune_layer *layer,
                        const struct cz_prune_options *options)
 {
     for (size_t i = 0; i < options->n_skip; i++) {
@@ -135,7 +135,7 @@ static void apply_options(struct cz_prune_layer *layer,
             has_rule = true;
         }
     }
-    if (!layer->skipped && cz_prune_is_asked(layer, options))
+    if (!layer->skipped && cz_prune_is_named(layer, options))
         layer->skipped = "asked for";
     if (!target)
         return;

@@ -39,7 +39,7 @@ cz_prune_layers_target(const struct cz_prune_layers *list,
                        const struct cz_tensor *tensor);
 
 /* Does a pattern of `skip` name the layer? */
-bool cz_prune_is_asked(const struct cz_prune_layer *layer,
+bool cz_prune_is_named(const struct cz_prune_layer *layer,
                        const struct cz_prune_options *options);
 
 /* CZ_EINVAL where a weight that is not skipped is NaN or infinite. */

@@ -178,7 +178,7 @@ static enum cz_status is_there(bool *found, const struct hunt *h,
                                const struct choice *choice,
                                struct cz_error *err)
 {
-    const struct cz_source *source = &h->options->trial.source;
+    const struct cz_model_source *source = &h->options->trial.source;
     struct cz_model *model = NULL;
     *found = true;
     if (!choice->find)

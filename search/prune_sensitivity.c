@@ -67,7 +67,7 @@ static enum cz_status run(double *difference, struct trials *t,
     struct cz_model *model = NULL;
     struct cz_prune_report report = {0};
     struct cz_verdict verdict = {.difference = 0};
-    const struct cz_source *source = &t->options->source;
+    const struct cz_model_source *source = &t->options->source;
     enum cz_status status = source->load(source->user, &model, err);
     if (status == CZ_OK)
         status = cz_prune_l1(model, prune, &report, err);

@@ -15,7 +15,7 @@
 
 /* Makes the model anew, as it is before it is quantized; the caller of load()
  * frees it. */
-struct cz_source {
+struct cz_model_source {
     enum cz_status (*load)(void *user, struct cz_model **model,
                            struct cz_error *err);
     void *user;
@@ -96,7 +96,7 @@ struct cz_verdict {
  * where it finds nothing at all, or makes outputs that are not finite: nothing
  * can be told. */
 enum cz_status cz_judge_new(struct cz_judge **judge,
-                            const struct cz_source *source,
+                            const struct cz_model_source *source,
                             const struct cz_judge_options *options,
                             struct cz_error *err);
 void cz_judge_free(struct cz_judge *judge); /* NULL is fine */
@@ -114,7 +114,7 @@ enum cz_status cz_judge_measure(struct cz_judge *judge, struct cz_model *model,
 /* ---- trials ----------------------------------------------------------- */
 
 struct cz_trial_options {
-    struct cz_source source;
+    struct cz_model_source source;
     struct cz_judge *judge;
     /* Its statistics are used by all trials, and filled by the first. Its
      * progress is told of trials, too. */
@@ -151,7 +151,7 @@ enum cz_status cz_sensitivity_measure(struct cz_sensitivity *sensitivity,
                                       struct cz_error *err);
 
 struct cz_prune_trial_options {
-    struct cz_source source;
+    struct cz_model_source source;
     struct cz_judge *judge;
     struct cz_prune_options
         prune; /* of all layers; progress is told of trials */

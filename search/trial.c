@@ -59,7 +59,7 @@ enum cz_status cz_trial_run(struct cz_verdict *verdict,
 {
     struct cz_model *model = NULL;
     struct cz_int8_report report = {0};
-    const struct cz_source *source = &options->source;
+    const struct cz_model_source *source = &options->source;
     enum cz_status status = source->load(source->user, &model, err);
     if (status == CZ_OK)
         status = cz_int8_quantize(model, int8, &report, err);

@@ -280,18 +280,32 @@ static void keeps_one_channel_of_each_set(void **state)
     check_pair(p);
 }
 
+/* Layers of 48 and of 9 channels. */
+#define TWO_SIZES                                                              \
+    IMAGE "const w f32[48,3,1,1] random; p = Conv(x, w);"                      \
+          "const v f32[9,48,1,1] random; q = Conv(p, v);"                      \
+          "const e f32[2,9,1,1] random; y = Conv(q, e); out y"
+
 static void keeps_multiples_where_there_are_many(void **state)
 {
     (void)state;
     struct cz_channels_options options = by_ratio(.3);
     options.multiple = 8;
-    struct pair p =
-        pair_of_text(IMAGE "const w f32[48,3,1,1] random; p = Conv(x, w);"
-                           "const v f32[9,48,1,1] random; q = Conv(p, v);"
-                           "const e f32[2,9,1,1] random; y = Conv(q, e); out y",
-                     &options);
+    struct pair p = pair_of_text(TWO_SIZES, &options);
     assert_int_equal(row(&p, "p")->after, 32);
     assert_int_equal(row(&p, "q")->after, 6);
+    check_pair(p);
+}
+
+static void keeps_multiples_of_what_is_computed_together(void **state)
+{
+    (void)state;
+    struct cz_channels_options options = by_ratio(.5);
+    options.multiple = 16;
+    options.least_steps = 2;
+    struct pair p = pair_of_text(TWO_SIZES, &options);
+    assert_int_equal(row(&p, "p")->after, 32);
+    assert_int_equal(row(&p, "q")->after, 4);
     check_pair(p);
 }
 
@@ -489,8 +503,10 @@ static void leaves_alone_what_is_broken(void **state)
         TWO "const k f32[2,4096,1,1,1,1] 1; info u f32[1,2,2,2,2,2];"
             "const s i64[6] 1 4 4 4 2 2; q = Reshape(x, s); u = Conv(q, k)",
     };
-    const struct cz_channels_options options = {
-        .importance = CZ_CHANNELS_L1, .ratio = .5, .multiple = 1};
+    const struct cz_channels_options options = {.importance = CZ_CHANNELS_L1,
+                                                .ratio = .5,
+                                                .multiple = 1,
+                                                .least_steps = 1};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct cz_model *model = cz_test_graph(texts[i]);
         struct cz_channels_report report;
@@ -519,6 +535,7 @@ int main(void)
         cmocka_unit_test(follows_constants_and_sizes),
         cmocka_unit_test(keeps_one_channel_of_each_set),
         cmocka_unit_test(keeps_multiples_where_there_are_many),
+        cmocka_unit_test(keeps_multiples_of_what_is_computed_together),
         cmocka_unit_test(comes_down_to_the_macs),
         cmocka_unit_test(refuses_options_outside_their_ranges),
         cmocka_unit_test(says_why_nothing_can_go),
