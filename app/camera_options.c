@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/app.h"
 #include "app/camera.h"
@@ -202,6 +203,15 @@ static void make_csi(struct app_camera_options *options)
     options->source.text = options->pipeline;
 }
 
+/* A camera that is not plugged in may be named by a path, too. */
+static bool has_size(const char *source)
+{
+    const enum cz_source_kind kind = cz_source_kind(source);
+    return kind != CZ_SOURCE_CAMERA &&
+           (kind != CZ_SOURCE_FILE || strcmp(source, "-") == 0 ||
+            access(source, F_OK) == 0);
+}
+
 static bool check(struct app_camera_options *options)
 {
     const char *const files[] = {options->save, options->csv};
@@ -222,8 +232,7 @@ static bool check(struct app_camera_options *options)
     }
     if (options->csi)
         make_csi(options);
-    else if (options->source.width &&
-             cz_source_kind(options->source.text) != CZ_SOURCE_CAMERA) {
+    else if (options->source.width && has_size(options->source.text)) {
         app_usage_error(COMMAND, "--capture is for cameras; what comes from "
                                  "elsewhere has a size already");
         return false;

@@ -2,6 +2,7 @@
  * arguments: they are right here. */
 #include "app/run_check.h"
 
+#include "app/app.h"
 #include "app/compress_options.h"
 #include "app/eval.h"
 #include "app/keep.h"
@@ -24,28 +25,27 @@ static enum cz_status check_make(const struct app_run_plan *plan,
 {
     struct app_run_config *config = plan->config;
     const struct app_run_place place = config->variants[step->variant].place;
-    const char *context =
-        app_run_text(config, "%s:%zu:%zu: %s", config->path, place.line,
-                     place.column, config->models[step->model].name);
     char **argv = app_run_argv(config, &step->args, "compress");
     struct app_compress_options options;
     int exit_code;
-    if (!context || !argv)
+    if (!argv)
         return cz_error_nomem(err);
-    const enum cz_status status =
+    enum cz_status status =
         app_compress_options_parse(&options, (int)step->args.count + 1, argv,
                                    &exit_code)
             ? check_names(model, &options, err)
             : cz_error_nomem(err);
     app_compress_options_fini(&options);
-    return cz_error_prefix(err, status, context);
+    status = cz_error_prefix(err, status, config->models[step->model].name);
+    return app_run_placed(config, place, status, err);
 }
 
 static enum cz_status check_eval(const struct app_run_plan *plan,
                                  const struct app_run_step *step,
                                  struct cz_error *err)
 {
-    char **argv = app_run_argv(plan->config, &step->args, "compress eval");
+    struct app_run_config *config = plan->config;
+    char **argv = app_run_argv(config, &step->args, "compress eval");
     struct app_eval_options options;
     struct app_detector detector;
     int exit_code;
@@ -64,7 +64,9 @@ static enum cz_status check_eval(const struct app_run_plan *plan,
         status = cz_error_nomem(err);
     }
     app_eval_options_fini(&options);
-    return status;
+    return config->evaluate_place.line
+               ? app_run_placed(config, config->evaluate_place, status, err)
+               : status;
 }
 
 static enum cz_status check_steps(const struct app_run_plan *plan, size_t m,
@@ -79,6 +81,8 @@ static enum cz_status check_steps(const struct app_run_plan *plan, size_t m,
         if (step->kind == APP_RUN_EVAL &&
             step->variant == plan->config->baseline)
             CZ_TRY(check_eval(plan, step, err));
+        if (app_interrupted())
+            return cz_error_set(err, CZ_EINTERRUPTED, "interrupted");
     }
     return CZ_OK;
 }

@@ -74,4 +74,10 @@ enum cz_status app_run_add(struct app_run_config *config,
 const char *app_run_text(struct app_run_config *config, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Passes `status` on, and says in front of an error's message where the file
+ * has what it is about: FILE:LINE:COLUMN. */
+enum cz_status app_run_placed(struct app_run_config *config,
+                              struct app_run_place place, enum cz_status status,
+                              struct cz_error *err);
+
 #endif

@@ -208,8 +208,8 @@ char **app_run_argv(struct app_run_config *config,
 static enum cz_status refuse(const struct planner *p,
                              struct app_run_place place, const char *what)
 {
-    return cz_error_set(p->err, CZ_EPARSE, "%s:%zu:%zu: %s", p->config->path,
-                        place.line, place.column, what);
+    return app_run_placed(p->config, place,
+                          cz_error_set(p->err, CZ_EPARSE, "%s", what), p->err);
 }
 
 /* A command's parser has printed what is wrong, or that memory is short, and
@@ -529,32 +529,21 @@ static enum cz_status list_in_folder(struct planner *p)
     return status;
 }
 
-/* Says where the file has what `status` is about. */
-static enum cz_status placed(const struct planner *p, enum cz_status status,
-                             struct app_run_place place)
-{
-    const char *context = app_run_text(p->config, "%s:%zu:%zu", p->config->path,
-                                       place.line, place.column);
-    return context ? cz_error_prefix(p->err, status, context)
-                   : cz_error_nomem(p->err);
-}
-
 static enum cz_status list_images(struct planner *p)
 {
-    const struct app_run_config *c = p->config;
+    struct app_run_config *c = p->config;
     struct app_run_plan *plan = p->plan;
+    enum cz_status status = CZ_OK;
     if (c->annotations) {
-        const enum cz_status status =
+        status =
             c->images && !cz_coco_is_yolo(c->annotations)
                 ? list_in_folder(p)
                 : app_calibration_files_add(&plan->val, c->annotations, p->err);
-        CZ_TRY(placed(p, status, c->annotations_place));
+        CZ_TRY(app_run_placed(c, c->annotations_place, status, p->err));
     }
-    return c->calib ? placed(p,
-                             app_calibration_files_add(&plan->calib, c->calib,
-                                                       p->err),
-                             c->calib_place)
-                    : CZ_OK;
+    if (c->calib)
+        status = app_calibration_files_add(&plan->calib, c->calib, p->err);
+    return app_run_placed(c, c->calib_place, status, p->err);
 }
 
 enum cz_status app_run_plan_make(struct app_run_plan *plan,

@@ -27,6 +27,16 @@ const char *app_run_text(struct app_run_config *config, const char *format, ...)
     return text;
 }
 
+enum cz_status app_run_placed(struct app_run_config *config,
+                              struct app_run_place place, enum cz_status status,
+                              struct cz_error *err)
+{
+    const char *context = app_run_text(config, "%s:%zu:%zu", config->path,
+                                       place.line, place.column);
+    return context ? cz_error_prefix(err, status, context)
+                   : cz_error_nomem(err);
+}
+
 enum cz_status app_run_add(struct app_run_config *config,
                            struct app_run_args *args, const char *text,
                            struct cz_error *err)
@@ -63,8 +73,8 @@ struct app_run_place app_run_place_of(const yaml_node_t *node)
 enum cz_status app_run_wrong_at(const struct app_run_reader *r,
                                 struct app_run_place place, const char *what)
 {
-    return cz_error_set(r->err, CZ_EPARSE, "%s:%zu:%zu: %s", r->config->path,
-                        place.line, place.column, what);
+    return app_run_placed(r->config, place,
+                          cz_error_set(r->err, CZ_EPARSE, "%s", what), r->err);
 }
 
 enum cz_status app_run_wrong(const struct app_run_reader *r,

@@ -212,7 +212,6 @@ enum cz_status app_run_look_up(struct app_run_worker *worker,
     if (!path)
         return cz_error_nomem(err);
     json_t *record = load_record(path);
-    step->seconds = json_number_value(json_object_get(record, "seconds"));
     const char *kept = json_string_value(json_object_get(record, "key"));
     json_t *result = json_object_get(record, "result");
     /* What cannot be read now is named by the step itself. */
@@ -224,6 +223,25 @@ enum cz_status app_run_look_up(struct app_run_worker *worker,
         step->state = APP_RUN_CACHED;
     }
     json_decref(record);
+    return CZ_OK;
+}
+
+/* How long each step took in an earlier run. With `redo` nothing else of that
+ * is left: the next run goes on where this one ends. */
+static enum cz_status recall_times(struct app_run_worker *w,
+                                   struct cz_error *err)
+{
+    for (size_t i = 0; i < w->plan->n_steps; i++) {
+        struct app_run_step *step = &w->plan->steps[i];
+        const char *path = record_path(w, step);
+        if (!path)
+            return cz_error_nomem(err);
+        json_t *record = load_record(path);
+        step->seconds = json_number_value(json_object_get(record, "seconds"));
+        json_decref(record);
+        if (w->redo)
+            unlink(path);
+    }
     return CZ_OK;
 }
 
@@ -485,7 +503,7 @@ enum cz_status app_run_work(struct app_run_worker *worker, struct cz_error *err)
 {
     struct app_run_plan *plan = worker->plan;
     struct app_run_meter meter;
-    enum cz_status status = CZ_OK;
+    enum cz_status status = recall_times(worker, err);
     app_run_meter_init(&meter, worker);
     for (size_t i = 0; i < plan->n_steps && status == CZ_OK; i++) {
         struct app_run_step *step = &plan->steps[i];

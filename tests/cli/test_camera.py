@@ -201,6 +201,23 @@ def reads_pipes():
     assert (report["frames"], report["dropped"]) == (15, 0), report
 
 
+def takes_every_frame_of_a_video_that_changes_its_size():
+    """All as large as the first, which is what OpenCV makes of them."""
+    sizes = [(320, 240)] * 10 + [(640, 480)] * 10
+    Path("sizes.mjpeg").write_bytes(b"".join(
+        cv2.imencode(".jpg", cv2.resize(IMAGES[i % len(IMAGES)], size))[1]
+        for i, size in enumerate(sizes)))
+    with open("sizes.mjpeg", "rb") as video:
+        reports = [run("--source", "sizes.mjpeg", "--save", "sizes.mp4")[0],
+                   run("--source", "-", stdin=video)[0]]
+    for report in reports:
+        assert (report["frames"], report["ended"]) == (20, "end of stream")
+        assert (report["width"], report["height"]) == (320, 240), report
+        assert report["size_changes"] == 0, report
+    assert reports[0]["models"][0]["boxes"] == reports[1]["models"][0]["boxes"]
+    assert read_back("sizes.mp4") == (20, 320, 240)
+
+
 def ends_while_a_pipe_is_silent():
     os.mkfifo("silent")
     program = start("--source", "silent", "--save", "never.mp4", "--csv",
@@ -425,7 +442,9 @@ def shows_a_window():
 
 
 TESTS = [finds_what_detect_finds, saves_every_frame_with_boxes,
-         compares_two_models, reads_pipes, ends_while_a_pipe_is_silent,
+         compares_two_models, reads_pipes,
+         takes_every_frame_of_a_video_that_changes_its_size,
+         ends_while_a_pipe_is_silent,
          keeps_what_was_done_when_a_file_is_interrupted,
          comes_back_to_a_live_source, sees_that_a_stream_changed_its_size,
          drops_old_frames_of_a_live_source, gives_up_on_a_source_that_is_gone,
