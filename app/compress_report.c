@@ -97,6 +97,10 @@ static void print_notes(const struct app_compress_report *r)
         print_fp16_notes(&r->fp16);
     if (r->options->int8)
         app_int8_report_notes(&r->int8, r->options);
+    if (r->packed)
+        printf("note: %zu tables of constants are stored in float16, which "
+               "holds them exactly\n",
+               r->packed);
     if (r->stats.macs_unknown)
         printf("note: MACs leave out %zu operators of unknown shape\n",
                r->stats.macs_unknown);
@@ -221,6 +225,7 @@ void app_compress_report_json(const struct app_compress_report *report)
     json_object_set_new(root, "prune",
                         app_prune_report_json(&report->prune, o));
     json_object_set_new(root, "quant", quant_json(report));
+    json_object_set_new(root, "packed", app_json_count(report->packed));
     json_object_set_new(root, "board", board_json(o));
     json_object_set_new(root, "time_ms", json_real(report->ms.total));
     json_object_set_new(root, "stages_ms", stages_json(report));

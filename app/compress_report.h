@@ -23,6 +23,7 @@ struct app_compress_report {
     struct app_prune_result prune;
     struct cz_fp16_report fp16;
     struct app_int8_result int8;
+    size_t packed;    /* see cz_pack_tables() */
     size_t functions; /* model-local, left alone */
     bool used_checker;
     struct {
