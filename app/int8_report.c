@@ -62,7 +62,7 @@ void app_int8_report_tried(FILE *file, const struct app_int8_result *int8)
 static void print_kept(const struct cz_choices *choices)
 {
     const struct cz_int8_options *found = &choices->int8;
-    if (!choices->keep.count && !choices->names)
+    if (!choices->names || !found->n_keep)
         return;
     printf("note: %.2g with these in int8, too, which stay float32 (--keep "
            "NAME names\n      others, --keep none none):\n",

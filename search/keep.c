@@ -14,11 +14,11 @@
 
 struct search {
     const struct cz_trial_options *options;
-    double enough;                /* a drop that is good enough */
-    struct cz_sensitivity layers; /* the worst first */
-    bool is_kept[CZ_KEEP_MOST];   /* of the first layers */
-    size_t most;                  /* layers that are looked at */
-    size_t done;                  /* trials */
+    double enough;                 /* a drop that is good enough */
+    struct cz_sensitivity *layers; /* the worst first */
+    bool is_kept[CZ_KEEP_MOST];    /* of the first layers */
+    size_t most;                   /* layers that are looked at */
+    size_t done;                   /* trials */
     struct cz_verdict verdict;
 };
 
@@ -42,7 +42,7 @@ static enum cz_status attempt(struct search *s, struct cz_verdict *verdict,
     CZ_TRY(cz_kept_start(&kept, &int8, s->most, err));
     for (size_t i = 0; i < s->most; i++) {
         if (s->is_kept[i])
-            kept.names[kept.count++] = s->layers.rows[i].name;
+            kept.names[kept.count++] = s->layers->rows[i].name;
     }
     int8.keep = kept.names;
     int8.n_keep = kept.count;
@@ -113,8 +113,8 @@ static enum cz_status finish(struct search *s, struct cz_keep *keep,
     for (size_t i = 0; i < s->most; i++) {
         if (!s->is_kept[i])
             continue;
-        keep->names[keep->count++] = s->layers.rows[i].name;
-        s->layers.rows[i].name = NULL;
+        keep->names[keep->count++] = s->layers->rows[i].name;
+        s->layers->rows[i].name = NULL;
     }
     keep->after = s->verdict;
     return CZ_OK;
@@ -122,23 +122,61 @@ static enum cz_status finish(struct search *s, struct cz_keep *keep,
 
 enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_trial_options *options,
-                            double enough, struct cz_error *err)
+                            struct cz_sensitivity *layers,
+                            const struct cz_verdict *before, double enough,
+                            struct cz_error *err)
 {
-    struct search s = {.options = options, .enough = enough};
+    struct search s = {.options = options,
+                       .enough = enough,
+                       .layers = layers,
+                       .verdict = *before};
     *keep = (struct cz_keep){.count = 0};
-    enum cz_status status =
-        cz_trial_run(&keep->before, options, options->int8, &s.layers, err);
-    s.verdict = keep->before;
-    if (status == CZ_OK && keep->before.drop > enough) {
-        cz_sensitivity_sort_by_noise(&s.layers);
-        s.most = s.layers.n_rows - 1 < CZ_KEEP_MOST ? s.layers.n_rows - 1
-                                                    : CZ_KEEP_MOST;
-        status = keep_more(&s, err);
+    cz_sensitivity_sort_by_noise(layers);
+    s.most =
+        layers->n_rows - 1 < CZ_KEEP_MOST ? layers->n_rows - 1 : CZ_KEEP_MOST;
+    CZ_TRY(keep_more(&s, err));
+    CZ_TRY(give_back(&s, err));
+    return finish(&s, keep, err);
+}
+
+/* ---- the first layers ------------------------------------------------- */
+
+/* How many rows, from the first on, take the share of all their MACs. */
+static size_t count_first(const struct cz_sensitivity *layers, double share)
+{
+    uint64_t all = 0, first = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < layers->n_rows; i++)
+        all += layers->rows[i].macs;
+    while (count + 1 < layers->n_rows) {
+        first += layers->rows[count].macs;
+        if ((double)first > share * (double)all)
+            break;
+        count++;
     }
-    if (status == CZ_OK)
-        status = give_back(&s, err);
-    if (status == CZ_OK)
-        status = finish(&s, keep, err);
-    cz_sensitivity_fini(&s.layers);
-    return status;
+    return count;
+}
+
+enum cz_status cz_keep_first(struct cz_keep *keep,
+                             const struct cz_trial_options *options,
+                             const struct cz_sensitivity *layers, double share,
+                             struct cz_sensitivity *rest, struct cz_error *err)
+{
+    struct cz_int8_options int8 = *options->int8;
+    const size_t count = count_first(layers, share);
+    *keep = (struct cz_keep){.count = 0};
+    if (!count)
+        return CZ_OK;
+    keep->names = cz_calloc(count, sizeof *keep->names);
+    if (!keep->names)
+        return cz_error_nomem(err);
+    for (; keep->count < count; keep->count++) {
+        char *name = cz_strdup(layers->rows[keep->count].name);
+        if (!name)
+            return cz_error_nomem(err);
+        keep->names[keep->count] = name;
+    }
+    int8.keep = (const char *const *)keep->names;
+    int8.n_keep = count;
+    return cz_trial_run(&keep->after, options, &int8, rest, err);
 }

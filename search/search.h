@@ -128,6 +128,7 @@ struct cz_sensitivity_row {
     double snr_db;     /* of int8: see struct cz_int8_layer */
     double difference; /* of the boxes, with this layer alone changed */
     size_t place;      /* in the graph's order */
+    uint64_t macs;     /* of a frame; 0 where they are not known */
 };
 
 struct cz_sensitivity {
@@ -169,7 +170,7 @@ cz_sensitivity_prune(struct cz_sensitivity *sensitivity,
 struct cz_keep {
     char **names; /* [count] convolutions that should stay float32; owned */
     size_t count;
-    struct cz_verdict before, after; /* with none of them kept, and with all */
+    struct cz_verdict after; /* with all of them kept */
 };
 
 void cz_keep_fini(struct cz_keep *keep);
@@ -177,18 +178,30 @@ void cz_keep_fini(struct cz_keep *keep);
 /* Looks for the few layers that int8 costs most among those with the lowest
  * signal-to-noise ratio: at most CZ_KEEP_MOST, found by CZ_KEEP_STEPS trials
  * that keep 1, 2, 4, ... of them and as many as were kept then. Kept layers
- * cost bytes and time: where no more than `enough` is lost, none are looked
- * for. */
+ * cost bytes and time: they are given back where no more than `enough` is lost
+ * without. `layers` and `before` are of a trial with the options; the former is
+ * left without some of its names. */
 #define CZ_KEEP_MOST 8
 #define CZ_KEEP_STEPS 4
 enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_trial_options *options,
-                            double enough, struct cz_error *err);
+                            struct cz_sensitivity *layers,
+                            const struct cz_verdict *before, double enough,
+                            struct cz_error *err);
+
+/* A trial with the first layers in float32, as many as have `share` of the MACs
+ * of all `layers`; none, and no trial, where the first one has more. `layers`
+ * are of a trial with the options, which keep none; `rest` gets those that stay
+ * in int8. */
+enum cz_status cz_keep_first(struct cz_keep *keep,
+                             const struct cz_trial_options *options,
+                             const struct cz_sensitivity *layers, double share,
+                             struct cz_sensitivity *rest, struct cz_error *err);
 
 /* ---- choices ---------------------------------------------------------- */
 
 #define CZ_CHOICE_BYTES 48
-#define CZ_TRIED_MOST 17
+#define CZ_TRIED_MOST 18
 
 /* A row of the table of what was tried. */
 struct cz_tried {
@@ -207,6 +220,9 @@ struct cz_choices_options {
     bool learn;        /* codes and biases are learned unless that is worse */
     bool fixed_ranges; /* the method stays as it is */
     bool fixed_keep;   /* no other layers are kept in float32 */
+    /* The first layers, up to this share of the MACs, stay float32 where that
+     * brings the boxes nearer; 0: no trial of it. */
+    double first_share;
 };
 
 struct cz_choices {
@@ -222,14 +238,16 @@ struct cz_choices {
     struct cz_tried tried[CZ_TRIED_MOST]; /* [n_tried] in turn */
     size_t n_tried;
     /* For search/ only, and owned. */
-    struct cz_keep keep;
+    struct cz_keep first, keep;
+    struct cz_sensitivity layers; /* in int8, when layers to keep are found */
     struct cz_sensitivity sensitive;
-    const char **names; /* of all layers that are kept */
+    const char **names; /* of all layers that were found; NULL: none was */
     struct cz_int8_statistics *statistics;
 };
 
-/* Quantizes as it was asked for, keeps the few layers in float32 that are worth
- * it (cz_keep_find()) where that loses more than max_drop or nobody can tell,
+/* Quantizes as it was asked for, keeps the first layers in float32 where asked to
+ * try that (cz_keep_first()), and the few others that are worth it
+ * (cz_keep_find()) where that loses more than max_drop or nobody can tell,
  * and learns codes and biases unless that is worse. Where it still loses more,
  * other choices are tried in this order, each on top of those that brought the
  * boxes nearer, until it loses less:

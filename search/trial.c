@@ -26,9 +26,12 @@ static enum cz_status add_rows(struct cz_sensitivity *sensitivity,
     CZ_TRY(cz_sensitivity_start(sensitivity, report->n_layers, err));
     for (size_t i = 0; i < report->n_layers; i++) {
         const struct cz_int8_layer *layer = &report->layers[i];
-        if (layer->state == CZ_INT8_DONE)
+        if (layer->state == CZ_INT8_DONE) {
             CZ_TRY(cz_sensitivity_add(sensitivity, name_of(report, i),
                                       layer->snr_db, err));
+            cz_node_macs(layer->node,
+                         &sensitivity->rows[sensitivity->n_rows - 1].macs);
+        }
         if (layer->state == CZ_INT8_IS_LAST)
             CZ_TRY(
                 cz_sensitivity_add_other(sensitivity, name_of(report, i), err));

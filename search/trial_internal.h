@@ -4,7 +4,8 @@
 
 #include "search/search.h"
 
-/* Room for `most` rows; they are added with the names copied. */
+/* Room for `most` rows; they are added with the names copied. Their MACs are 0
+ * until somebody says so. */
 enum cz_status cz_sensitivity_start(struct cz_sensitivity *sensitivity,
                                     size_t most, struct cz_error *err);
 enum cz_status cz_sensitivity_add(struct cz_sensitivity *sensitivity,

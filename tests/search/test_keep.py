@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 SAMPLES = Path(os.environ["SAMPLES"])
 MODEL = SAMPLES / "shapes8n.onnx"
@@ -69,6 +69,25 @@ def spoil(path):
     return first.name, second.name
 
 
+def spoil_image(path):
+    """A picture whose red is a thousand times as bright, and a first Conv that
+    reads a thousandth of it."""
+    model = onnx.load(MODEL)
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+
+    def shrink(values):
+        values[:, 0] /= FACTOR
+
+    change(tensors_of(model)[first.input[1]], shrink)
+    gains = np.array([FACTOR, 1, 1], np.float32).reshape(1, 3, 1, 1)
+    model.graph.initializer.append(numpy_helper.from_array(gains, "gains"))
+    brighten = helper.make_node("Mul", [first.input[0], "gains"], ["bright"])
+    first.input[0] = "bright"
+    model.graph.node.insert(0, brighten)
+    onnx.save(model, path)
+    return first.name
+
+
 def quantize(model, target, *options):
     result = subprocess.run(
         ["compress", model, "--int8", "--calib", CALIB, "--calib-images", "8",
@@ -87,7 +106,29 @@ def check(condition, *what):
         sys.exit(" ".join(map(str, what)))
 
 
+def row_of_first(quant):
+    """The trial of the first layers, or None."""
+    rows = [row for row in quant["tried"]
+            if row["choice"].startswith("first layers float32")]
+    return rows[0] if rows else None
+
+
+def first_layers_of_tensorrt():
+    first = spoil_image("bright.onnx")
+    quant = quantize("bright.onnx", "tensorrt")
+    check(quant["difference_all"] > SPOILED, quant)
+    check(row_of_first(quant)["kept"] and kept(quant) == [first], quant)
+    check(quant["difference"] < GOOD, quant)
+    quant = quantize(MODEL, "tensorrt")
+    row, before = row_of_first(quant), quant["difference_all"]
+    check(row["kept"] == (row["difference"] <= 0.9 * before), quant)
+    check(bool(kept(quant)) == row["kept"], quant)
+    for options in (["onnxruntime"], ["tensorrt", "--keep", "none"]):
+        check(not row_of_first(quantize(MODEL, *options)), options)
+
+
 def main():
+    first_layers_of_tensorrt()
     pair = spoil("spoiled.onnx")
     for target in "onnxruntime", "tensorrt":
         quant = quantize("spoiled.onnx", target)
