@@ -1,5 +1,5 @@
 /* Any bytes as a model: load, infer, count, find the head, prune, cut
- * channels, convert. Nothing is written; external data is refused, there being
+ * channels, convert, pack. Nothing is written; external data is refused, there being
  * no folder. */
 #include <stddef.h>
 #include <stdint.h>
@@ -73,8 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         prune(model, size % 2 ? CZ_PRUNE_GLOBAL : CZ_PRUNE_LAYER);
         options.half_io = size % 3 == 0;
         options.half_decode = size % 5 == 0;
-        if (size % 7 > 3 || cut_channels(model, 1 + size % 7))
-            cz_fp16_convert(model, &options, &report, &err);
+        size_t packed;
+        if ((size % 7 > 3 || cut_channels(model, 1 + size % 7)) &&
+            cz_fp16_convert(model, &options, &report, &err) == CZ_OK)
+            cz_pack_tables(model, &packed, &err);
     }
     cz_model_free(model);
     return 0;
