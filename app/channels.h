@@ -12,8 +12,8 @@ struct app_channels {
     struct cz_images images; /* none for --importance l1 */
     struct cz_plan_options plan;
     struct cz_detector *detector; /* whose boxes judge trials */
-    /* How long a frame takes, with --target-ms: as it was, and cut. */
     size_t lanes; /* cz_plan_lanes(), where time is the goal; else 0 */
+    /* How long a frame takes, with --target-ms: as it was, and cut. */
     double before_ms, after_ms;
 };
 

@@ -98,9 +98,10 @@ static void print_notes(const struct app_compress_report *r)
     if (r->options->int8)
         app_int8_report_notes(&r->int8, r->options);
     if (r->packed)
-        printf("note: %zu tables of constants are stored in float16, which "
-               "holds them exactly\n",
-               r->packed);
+        printf("note: %zu table%s of constants %s stored in float16, which "
+               "holds %s exactly\n",
+               r->packed, r->packed > 1 ? "s" : "",
+               r->packed > 1 ? "are" : "is", r->packed > 1 ? "them" : "it");
     if (r->stats.macs_unknown)
         printf("note: MACs leave out %zu operators of unknown shape\n",
                r->stats.macs_unknown);

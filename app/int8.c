@@ -15,6 +15,10 @@
 /* mAP50-95 of the float32 model, below which annotations say nothing of it. */
 #define PRECISION_LEAST 0.05
 
+/* Of the MACs, for first layers that may stay float: with all else in int8, a
+ * runtime that is half as fast at them takes a twentieth longer. */
+#define FIRST_SHARE 0.05
+
 /* All that trials stand on. */
 struct workshop {
     struct app_compress_options options; /* a copy */
@@ -173,12 +177,12 @@ static enum cz_status check_precision(struct workshop *w, struct cz_error *err)
     return open_judge(w, err);
 }
 
-/* TensorRT has codes of 8 bits with a sign, half of them for what a SiLU never
- * makes, and computes the first layers in float16 about as fast: a twentieth of
- * all MACs. ONNX Runtime has all 256. */
+/* Of TensorRT's symmetric codes nearly half are for what a SiLU never makes.
+ * ONNX Runtime's are not, and first layers in float32 cost our own engine a
+ * seventh of its speed (docs/benchmarks.md). */
 static double first_share(enum cz_int8_target target)
 {
-    return target == CZ_INT8_TENSORRT ? 0.05 : 0;
+    return target == CZ_INT8_TENSORRT ? FIRST_SHARE : 0;
 }
 
 static enum cz_status find_choices(struct workshop *w, bool fixed_keep,

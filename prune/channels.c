@@ -184,7 +184,7 @@ static enum cz_status check_options(const struct cz_channels_options *options,
                             "%g of the multiply-accumulates: want a number "
                             "between 0 and 1",
                             macs);
-    if (!options->multiple ||
+    if (!options->multiple || !options->least_steps ||
         (unsigned)options->importance >= CZ_CHANNELS_IMPORTANCE_COUNT)
         return cz_error_set(err, CZ_EINVAL, "no such importance or multiple");
     return CZ_OK;

@@ -79,8 +79,8 @@ enum cz_status cz_fp16_convert(struct cz_model *model,
 /* Stores float32 constants of 1 KB and more that float16 holds exactly as
  * float16, with a Cast behind each: anchors and strides of the box decode. Only
  * those that are read by nothing but arithmetic, and none of subgraphs. No
- * output changes. `packed`: how many. After an error the model can only be
- * freed. */
+ * output changes. Types need not have been inferred. `packed`: how many. After
+ * an error the model can only be freed. */
 enum cz_status cz_pack_tables(struct cz_model *model, size_t *packed,
                               struct cz_error *err);
 

@@ -122,56 +122,83 @@ static enum cz_status attempt(struct hunt *h, struct cz_tried *row,
 
 /* ---- as it was asked for ---------------------------------------------- */
 
+/* A change that costs something besides accuracy. */
+static bool may_take(const struct hunt *h, const struct cz_tried *row,
+                     double most)
+{
+    return row->verdict.difference <= most &&
+           (is_good(h, &row->verdict) || !h->choices->holds);
+}
+
+/* `kept`, of which the first n_keep are kept now, and more of which may be. */
+static void set_names(struct cz_choices *c, const struct cz_kept *kept,
+                      size_t n_keep)
+{
+    cz_free(c->names);
+    c->names = kept->names;
+    c->int8.keep = kept->names;
+    c->int8.n_keep = n_keep;
+}
+
 /* On top of those that are. */
 static enum cz_status keep_also(struct cz_choices *c,
                                 const struct cz_keep *more,
                                 struct cz_error *err)
 {
     struct cz_kept kept;
+    if (!more->count)
+        return CZ_OK;
     CZ_TRY(cz_kept_start(&kept, &c->int8, more->count, err));
     for (size_t i = 0; i < more->count; i++)
         kept.names[kept.count++] = more->names[i];
-    cz_free(c->names);
-    c->names = kept.names;
-    c->int8.keep = kept.names;
-    c->int8.n_keep = kept.count;
+    set_names(c, &kept, kept.count);
     return CZ_OK;
 }
 
-static enum cz_status take_first(struct hunt *h, struct cz_sensitivity *rest,
+/* Says so of the trial of the first layers; where they are taken, `layers` and
+ * `rest`, which it left in int8, change places. */
+static enum cz_status take_first(struct hunt *h, struct cz_sensitivity *layers,
+                                 struct cz_sensitivity *rest,
                                  struct cz_error *err)
 {
     struct cz_choices *c = h->choices;
-    const struct cz_sensitivity all = c->layers;
-    CZ_TRY(cz_keep_first(&c->first, &h->options->trial, &all,
-                         h->options->first_share, rest, err));
-    if (!c->first.count)
-        return CZ_OK;
+    const struct cz_sensitivity all = *layers;
     struct cz_tried *row = add_row(h);
     snprintf(row->choice, sizeof row->choice, "first layers float32 (%zu)",
              c->first.count);
     row->verdict = c->first.after;
-    row->is_kept =
-        row->verdict.difference <= (1 - FIRST_WORTH) * c->verdict.difference;
+    row->is_kept = may_take(h, row, (1 - FIRST_WORTH) * c->verdict.difference);
     if (!row->is_kept)
         return CZ_OK;
     settle(h, &row->verdict);
-    c->layers = *rest;
+    *layers = *rest;
     *rest = all;
     return keep_also(c, &c->first, err);
 }
 
 /* The first layers see the finest picture, which has most to lose, and have few
- * channels, with which a runtime gains least by int8. */
-static enum cz_status begin_with_first(struct hunt *h, struct cz_error *err)
+ * channels, with which a runtime gains least by int8. `layers`, of the trial
+ * without, become those of what is taken. */
+static enum cz_status begin_with_first(struct hunt *h,
+                                       struct cz_sensitivity *layers,
+                                       struct cz_error *err)
 {
+    const struct cz_choices_options *options = h->options;
+    struct cz_choices *c = h->choices;
     struct cz_sensitivity rest = {.n_rows = 0};
-    const enum cz_status status = take_first(h, &rest, err);
+    if (!(options->first_share > 0 && c->verdict.difference > 0))
+        return CZ_OK;
+    enum cz_status status = cz_keep_first(&c->first, &options->trial, layers,
+                                          options->first_share, &rest, err);
+    if (status == CZ_OK && c->first.count)
+        status = take_first(h, layers, &rest, err);
     cz_sensitivity_fini(&rest);
     return status;
 }
 
-static enum cz_status begin_with_keep(struct hunt *h, struct cz_error *err)
+static enum cz_status begin_with_keep(struct hunt *h,
+                                      struct cz_sensitivity *layers,
+                                      struct cz_error *err)
 {
     struct cz_choices *c = h->choices;
     struct cz_trial_options trial = h->options->trial;
@@ -180,8 +207,7 @@ static enum cz_status begin_with_keep(struct hunt *h, struct cz_error *err)
     if (c->verdict.drop <= enough)
         return CZ_OK;
     trial.int8 = &c->int8;
-    CZ_TRY(
-        cz_keep_find(&c->keep, &trial, &c->layers, &c->verdict, enough, err));
+    CZ_TRY(cz_keep_find(&c->keep, &trial, layers, &c->verdict, enough, err));
     struct cz_tried *row = add_row(h);
     snprintf(row->choice, sizeof row->choice, "layers of low SNR float32 (%zu)",
              c->keep.count);
@@ -202,8 +228,7 @@ static enum cz_status begin_with_learning(struct hunt *h, struct cz_error *err)
     snprintf(row->choice, sizeof row->choice, "learned rounding and biases");
     int8.learn = true;
     CZ_TRY(cz_trial_run(&row->verdict, &h->options->trial, &int8, NULL, err));
-    row->is_kept = row->verdict.difference <= CLEARLY * c->verdict.difference &&
-                   (is_good(h, &row->verdict) || !c->holds);
+    row->is_kept = may_take(h, row, CLEARLY * c->verdict.difference);
     if (!row->is_kept)
         return CZ_OK;
     c->int8 = int8;
@@ -211,7 +236,8 @@ static enum cz_status begin_with_learning(struct hunt *h, struct cz_error *err)
     return CZ_OK;
 }
 
-static enum cz_status begin(struct hunt *h, struct cz_error *err)
+static enum cz_status begin(struct hunt *h, struct cz_sensitivity *layers,
+                            struct cz_error *err)
 {
     const struct cz_trial_options *trial = &h->options->trial;
     struct cz_tried *first = add_row(h);
@@ -219,13 +245,12 @@ static enum cz_status begin(struct hunt *h, struct cz_error *err)
     snprintf(first->choice, sizeof first->choice, "ranges %s",
              cz_range_method_name(c->int8.method));
     first->is_kept = true;
-    CZ_TRY(cz_trial_run(&first->verdict, trial, trial->int8, &c->layers, err));
+    CZ_TRY(cz_trial_run(&first->verdict, trial, trial->int8, layers, err));
     settle(h, &first->verdict);
-    if (!h->options->fixed_keep) {
-        CZ_TRY(begin_with_first(h, err));
-        CZ_TRY(begin_with_keep(h, err));
-    }
-    return h->options->learn ? begin_with_learning(h, err) : CZ_OK;
+    if (h->options->fixed_keep)
+        return CZ_OK;
+    CZ_TRY(begin_with_first(h, layers, err));
+    return begin_with_keep(h, layers, err);
 }
 
 /* ---- rows of the table ------------------------------------------------ */
@@ -327,9 +352,7 @@ static enum cz_status keep_sensitive(struct hunt *h, struct cz_error *err)
     CZ_TRY(measure(h, &count, err));
     const size_t before = c->int8.n_keep;
     CZ_TRY(cz_kept_start(&kept, &c->int8, count, err));
-    cz_free(c->names);
-    c->names = kept.names;
-    c->int8.keep = kept.names;
+    set_names(c, &kept, before);
     for (size_t i = 0; i < count; i++)
         c->names[before + i] = c->sensitive.rows[i].name;
     for (size_t n = 1; n <= SENSITIVE_MOST && n <= count &&
@@ -356,7 +379,12 @@ enum cz_status cz_choices_find(struct cz_choices *choices,
     *choices = (struct cz_choices){.int8 = *options->trial.int8,
                                    .evidence =
                                        cz_judge_evidence(options->trial.judge)};
-    CZ_TRY(begin(&h, err));
+    struct cz_sensitivity layers = {.n_rows = 0};
+    const enum cz_status status = begin(&h, &layers, err);
+    cz_sensitivity_fini(&layers);
+    CZ_TRY(status);
+    if (options->learn)
+        CZ_TRY(begin_with_learning(&h, err));
     for (size_t i = 0; i < sizeof table / sizeof *table && !choices->holds; i++)
         CZ_TRY(try_choice(&h, &table[i], err));
     return choices->holds || options->fixed_keep ? CZ_OK
@@ -367,7 +395,6 @@ void cz_choices_fini(struct cz_choices *choices)
 {
     cz_keep_fini(&choices->first);
     cz_keep_fini(&choices->keep);
-    cz_sensitivity_fini(&choices->layers);
     cz_sensitivity_fini(&choices->sensitive);
     cz_free(choices->names);
     cz_int8_statistics_free(choices->statistics);

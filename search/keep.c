@@ -103,18 +103,31 @@ static enum cz_status give_back(struct search *s, struct cz_error *err)
     return CZ_OK;
 }
 
-/* Moves the names of what is kept. */
-static enum cz_status finish(struct search *s, struct cz_keep *keep,
+static enum cz_status start_names(struct cz_keep *keep, size_t most,
+                                  struct cz_error *err)
+{
+    *keep = (struct cz_keep){.names = cz_calloc(most + 1, sizeof *keep->names)};
+    return keep->names ? CZ_OK : cz_error_nomem(err);
+}
+
+static enum cz_status add_name(struct cz_keep *keep,
+                               const struct cz_sensitivity_row *row,
+                               struct cz_error *err)
+{
+    char *name = cz_strdup(row->name);
+    if (!name)
+        return cz_error_nomem(err);
+    keep->names[keep->count++] = name;
+    return CZ_OK;
+}
+
+static enum cz_status finish(const struct search *s, struct cz_keep *keep,
                              struct cz_error *err)
 {
-    keep->names = cz_calloc(s->most + 1, sizeof *keep->names);
-    if (!keep->names)
-        return cz_error_nomem(err);
+    CZ_TRY(start_names(keep, s->most, err));
     for (size_t i = 0; i < s->most; i++) {
-        if (!s->is_kept[i])
-            continue;
-        keep->names[keep->count++] = s->layers->rows[i].name;
-        s->layers->rows[i].name = NULL;
+        if (s->is_kept[i])
+            CZ_TRY(add_name(keep, &s->layers->rows[i], err));
     }
     keep->after = s->verdict;
     return CZ_OK;
@@ -141,13 +154,17 @@ enum cz_status cz_keep_find(struct cz_keep *keep,
 
 /* ---- the first layers ------------------------------------------------- */
 
-/* How many rows, from the first on, take the share of all their MACs. */
+/* How many rows, from the first on, take the share of all their MACs; none
+ * where those of one are not known. */
 static size_t count_first(const struct cz_sensitivity *layers, double share)
 {
     uint64_t all = 0, first = 0;
     size_t count = 0;
-    for (size_t i = 0; i < layers->n_rows; i++)
+    for (size_t i = 0; i < layers->n_rows; i++) {
+        if (!layers->rows[i].macs)
+            return 0;
         all += layers->rows[i].macs;
+    }
     while (count + 1 < layers->n_rows) {
         first += layers->rows[count].macs;
         if ((double)first > share * (double)all)
@@ -164,18 +181,13 @@ enum cz_status cz_keep_first(struct cz_keep *keep,
 {
     struct cz_int8_options int8 = *options->int8;
     const size_t count = count_first(layers, share);
-    *keep = (struct cz_keep){.count = 0};
+    CZ_TRY(start_names(keep, count, err));
+    for (size_t i = 0; i < count; i++)
+        CZ_TRY(add_name(keep, &layers->rows[i], err));
     if (!count)
         return CZ_OK;
-    keep->names = cz_calloc(count, sizeof *keep->names);
-    if (!keep->names)
-        return cz_error_nomem(err);
-    for (; keep->count < count; keep->count++) {
-        char *name = cz_strdup(layers->rows[keep->count].name);
-        if (!name)
-            return cz_error_nomem(err);
-        keep->names[keep->count] = name;
-    }
+    if (!cz_trial_tick(options, "first layers", 0, 1, err))
+        return CZ_EINTERRUPTED;
     int8.keep = (const char *const *)keep->names;
     int8.n_keep = count;
     return cz_trial_run(&keep->after, options, &int8, rest, err);

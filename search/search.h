@@ -179,8 +179,8 @@ void cz_keep_fini(struct cz_keep *keep);
  * signal-to-noise ratio: at most CZ_KEEP_MOST, found by CZ_KEEP_STEPS trials
  * that keep 1, 2, 4, ... of them and as many as were kept then. Kept layers
  * cost bytes and time: they are given back where no more than `enough` is lost
- * without. `layers` and `before` are of a trial with the options; the former is
- * left without some of its names. */
+ * without. `layers`, which are sorted anew, and `before` are of a trial with
+ * the options that lost more. */
 #define CZ_KEEP_MOST 8
 #define CZ_KEEP_STEPS 4
 enum cz_status cz_keep_find(struct cz_keep *keep,
@@ -189,10 +189,10 @@ enum cz_status cz_keep_find(struct cz_keep *keep,
                             const struct cz_verdict *before, double enough,
                             struct cz_error *err);
 
-/* A trial with the first layers in float32, as many as have `share` of the MACs
- * of all `layers`; none, and no trial, where the first one has more. `layers`
- * are of a trial with the options, which keep none; `rest` gets those that stay
- * in int8. */
+/* A trial with the first layers in float32, as many as have `share` of the
+ * MACs of all `layers`; none, and no trial, where the first one has more, or
+ * MACs are not known: the input's size is open. `layers` are of a trial with
+ * the options, which keep none; `rest` gets those that stay in int8. */
 enum cz_status cz_keep_first(struct cz_keep *keep,
                              const struct cz_trial_options *options,
                              const struct cz_sensitivity *layers, double share,
@@ -220,8 +220,8 @@ struct cz_choices_options {
     bool learn;        /* codes and biases are learned unless that is worse */
     bool fixed_ranges; /* the method stays as it is */
     bool fixed_keep;   /* no other layers are kept in float32 */
-    /* The first layers, up to this share of the MACs, stay float32 where that
-     * brings the boxes nearer; 0: no trial of it. */
+    /* The first layers, up to this share of the MACs of all that become int8,
+     * stay float32 where that brings the boxes nearer; 0: no trial of it. */
     double first_share;
 };
 
@@ -239,16 +239,16 @@ struct cz_choices {
     size_t n_tried;
     /* For search/ only, and owned. */
     struct cz_keep first, keep;
-    struct cz_sensitivity layers; /* in int8, when layers to keep are found */
     struct cz_sensitivity sensitive;
-    const char **names; /* of all layers that were found; NULL: none was */
+    const char *
+        *names; /* room for int8.keep; NULL: it is that of the options */
     struct cz_int8_statistics *statistics;
 };
 
-/* Quantizes as it was asked for, keeps the first layers in float32 where asked to
- * try that (cz_keep_first()), and the few others that are worth it
- * (cz_keep_find()) where that loses more than max_drop or nobody can tell,
- * and learns codes and biases unless that is worse. Where it still loses more,
+/* Quantizes as it was asked for, keeps the first layers in float32 where that
+ * is to be tried (cz_keep_first()), and the few others that are worth it
+ * (cz_keep_find()) where that loses more than max_drop or nobody can tell, and
+ * learns codes and biases unless that is worse. Where it still loses more,
  * other choices are tried in this order, each on top of those that brought the
  * boxes nearer, until it loses less:
  *

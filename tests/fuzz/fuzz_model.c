@@ -1,6 +1,6 @@
 /* Any bytes as a model: load, infer, count, find the head, prune, cut
- * channels, convert, pack. Nothing is written; external data is refused, there being
- * no folder. */
+ * channels, convert, pack. Nothing is written; external data is refused, there
+ * being no folder. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -106,6 +106,38 @@ def check(condition, *what):
         sys.exit(" ".join(map(str, what)))
 
 
+def open_size(path):
+    """Height and width are free: MACs are not known."""
+    model = onnx.load(MODEL)
+    del model.graph.value_info[:]
+    for axis, name in ((2, "height"), (3, "width")):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    del model.graph.output[0].type.tensor_type.shape.dim[2:]
+    model.graph.output[0].type.tensor_type.shape.dim.add().dim_param = "boxes"
+    onnx.save(model, path)
+
+
+def always_the_same(path):
+    """Outputs that int8 does not change."""
+    x = helper.make_tensor_value_info("x", 1, [1, 3, 64, 64])
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, [1, 1, 64, 64])
+    rng = np.random.default_rng(1)
+    tensors = {"bias": np.arange(32, dtype=np.float32) * 100}
+    nodes, value = [], "x"
+    for i, shape in enumerate(((16, 3, 1, 1), (32, 16, 3, 3), (32, 32, 3, 3))):
+        tensors[f"w{i}"] = rng.standard_normal(shape).astype(np.float32) / 100
+        nodes.append(helper.make_node("Conv", [value, f"w{i}"], [f"c{i}"],
+                                      pads=[shape[2] // 2] * 4))
+        value = f"c{i}"
+    nodes[-1].input.append("bias")
+    nodes.append(helper.make_node("ArgMax", [value], ["y"], axis=1))
+    tensors = [numpy_helper.from_array(value, name)
+               for name, value in tensors.items()]
+    graph = helper.make_graph(nodes, "same", [x], [y], tensors)
+    onnx.save(helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+
+
 def row_of_first(quant):
     """The trial of the first layers, or None."""
     rows = [row for row in quant["tried"]
@@ -125,6 +157,11 @@ def first_layers_of_tensorrt():
     check(bool(kept(quant)) == row["kept"], quant)
     for options in (["onnxruntime"], ["tensorrt", "--keep", "none"]):
         check(not row_of_first(quantize(MODEL, *options)), options)
+    open_size("open.onnx")
+    always_the_same("same.onnx")
+    for model in ("open.onnx", "same.onnx"):
+        quant = quantize(model, "tensorrt", "--max-drop", "1")
+        check(not row_of_first(quant) and not kept(quant), model, quant)
 
 
 def main():
