@@ -13,8 +13,8 @@
 #define WARM_UP 5
 
 /* Choices that are tried until one is fast enough, but hardly faster. */
-#define TRIALS 6
-#define NEAR 0.95
+#define TRIALS 8
+#define NEAR 0.96
 
 /* Images that judge trials, at most: more take longer and tell hardly more. */
 #define JUDGED 16
@@ -139,31 +139,64 @@ options_for(struct jury *jury, const struct cz_channels *like, double macs)
 
 /* ---- times ------------------------------------------------------------ */
 
-static enum cz_status run_frames(double *median_ms, struct cz_plan *plan,
+/* The model as it was, which frames of others take turns with: what slows the
+ * machine down for a while meets both. */
+struct reference {
+    struct cz_model *model;
+    struct cz_plan *plan;
+};
+
+/* Medians of frames, whose inputs are 0, of `count` plans in turn. */
+static enum cz_status run_frames(double *medians_ms,
+                                 struct cz_plan *const *plans, size_t count,
                                  struct cz_error *err)
 {
-    double times_ms[FRAMES];
+    double times_ms[2][FRAMES];
     for (size_t i = 0; i < WARM_UP + FRAMES; i++) {
-        const double start = cz_now_ms();
-        CZ_TRY(cz_plan_run(plan, err));
-        if (i >= WARM_UP)
-            times_ms[i - WARM_UP] = cz_now_ms() - start;
+        for (size_t k = 0; k < count; k++) {
+            const double start = cz_now_ms();
+            CZ_TRY(cz_plan_run(plans[k], err));
+            if (i >= WARM_UP)
+                times_ms[k][i - WARM_UP] = cz_now_ms() - start;
+        }
     }
-    *median_ms = app_latency(times_ms, FRAMES).median_ms;
+    for (size_t k = 0; k < count; k++)
+        medians_ms[k] = app_latency(times_ms[k], FRAMES).median_ms;
     return CZ_OK;
 }
 
-/* The median of frames whose inputs are 0. */
-static enum cz_status measure(double *median_ms, struct cz_model *model,
-                              struct app_channels *a, struct cz_error *err)
+static enum cz_status open_reference(struct reference *reference,
+                                     struct app_channels *a,
+                                     struct cz_error *err)
 {
-    struct cz_plan *plan = NULL;
-    enum cz_status status = cz_plan_compile(&plan, model, &a->plan, err);
+    CZ_TRY(load(a, &reference->model, err));
+    CZ_TRY(cz_plan_compile(&reference->plan, reference->model, &a->plan, err));
+    a->lanes = cz_plan_lanes(reference->plan);
+    return run_frames(&a->before_ms, &reference->plan, 1, err);
+}
+
+static void close_reference(struct reference *reference)
+{
+    cz_plan_free(reference->plan);
+    cz_model_free(reference->model);
+}
+
+/* What a frame takes of the time of the reference, times what that takes on a
+ * machine that has nothing else to do: the least that was seen. */
+static enum cz_status measure(struct app_channels *a, struct cz_model *model,
+                              const struct reference *reference,
+                              struct cz_error *err)
+{
+    struct cz_plan *plans[] = {reference->plan, NULL};
+    double medians_ms[2];
+    enum cz_status status = cz_plan_compile(&plans[1], model, &a->plan, err);
+    if (status == CZ_OK)
+        status = run_frames(medians_ms, plans, 2, err);
     if (status == CZ_OK) {
-        a->lanes = cz_plan_lanes(plan);
-        status = run_frames(median_ms, plan, err);
+        a->before_ms = fmin(a->before_ms, medians_ms[0]);
+        a->after_ms = a->before_ms * medians_ms[1] / medians_ms[0];
     }
-    cz_plan_free(plan);
+    cz_plan_free(plans[1]);
     return status;
 }
 
@@ -171,6 +204,7 @@ static enum cz_status measure(double *median_ms, struct cz_model *model,
  * MACs. */
 static enum cz_status measure_cut(struct app_channels *a, struct jury *jury,
                                   double macs, const struct cz_channels *like,
+                                  const struct reference *reference,
                                   struct cz_error *err)
 {
     const struct cz_channels_options options = options_for(jury, like, macs);
@@ -185,7 +219,7 @@ static enum cz_status measure_cut(struct app_channels *a, struct jury *jury,
     if (status == CZ_OK)
         status = cz_graph_infer(cz_model_graph(copy), err);
     if (status == CZ_OK)
-        status = measure(&a->after_ms, copy, a, err);
+        status = measure(a, copy, reference, err);
     cz_model_free(copy);
     return status;
 }
@@ -197,6 +231,7 @@ static enum cz_status measure_cut(struct app_channels *a, struct jury *jury,
 static enum cz_status find_macs(double *macs, struct app_channels *a,
                                 struct jury *jury,
                                 const struct cz_channels *like,
+                                const struct reference *reference,
                                 struct cz_error *err)
 {
     const double target_ms = a->pruning->target_ms;
@@ -206,7 +241,7 @@ static enum cz_status find_macs(double *macs, struct app_channels *a,
             fast > 0 ? (fast + slow) / 2 : slow * target_ms / least_ms * NEAR;
         struct cz_error refused = CZ_ERROR_INIT;
         const enum cz_status status =
-            measure_cut(a, jury, next, like, &refused);
+            measure_cut(a, jury, next, like, reference, &refused);
         if (status == CZ_EINVAL) /* so few MACs are not to be had */
             break;
         if (status != CZ_OK)
@@ -235,12 +270,12 @@ static enum cz_status find_macs(double *macs, struct app_channels *a,
 static enum cz_status choose_by_time(struct cz_channels **channels,
                                      struct cz_model *model,
                                      struct app_channels *a, struct jury *jury,
+                                     const struct reference *reference,
                                      struct cz_error *err)
 {
     const double target_ms = a->pruning->target_ms;
     struct cz_channels *scored = NULL;
     double macs = 0;
-    CZ_TRY(measure(&a->before_ms, model, a, err));
     if (a->before_ms <= target_ms)
         return cz_error_set(err, CZ_EINVAL,
                             "--target-ms %g: a frame takes %.1f ms as it is",
@@ -248,7 +283,7 @@ static enum cz_status choose_by_time(struct cz_channels **channels,
     struct cz_channels_options options = options_for(jury, NULL, SCORED);
     enum cz_status status = cz_channels_choose(&scored, model, &options, err);
     if (status == CZ_OK)
-        status = find_macs(&macs, a, jury, scored, err);
+        status = find_macs(&macs, a, jury, scored, reference, err);
     if (status == CZ_OK) {
         options = options_for(jury, scored, macs);
         status = cz_channels_choose(channels, model, &options, err);
@@ -261,11 +296,17 @@ static enum cz_status choose(struct cz_channels **channels,
                              struct cz_model *model, struct app_channels *a,
                              struct jury *jury, struct cz_error *err)
 {
-    if (a->pruning->target_ms > 0)
-        return choose_by_time(channels, model, a, jury, err);
-    const struct cz_channels_options options =
-        options_for(jury, NULL, a->pruning->target_macs);
-    return cz_channels_choose(channels, model, &options, err);
+    struct reference reference = {NULL, NULL};
+    if (!(a->pruning->target_ms > 0)) {
+        const struct cz_channels_options options =
+            options_for(jury, NULL, a->pruning->target_macs);
+        return cz_channels_choose(channels, model, &options, err);
+    }
+    enum cz_status status = open_reference(&reference, a, err);
+    if (status == CZ_OK)
+        status = choose_by_time(channels, model, a, jury, &reference, err);
+    close_reference(&reference);
+    return status;
 }
 
 enum cz_status app_channels_choose(struct cz_channels **channels,

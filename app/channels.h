@@ -13,7 +13,8 @@ struct app_channels {
     struct cz_plan_options plan;
     struct cz_detector *detector; /* whose boxes judge trials */
     size_t lanes; /* cz_plan_lanes(), where time is the goal; else 0 */
-    /* How long a frame takes, with --target-ms: as it was, and cut. */
+    /* How long a frame takes, with --target-ms: as it was, the least median of
+     * several rounds, and cut. */
     double before_ms, after_ms;
 };
 
