@@ -82,7 +82,7 @@ static enum cz_status edit(struct cz_model *model,
         CZ_TRY(cz_fp16_convert(model, &o->fp16_options, &report->fp16, err));
         report->ms.fp16 = cz_now_ms() - start;
     }
-    if (o->int8 || o->fp16)
+    if (o->int8)
         CZ_TRY(cz_pack_tables(model, &report->packed, err));
     cz_model_count(&report->edited, model);
     report->opset = cz_model_opset(model, "");
